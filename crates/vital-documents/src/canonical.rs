@@ -1,0 +1,178 @@
+//! Builds the canonical text: the one place that decides what white space, characters and separators it may hold.
+//!
+//! **Invariant:** the text handed out is NFC, has no control characters but `\n`, no trailing spaces, and each block is
+//! non-empty. Formats differ in how they find blocks, never in how blocks become text.
+
+use crate::{Block, BlockKind, Format, ParseError, ParseLimits, Parsed};
+use unicode_normalization::UnicodeNormalization;
+
+/// Longest title kept, in characters.
+const TITLE_CHARS_MAX: usize = 300;
+/// Most warnings kept of one document.
+const WARNINGS_MAX: usize = 20;
+
+/// A canonical text under construction.
+pub(crate) struct Canonical {
+    text: String,
+    blocks: Vec<Block>,
+    warnings: Vec<String>,
+    text_bytes_max: usize,
+}
+
+impl Canonical {
+    pub(crate) fn new(limits: &ParseLimits) -> Self {
+        Self { text: String::new(), blocks: Vec::new(), warnings: Vec::new(), text_bytes_max: limits.text_bytes_max }
+    }
+
+    /// Appends a block; one without visible text leaves no trace.
+    ///
+    /// # Errors
+    /// `TooMuchText` when the text would pass its limit.
+    pub(crate) fn push(&mut self, kind: BlockKind, raw: &str, page: Option<u32>) -> Result<(), ParseError> {
+        let clean = if kind == BlockKind::Code { code(raw) } else { prose(raw) };
+        if clean.is_empty() {
+            return Ok(());
+        }
+        if self.text.len() + clean.len() + 2 > self.text_bytes_max {
+            return Err(ParseError::TooMuchText { limit: self.text_bytes_max });
+        }
+        if let Some(last) = self.blocks.last() {
+            let close = matches!(kind, BlockKind::ListItem | BlockKind::TableRow) && last.kind == kind;
+            self.text.push_str(if close { "\n" } else { "\n\n" });
+        }
+        let start = self.text.len();
+        self.text.push_str(&clean);
+        self.blocks.push(Block { kind, start, end: self.text.len(), page });
+        Ok(())
+    }
+
+    /// Notes something a reader should know, once.
+    pub(crate) fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if self.warnings.len() < WARNINGS_MAX && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// Ends the text. Without a title of its own the document takes its first heading of level 1.
+    ///
+    /// # Errors
+    /// `NoText` when no block was pushed.
+    pub(crate) fn finish(self, format: Format, title: Option<String>, pages: Option<u32>) -> Result<Parsed, ParseError> {
+        if self.blocks.is_empty() {
+            return Err(ParseError::NoText { pages });
+        }
+        let title = title.map(|t| prose(&t)).filter(|t| !t.is_empty()).or_else(|| {
+            let first = self.blocks.iter().find(|b| b.kind == BlockKind::Heading { level: 1 })?;
+            self.text.get(first.start..first.end).map(str::to_owned)
+        });
+        let title = title.map(|t| t.chars().take(TITLE_CHARS_MAX).collect());
+        Ok(Parsed { format, title, text: self.text, blocks: self.blocks, pages, warnings: self.warnings })
+    }
+}
+
+/// Joins the cells of a table row; a row of empty cells is empty.
+pub(crate) fn row<S: AsRef<str>>(cells: &[S]) -> String {
+    let cells: Vec<String> = cells.iter().map(|c| prose(c.as_ref())).collect();
+    if cells.iter().all(String::is_empty) { String::new() } else { cells.join(" | ") }
+}
+
+/// Characters that no reader sees and that would only break matching: format controls, the soft hyphen, and the
+/// bidirectional overrides, which can make shown text differ from stored text (CVE-2021-42574).
+fn invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+        || (c.is_control() && !c.is_whitespace())
+}
+
+/// Makes running text: NFC, every run of white space one space. Line breaks asked for with `\u{2028}` are kept.
+pub(crate) fn prose(raw: &str) -> String {
+    let mut out = String::with_capacity(raw.len());
+    let mut gap = None;
+    for c in raw.nfc().filter(|c| !invisible(*c)) {
+        if c == '\u{2028}' {
+            gap = Some('\n');
+        } else if c.is_whitespace() {
+            gap = gap.or(Some(' '));
+        } else {
+            if let Some(space) = gap.take().filter(|_| !out.is_empty()) {
+                out.push(space);
+            }
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Makes preformatted text: NFC, line breaks and indents kept, trailing spaces and empty edge lines dropped.
+fn code(raw: &str) -> String {
+    let raw = raw.replace("\r\n", "\n").replace('\r', "\n");
+    let clean: String = raw.nfc().filter(|c| !invisible(*c)).map(|c| if c.is_whitespace() && c != '\n' { ' ' } else { c }).collect();
+    let lines: Vec<&str> = clean.split('\n').map(str::trim_end).collect();
+    let first = lines.iter().position(|l| !l.is_empty()).unwrap_or(lines.len());
+    let last = lines.iter().rposition(|l| !l.is_empty()).map_or(first, |i| i + 1);
+    lines.get(first..last).unwrap_or_default().join("\n")
+}
+
+/// Writes a raised text with Unicode superscripts where all of it has one, so that 10 to the 6th does not read 106.
+pub(crate) fn raised(text: &str) -> String {
+    let mapped: Option<String> = text
+        .chars()
+        .map(|c| {
+            Some(match c {
+                '0' => '⁰',
+                '1' => '¹',
+                '2' => '²',
+                '3' => '³',
+                '4'..='9' => char::from_u32('⁴' as u32 + (c as u32 - '4' as u32))?,
+                '+' => '⁺',
+                '-' | '−' | '–' => '⁻',
+                ',' | ' ' => c,
+                'n' => 'ⁿ',
+                _ => return None,
+            })
+        })
+        .collect();
+    mapped.unwrap_or_else(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separators_follow_the_kinds_and_ranges_address_the_text() {
+        let mut canonical = Canonical::new(&ParseLimits::default());
+        for (kind, text) in [
+            (BlockKind::Heading { level: 1 }, " A  title\n"),
+            (BlockKind::ListItem, "one\u{a0}"),
+            (BlockKind::ListItem, "two"),
+            (BlockKind::Paragraph, "  "),
+            (BlockKind::Code, "\n  let x;  \n\n y\n\n"),
+        ] {
+            canonical.push(kind, text, None).unwrap();
+        }
+        let parsed = canonical.finish(Format::Text, None, None).unwrap();
+        assert_eq!(parsed.text, "A title\n\none\ntwo\n\n  let x;\n\n y");
+        let pieces: Vec<_> = parsed.blocks.iter().map(|b| &parsed.text[b.start..b.end]).collect();
+        assert_eq!(pieces, ["A title", "one", "two", "  let x;\n\n y"]);
+        assert_eq!(parsed.title.as_deref(), Some("A title"));
+    }
+
+    #[test]
+    fn text_is_nfc_without_characters_that_nobody_sees() {
+        assert_eq!(prose("cafe\u{301} co\u{ad}operate \u{202e}abc\u{0} 5\u{2009}mg"), "café cooperate abc 5 mg");
+    }
+
+    #[test]
+    fn exponents_stay_exponents() {
+        assert_eq!(format!("10{}", raised("-6")), "10⁻⁶");
+        assert_eq!(raised("th"), "th");
+    }
+
+    #[test]
+    fn text_over_its_limit_is_refused() {
+        let mut canonical = Canonical::new(&ParseLimits { text_bytes_max: 16, ..ParseLimits::default() });
+        canonical.push(BlockKind::Paragraph, "ten bytes.", None).unwrap();
+        assert_eq!(canonical.push(BlockKind::Paragraph, "ten bytes.", None), Err(ParseError::TooMuchText { limit: 16 }));
+    }
+}

@@ -1,0 +1,49 @@
+//! Documents: bytes become blocks of one canonical text, blocks become passages, and every offset addresses that text.
+//!
+//! **Invariants:** a block's or passage's byte range lies on character boundaries of `Parsed::text`, ranges are in order and
+//! do not overlap, and the text is NFC without trailing spaces. Citations quote this text, so nothing may rewrite it later.
+//! Every input is hostile: each parser works under [`ParseLimits`], and the platform calls [`parse`] in a child process whose
+//! side of the conversation is [`child`]. Not here: storage, embedding, search, and the parent that starts and stops the child.
+
+mod canonical;
+pub mod child;
+mod detect;
+mod docx;
+mod error;
+#[cfg(test)]
+mod fixtures;
+mod html;
+#[cfg(test)]
+mod laws;
+mod markdown;
+mod model;
+mod passages;
+mod pdf;
+mod sentences;
+mod text;
+
+pub use detect::detect;
+pub use error::ParseError;
+pub use model::{Block, BlockKind, Format, ParseLimits, Parsed};
+pub use passages::{Passage, PassageRules, passages};
+pub use sentences::sentences;
+
+/// Parses a file into canonical text and blocks.
+///
+/// The content decides the format and the name only tells the text formats apart, see [`detect`]. Never reads or writes
+/// anything but its arguments.
+///
+/// # Errors
+/// Every way in which a file can be unfit has its own [`ParseError`]; nothing is returned in part.
+pub fn parse(file_name: &str, bytes: &[u8], limits: &ParseLimits) -> Result<Parsed, ParseError> {
+    if bytes.len() > limits.file_bytes_max {
+        return Err(ParseError::TooLarge { bytes: bytes.len(), limit: limits.file_bytes_max });
+    }
+    match detect(file_name, bytes)? {
+        Format::Pdf => pdf::parse(bytes, limits),
+        Format::Docx => docx::parse(bytes, limits),
+        Format::Html => html::parse(bytes, limits),
+        Format::Markdown => markdown::parse(bytes, limits),
+        Format::Text => text::parse(bytes, limits),
+    }
+}

@@ -1,0 +1,73 @@
+//! Typed identifiers. All are UUIDs; new ones are version 7, so that they sort by creation time.
+
+use serde::{Deserialize, Serialize};
+use std::{fmt, str::FromStr};
+use uuid::Uuid;
+
+macro_rules! id {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// Makes a new time-ordered id (UUID version 7).
+            #[must_use]
+            #[allow(clippy::new_without_default, reason = "an id is an act, not a default value")]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(s).map(Self)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id)
+            }
+        }
+    )+};
+}
+
+id! {
+    /// An organisation: the boundary that no data crosses.
+    TenantId,
+    /// A person or service account within one tenant.
+    UserId,
+    /// One sign-in of one person.
+    SessionId,
+    /// An expert of one tenant.
+    ExpertId,
+    /// A conversation of one member with experts.
+    ConversationId,
+    /// One question and its answer.
+    TurnId,
+    /// A set of documents.
+    CollectionId,
+    /// A document of one tenant.
+    DocumentId,
+    /// A passage of a document: what retrieval finds and citations point into.
+    PassageId,
+    /// A unit of background work.
+    JobId,
+    /// One request, for logs and error bodies.
+    RequestId,
+}

@@ -1,0 +1,380 @@
+//! The shared suite: every format against a scripted provider, in order and under every fault.
+//!
+//! Each test runs for all formats. A timeout under test is tens of milliseconds, the others are far away, so that a busy machine
+//! changes no outcome; a guard turns a hang into a failure.
+
+use crate::{
+    ApiKey, ChatRequest, Delta, LlmError, Message, Provider, ProviderConfig, StopReason, Timeouts, TokenUsage, WireFormat,
+    sse::FRAME_BYTES_MAX,
+};
+use futures_util::StreamExt;
+use proptest::{prelude::*, test_runner::TestRunner};
+use std::{future::Future, time::Duration};
+use vital_testkit::provider::{Chunking, Format, Gate, Script, ScriptedProvider, Stop, Usage};
+
+const FORMATS: [WireFormat; 2] = [WireFormat::OpenAi, WireFormat::Anthropic];
+const SHORT: Duration = Duration::from_millis(40);
+const FAR: Duration = Duration::from_secs(30);
+const PATIENT: Timeouts = Timeouts { connect: FAR, first_token: FAR, between_tokens: FAR, total: FAR };
+/// Characters of one to four bytes, so that cuts at any byte meet them.
+const TEXT: &str = "Doses ≥ 5 µg/m² were safe 🧪, p < 0.05.";
+
+type Outcome = (Vec<Delta>, Option<LlmError>);
+
+fn settings(format: WireFormat, server: &ScriptedProvider, timeouts: Timeouts) -> ProviderConfig {
+    ProviderConfig {
+        name: "scripted".into(),
+        format,
+        base_url: server.base_url(),
+        allow_http: false,
+        model: "model-1".into(),
+        api_key: Some(ApiKey::new("sk-secret".into())),
+        timeouts,
+        max_output_tokens: 1_000,
+        temperature: 0.2,
+    }
+}
+
+fn question() -> ChatRequest {
+    ChatRequest {
+        system: "Be exact.".into(),
+        messages: vec![Message::user("Hello"), Message::assistant("Yes?"), Message::user("Which dose?")],
+        max_output_tokens: Some(50),
+    }
+}
+
+async fn ask(provider: &Provider) -> Outcome {
+    let mut deltas = Vec::new();
+    let run = async {
+        let mut stream = provider.stream(&question()).await?;
+        while let Some(delta) = stream.next().await {
+            deltas.push(delta?);
+        }
+        Ok(())
+    };
+    let outcome = within(run).await;
+    (deltas, outcome.err())
+}
+
+async fn within<T>(run: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), run).await.expect("hangs")
+}
+
+async fn play(format: WireFormat, script: Script, timeouts: Timeouts) -> Outcome {
+    let server = ScriptedProvider::start().await.unwrap();
+    server.reply(script);
+    ask(&Provider::new(settings(format, &server, timeouts)).unwrap()).await
+}
+
+fn text(deltas: &[Delta]) -> String {
+    deltas.iter().filter_map(|d| if let Delta::Text(t) = d { Some(t.as_str()) } else { None }).collect()
+}
+
+fn stops(deltas: &[Delta]) -> usize {
+    deltas.iter().filter(|d| matches!(d, Delta::Stop(_))).count()
+}
+
+/// The script fails with this error in every format, and no answer passes for a finished one.
+async fn fails(script: impl Fn() -> Script, timeouts: Timeouts, expected: &LlmError, said: &str) {
+    for format in FORMATS {
+        let (deltas, error) = play(format, script(), timeouts).await;
+        assert_eq!(error.as_ref(), Some(expected), "{format:?}");
+        assert_eq!(text(&deltas), said, "{format:?}");
+        assert_eq!(stops(&deltas), 0, "{format:?}");
+    }
+}
+
+async fn garbled(script: impl Fn() -> Script) {
+    for format in FORMATS {
+        let (deltas, error) = play(format, script(), PATIENT).await;
+        assert!(matches!(error, Some(LlmError::Garbled { .. })), "{format:?}: {error:?}");
+        assert_eq!(stops(&deltas), 0, "{format:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_comes_whole_with_usage_cached_tokens_and_reason() {
+    for format in FORMATS {
+        for (stop, reason) in
+            [(Stop::EndTurn, StopReason::EndTurn), (Stop::MaxTokens, StopReason::MaxTokens), (Stop::Refusal, StopReason::Refusal)]
+        {
+            let script = Script::answer(TEXT).usage(Usage { input: 120, output: 9, cached_input: 100 }).stop(stop);
+            let (deltas, error) = play(format, script, PATIENT).await;
+            assert_eq!(error, None);
+            assert_eq!(text(&deltas), TEXT);
+            assert_eq!(deltas.last(), Some(&Delta::Stop(reason)));
+            assert_eq!(stops(&deltas), 1);
+            let usage = deltas.iter().rfind(|d| matches!(d, Delta::Usage(_)));
+            assert_eq!(usage, Some(&Delta::Usage(TokenUsage { input: 120, output: 9, cached_input: 100 })));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_token_is_handed_on_while_the_provider_still_writes() {
+    for format in FORMATS {
+        let server = ScriptedProvider::start().await.unwrap();
+        let gate = Gate::new();
+        server.reply(Script::new().text("first ").wait(&gate).text("second"));
+        let provider = Provider::new(settings(format, &server, PATIENT)).unwrap();
+        let mut stream = within(provider.stream(&question())).await.unwrap();
+        let mut seen = Vec::new();
+        while text(&seen) != "first " {
+            seen.push(within(stream.next()).await.unwrap().unwrap());
+        }
+        gate.open();
+        while let Some(delta) = within(stream.next()).await {
+            seen.push(delta.unwrap());
+        }
+        assert_eq!(text(&seen), "first second");
+    }
+}
+
+#[tokio::test]
+async fn the_request_carries_the_key_the_dialogue_and_the_settings() {
+    for format in FORMATS {
+        let server = ScriptedProvider::start().await.unwrap();
+        server.reply_with(|request| Script::answer(&format!("{} {}", request.system(), request.last_user())));
+        let (deltas, _) = ask(&Provider::new(settings(format, &server, PATIENT)).unwrap()).await;
+        assert_eq!(text(&deltas), "Be exact. Which dose?");
+        let request = server.requests().pop().unwrap();
+        let json = request.json();
+        assert_eq!(
+            (json["model"].as_str(), json["stream"].as_bool(), json["max_tokens"].as_u64()),
+            (Some("model-1"), Some(true), Some(50))
+        );
+        assert_eq!(json["temperature"].to_string(), "0.2");
+        match request.format {
+            Format::OpenAi => {
+                assert_eq!(request.path, "/v1/chat/completions");
+                assert_eq!(request.header("authorization"), Some("Bearer sk-secret"));
+                assert_eq!(json["messages"].as_array().unwrap().len(), 4);
+                assert_eq!(json["stream_options"]["include_usage"], true);
+            }
+            Format::Anthropic => {
+                assert_eq!(request.path, "/v1/messages");
+                assert_eq!((request.header("x-api-key"), request.header("anthropic-version")), (Some("sk-secret"), Some("2023-06-01")));
+                assert_eq!(json["messages"].as_array().unwrap().len(), 3);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_fields_that_models_refuse_at_their_defaults_are_not_sent() {
+    for format in FORMATS {
+        let server = ScriptedProvider::start().await.unwrap();
+        server.reply(Script::new());
+        let provider = Provider::new(ProviderConfig { temperature: 1.0, api_key: None, ..settings(format, &server, PATIENT) }).unwrap();
+        let request = ChatRequest { messages: vec![Message::user("a")], max_output_tokens: Some(9_999_999), ..ChatRequest::default() };
+        assert_eq!(within(provider.stream(&request)).await.unwrap().collect::<Vec<_>>().await, [Ok(Delta::Stop(StopReason::EndTurn))]);
+        let sent = server.requests().pop().unwrap();
+        let json = sent.json();
+        assert!(json.get("temperature").is_none() && json.get("system").is_none() && sent.header("authorization").is_none());
+        assert_eq!(json["max_tokens"], 1_000);
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_stream_closes_the_connection() {
+    for format in FORMATS {
+        let server = ScriptedProvider::start().await.unwrap();
+        server.reply(Script::new().text("first").hang());
+        let provider = Provider::new(settings(format, &server, PATIENT)).unwrap();
+        let mut stream = within(provider.stream(&question())).await.unwrap();
+        within(stream.next()).await.unwrap().unwrap();
+        assert_eq!(server.counts().closed_early, 0);
+        drop(stream);
+        within(server.until(|c| c.closed_early == 1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_dropped_before_the_answer_closes_the_connection() {
+    for format in FORMATS {
+        let server = ScriptedProvider::start().await.unwrap();
+        server.reply(Script::half_open());
+        let provider = Provider::new(settings(format, &server, PATIENT)).unwrap();
+        let question = question();
+        tokio::select! {
+            _ = provider.stream(&question) => panic!("there is no answer"),
+            _ = within(server.until(|c| c.requests == 1)) => {}
+        }
+        within(server.until(|c| c.closed_early == 1)).await;
+    }
+}
+
+#[tokio::test]
+async fn finished_answers_share_a_connection() {
+    for format in FORMATS {
+        let server = ScriptedProvider::start().await.unwrap();
+        server.reply_with(|_| Script::answer(TEXT));
+        let provider = Provider::new(settings(format, &server, PATIENT)).unwrap();
+        for _ in 0..20 {
+            assert_eq!(ask(&provider).await.1, None);
+        }
+        // The end of a response may arrive after the next request has left, which then takes a connection of its own.
+        assert!(server.counts().connections <= 10, "{:?}", server.counts());
+        assert_eq!(server.counts().closed_early, 0);
+    }
+}
+
+#[test]
+fn an_answer_is_the_same_under_any_split_of_its_bytes() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let chunkings = prop_oneof![
+        Just(Chunking::Whole),
+        (1_usize..40).prop_map(Chunking::Every),
+        proptest::collection::btree_set(1_usize..1_200, 0..30).prop_map(|cuts| Chunking::At(cuts.into_iter().collect())),
+    ];
+    for format in FORMATS {
+        let script = || Script::answer(TEXT).same_event_id("7");
+        let expected = runtime.block_on(play(format, script(), PATIENT));
+        assert_eq!((text(&expected.0).as_str(), &expected.1), (TEXT, &None));
+        let mut runner = TestRunner::new(proptest::test_runner::Config { cases: 40, failure_persistence: None, ..Default::default() });
+        runner
+            .run(&chunkings, |chunking| {
+                prop_assert_eq!(&runtime.block_on(play(format, script().chunked(chunking), PATIENT)), &expected);
+                Ok(())
+            })
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn frames_with_the_same_id_are_not_taken_for_repeats() {
+    for format in FORMATS {
+        let (deltas, error) = play(format, Script::new().same_event_id("1").text("a").text("a").text("a"), PATIENT).await;
+        assert_eq!((text(&deltas).as_str(), error), ("aaa", None));
+    }
+}
+
+#[tokio::test]
+async fn refused_requests_are_told_apart_by_status() {
+    let wait = |seconds| LlmError::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
+    let body = r#"{"error":{"type":"rate_limit_error","message":"prose"}}"#;
+    fails(|| Script::status(429).header("retry-after", "7").body(body), PATIENT, &wait(7), "").await;
+    fails(|| Script::status(429).header("retry-after", "99999999999"), PATIENT, &wait(3_600), "").await;
+    fails(|| Script::status(429).header("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), PATIENT, &wait(0), "").await;
+    fails(|| Script::status(429).header("retry-after", "soon"), PATIENT, &LlmError::RateLimited { retry_after: None }, "").await;
+    fails(|| Script::status(401).body("{"), PATIENT, &LlmError::Unauthorized, "").await;
+    fails(|| Script::status(403), PATIENT, &LlmError::Unauthorized, "").await;
+    for status in [400, 404, 500, 529] {
+        fails(|| Script::status(status).body(vec![b'x'; 200_000]), PATIENT, &LlmError::Status { status }, "").await;
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed() {
+    for format in FORMATS {
+        let other = ScriptedProvider::start().await.unwrap();
+        let location = format!("{}/v1/messages", other.base_url());
+        let (_, error) = play(format, Script::status(307).header("location", &location), PATIENT).await;
+        assert_eq!(error, Some(LlmError::Status { status: 307 }));
+        assert_eq!(other.counts().connections, 0);
+    }
+}
+
+#[tokio::test]
+async fn errors_inside_the_stream_are_typed_and_their_prose_stays_out() {
+    for (kind, expected) in [
+        ("rate_limit_error", LlmError::RateLimited { retry_after: None }),
+        ("overloaded_error", LlmError::Status { status: 529 }),
+        ("authentication_error", LlmError::Unauthorized),
+        ("server_error", LlmError::Status { status: 500 }),
+    ] {
+        fails(|| Script::new().text("So ").error(kind), PATIENT, &expected, "So ").await;
+        assert!(!expected.to_string().contains("scripted prose"));
+    }
+}
+
+#[tokio::test]
+async fn a_closed_port_is_a_failed_connection() {
+    for format in FORMATS {
+        let server = ScriptedProvider::start().await.unwrap();
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let settings = ProviderConfig { base_url: format!("http://{closed}"), ..settings(format, &server, PATIENT) };
+        assert_eq!(ask(&Provider::new(settings).unwrap()).await, (vec![], Some(LlmError::Connect)));
+    }
+}
+
+#[tokio::test]
+async fn silence_before_the_first_token_runs_out() {
+    let timeouts = Timeouts { first_token: SHORT, ..PATIENT };
+    fails(Script::half_open, timeouts, &LlmError::FirstTokenTimeout, "").await;
+    // The opening frames of both formats, comments and pings are signs of life, not of generation.
+    fails(|| Script::new().hang(), timeouts, &LlmError::FirstTokenTimeout, "").await;
+    fails(|| Script::new().forever_raw(": keep-alive\n\n"), timeouts, &LlmError::FirstTokenTimeout, "").await;
+    let drip = || Script::new().drip(&[b'x'; 400], Duration::from_millis(1)).hang();
+    fails(drip, timeouts, &LlmError::FirstTokenTimeout, "").await;
+}
+
+#[tokio::test]
+async fn silence_inside_an_answer_runs_out() {
+    let timeouts = Timeouts { between_tokens: SHORT, ..PATIENT };
+    fails(|| Script::new().text("So ").hang(), timeouts, &LlmError::Stalled, "So ").await;
+    fails(|| Script::new().text("So ").forever_raw(":\n"), timeouts, &LlmError::Stalled, "So ").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_runs_out_of_time_or_room() {
+    for format in FORMATS {
+        let slow = (0..400).fold(Script::new(), |script, _| script.pause(Duration::from_millis(1)).text("."));
+        let (deltas, error) = play(format, slow, Timeouts { total: SHORT, ..PATIENT }).await;
+        assert_eq!((error, stops(&deltas)), (Some(LlmError::TotalTimeout), 0));
+        let (deltas, error) = play(format, Script::new().forever("x".repeat(2_000)), PATIENT).await;
+        assert_eq!(error, Some(LlmError::OutputTooLarge));
+        assert!(text(&deltas).len() <= crate::OUTPUT_BYTES_MAX);
+        let comments = Script::new().forever_raw(format!(":{}\n", "x".repeat(60_000)));
+        assert_eq!(play(format, comments, PATIENT).await, (vec![], Some(LlmError::OutputTooLarge)));
+    }
+}
+
+#[tokio::test]
+async fn an_error_body_that_never_ends_does_not_hold_the_answer() {
+    for format in FORMATS {
+        let timeouts = Timeouts { first_token: Duration::from_millis(200), ..PATIENT };
+        // The declared length never arrives.
+        let script = Script::status(500).header("content-length", "1000000").body("{");
+        assert_eq!(play(format, script, timeouts).await.1, Some(LlmError::Status { status: 500 }), "{format:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_without_the_end_mark_is_cut() {
+    fails(Script::cut_before_answer, PATIENT, &LlmError::Cut, "").await;
+    fails(|| Script::new().text("So ").cut(), PATIENT, &LlmError::Cut, "So ").await;
+    fails(|| Script::new().text("So ").end_early(), PATIENT, &LlmError::Cut, "So ").await;
+    fails(|| Script::new().text("So ").raw("data: {\"cho").cut(), PATIENT, &LlmError::Cut, "So ").await;
+}
+
+#[tokio::test]
+async fn what_is_not_the_format_is_garbled() {
+    garbled(|| Script::new().data("{")).await;
+    garbled(|| Script::new().data("[]")).await;
+    garbled(|| Script::new().data(r#"{"choices":7,"type":"content_block_delta","delta":7}"#)).await;
+    garbled(|| Script::new().raw(b"data: \xFF\xFE\n\n".as_slice())).await;
+    garbled(|| Script::status(200).header("content-type", "application/json").body("{}")).await;
+    garbled(|| Script::status(200).header("content-type", "text/html").body("<html>")).await;
+    garbled(|| Script::status(204)).await;
+}
+
+#[tokio::test]
+async fn a_frame_over_the_limit_is_refused() {
+    let huge = |bytes| move || Script::new().raw(format!("data: {}", "x".repeat(bytes)));
+    fails(huge(FRAME_BYTES_MAX), PATIENT, &LlmError::FrameTooLarge, "").await;
+    fails(|| Script::new().forever_raw("x".repeat(10_000)), PATIENT, &LlmError::FrameTooLarge, "").await;
+}
+
+#[tokio::test]
+async fn usage_that_lies_is_handed_on_within_reason_and_refused_beyond() {
+    for format in FORMATS {
+        let (deltas, error) = play(format, Script::answer(TEXT).usage(Usage { input: 1, output: 0, cached_input: 0 }), PATIENT).await;
+        assert_eq!((text(&deltas).as_str(), error), (TEXT, None));
+        let (deltas, _) = play(format, Script::answer(TEXT).usage(Usage { input: 1, output: 2, cached_input: 50 }), PATIENT).await;
+        let cached = deltas.iter().filter_map(|d| if let Delta::Usage(u) = d { Some(u) } else { None });
+        assert!(cached.clone().count() > 0 && cached.clone().all(|u| u.cached_input <= u.input));
+    }
+    garbled(|| Script::answer(TEXT).usage(Usage { input: 1, output: u64::MAX, cached_input: 0 })).await;
+    garbled(|| Script::answer(TEXT).usage(Usage { input: u64::MAX, output: 1, cached_input: u64::MAX })).await;
+}

@@ -1,0 +1,73 @@
+//! The experts that ship with the product: data files of `catalogue/experts`, embedded in the binary.
+
+use super::ExpertBody;
+use include_dir::{Dir, include_dir};
+use vital_kernel::{Error, Result};
+
+static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../catalogue/experts");
+
+/// Reads one expert file.
+///
+/// # Errors
+/// Says what the format expects and where.
+pub fn parse(text: &str) -> Result<ExpertBody, String> {
+    toml::from_str(text).map_err(|e| e.to_string())
+}
+
+/// The built-in experts, by file name.
+///
+/// # Errors
+/// `Internal` when a file of the binary is not what the tests saw.
+pub fn built_in() -> Result<Vec<ExpertBody>> {
+    let mut files: Vec<_> = FILES.files().filter(|f| f.path().extension().is_some_and(|e| e == "toml")).collect();
+    files.sort_by_key(|f| f.path());
+    files.into_iter().map(|f| parse(f.contents_utf8().unwrap_or_default()).map_err(|e| Error::internal(format!("{}: {e}", f.path().display())))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{HashMap, HashSet};
+
+    fn words(text: &str) -> usize {
+        text.split_whitespace().count()
+    }
+
+    #[test]
+    fn every_expert_file_keeps_the_rules_of_the_catalogue() {
+        let experts = built_in().unwrap();
+        assert!(experts.len() >= 30, "{} experts", experts.len());
+        let names: HashSet<&str> = experts.iter().map(|e| e.name.as_str()).collect();
+        assert_eq!(names.len(), experts.len(), "display names are unique");
+        let collections = ["regulatory", "clinical", "safety", "medical-affairs", "market-access", "evidence", "product", "quality"];
+        for e in &experts {
+            let at = &e.slug;
+            assert!(FILES.get_file(format!("{at}.toml")).is_some(), "{at} is not the name of its file");
+            assert!(e.tagline.chars().count() <= 90, "{at}: tagline");
+            assert!((4..=6).contains(&e.starters.len()), "{at}: starters");
+            assert!(e.starters.iter().all(|s| s.ends_with('?')), "{at}: a starter is a question");
+            assert!((40..=90).contains(&words(&e.charter.scope)), "{at}: scope has {} words", words(&e.charter.scope));
+            assert!((20..=65).contains(&words(&e.charter.limits)), "{at}: limits have {} words", words(&e.charter.limits));
+            let i = &e.instructions;
+            for part in [&i.who, &i.what, &i.never, &i.success, &i.unsure, &i.evidence] {
+                assert!((20..=85).contains(&words(part)), "{at}: {} words in `{part}`", words(part));
+            }
+            assert!(!e.collections.is_empty() && e.collections.iter().all(|c| collections.contains(&c.as_str())), "{at}: collections");
+        }
+        let mut per_domain: HashMap<_, usize> = HashMap::new();
+        experts.iter().for_each(|e| *per_domain.entry(e.domain).or_default() += 1);
+        assert_eq!(per_domain.len(), 5, "all five domains have experts");
+    }
+
+    #[test]
+    fn no_two_experts_say_the_same_never() {
+        let experts = built_in().unwrap();
+        let nevers: HashSet<&str> = experts.iter().map(|e| e.instructions.never.as_str()).collect();
+        assert_eq!(nevers.len(), experts.len());
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused() {
+        assert!(parse("slug = \"x\"\nmood = \"sunny\"").is_err());
+    }
+}

@@ -1,0 +1,15 @@
+//! The domain: one folder per capability, each with its types and verbs in `mod.rs` and all its SQL in `store.rs`.
+//!
+//! **Invariants:** verbs take the `Platform` and an `OpContext`, check the permission first, and commit with an audit entry. No database
+//! transaction is open while a provider, a parser or a model is awaited. Dependencies point one way:
+//! `tenancy, identity -> knowledge -> experts -> ask`; a test reads the `use crate::` lines.
+
+pub mod ask;
+pub mod experts;
+pub mod identity;
+pub mod knowledge;
+mod platform;
+pub mod tenancy;
+pub mod work;
+
+pub use platform::{Parts, Platform};

@@ -1,0 +1,100 @@
+//! The parts that verbs work with, assembled once by the binary or the test kit.
+
+use crate::{ask, identity::Throttle, knowledge};
+use std::{path::PathBuf, sync::Arc};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vital_kernel::{Embedder, limits};
+use vital_llm::Provider;
+use vital_store::{Db, Node};
+
+/// What the binary hands over.
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// Folder of the lexical indexes: derived data, rebuilt when lost.
+    pub index_folder: PathBuf,
+    /// The program that parses documents in a process of its own, and its arguments.
+    pub parser: Vec<String>,
+    /// The local embedding model, or why there is none.
+    pub embedder: Result<Arc<dyn Embedder>, String>,
+    /// The provider that writes answers; none means the built-in extractive composer.
+    pub provider: Option<Provider>,
+    /// True where this process is alone on its database, so that work of a predecessor can be taken up at once.
+    pub alone: bool,
+}
+
+/// The running platform.
+pub struct Platform {
+    pub(crate) db: Db,
+    pub(crate) node: Node,
+    pub(crate) alone: bool,
+    pub(crate) parser: Vec<String>,
+    pub(crate) indexes: knowledge::Indexes,
+    pub(crate) embedder: Result<Arc<dyn Embedder>, String>,
+    pub(crate) provider: Option<Provider>,
+    pub(crate) streams: ask::Streams,
+    pub(crate) throttle: Throttle,
+    pub(crate) hashing: Semaphore,
+    pub(crate) generations: Arc<Semaphore>,
+    pub(crate) work_waiting: tokio::sync::Notify,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Platform {
+    /// Assembles the platform. Nothing runs yet: `work::run` starts the background work.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            db: parts.db,
+            node: Node::new(),
+            alone: parts.alone,
+            parser: parts.parser,
+            indexes: knowledge::Indexes::new(parts.index_folder),
+            embedder: parts.embedder,
+            provider: parts.provider,
+            streams: ask::Streams::default(),
+            throttle: Throttle::default(),
+            hashing: Semaphore::new(limits::PASSWORD_HASHES_MAX),
+            generations: Arc::new(Semaphore::new(limits::GENERATIONS_MAX)),
+            work_waiting: tokio::sync::Notify::new(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        })
+    }
+
+    /// The database, for the health probes and operator verbs of the binary.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Name of what writes answers: `extractive`, or provider and model.
+    #[must_use]
+    pub fn composer(&self) -> String {
+        self.provider.as_ref().map_or_else(|| "extractive".to_owned(), |p| format!("{} {}", p.name(), p.model()))
+    }
+
+    /// State of the embedding model, for people.
+    #[must_use]
+    pub fn embedding_note(&self) -> Option<String> {
+        use vital_kernel::EmbedderStatus::{Failed, Loading, Ready};
+        match &self.embedder {
+            Err(why) => Some(why.clone()),
+            Ok(model) => match model.status() {
+                Ready => None,
+                Loading => Some("The embedding model is still loading; until then search works by words alone.".to_owned()),
+                Failed(why) => Some(format!("The embedding model failed ({why}); search works by words alone.")),
+            },
+        }
+    }
+
+    /// Stops background work and running answers, each with its typed end, and waits for them.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.db.close().await;
+    }
+}

@@ -1,0 +1,18 @@
+//! Lexical search, rank fusion and retrieval measures.
+//!
+//! Data enters as passages with ids ([`PassageEntry`]) and leaves as ids with scores ([`Hit`], [`Fused`]). Text is never
+//! given back: whoever holds the ids reads the words through the tenant's transaction, so that a fault here can cost
+//! recall but never show one tenant the words of another. An index is derived data: it may be deleted and rebuilt at any time.
+//!
+//! Deliberately not here: dense search (pgvector does it), access rules, reading or parsing of documents.
+
+mod error;
+pub mod eval;
+mod fusion;
+mod lexical;
+mod terms;
+
+pub use error::SearchError;
+pub use fusion::{DENSE_WEIGHT, Fused, FusionRule, RRF_K, fuse};
+pub use lexical::{Filter, Hit, LexicalIndex, PassageEntry};
+pub use terms::{TermSpan, content_spans, content_terms, term_spans, terms};

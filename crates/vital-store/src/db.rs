@@ -1,0 +1,251 @@
+//! The only door to the database: a tenant transaction needs a context, a committed write needs its audit entry.
+//!
+//! **Invariant:** the pools never leave this file. A `TenantTx` carries its tenant in transaction-local settings, so a connection that
+//! goes back to the pool carries nothing. The platform role reaches the directory and no tenant table.
+
+use crate::error::db_error;
+use sqlx::{
+    AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::{
+    marker::PhantomData,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+use uuid::Uuid;
+use vital_kernel::{AuditEntry, OpContext, Result, limits};
+
+/// How long a caller waits for a connection before it is told that the platform is overloaded.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A transaction that sits idle for longer is ended by the server: no transaction waits for a provider or a tool.
+const IDLE_IN_TRANSACTION_MS: u32 = 5_000;
+
+/// Sizes of the two pools, in connections.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSizes {
+    /// For tenant work.
+    pub app: u32,
+    /// For the directory.
+    pub platform: u32,
+}
+
+impl Default for PoolSizes {
+    fn default() -> Self {
+        Self { app: 16, platform: 6 }
+    }
+}
+
+/// Why directory data is touched without a tenant. Closed, counted and logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlatformReason {
+    /// Resolving a session token.
+    Authenticate,
+    /// Signing in or out.
+    SignIn,
+    /// Creating or listing tenants.
+    TenantDirectory,
+    /// First-run set-up.
+    Setup,
+    /// Claiming, renewing and retrying jobs.
+    JobQueue,
+    /// Vectors of texts that ship with the product.
+    PublicEmbeddings,
+    /// Probing health.
+    Readiness,
+}
+
+impl PlatformReason {
+    const COUNT: usize = 7;
+
+    /// The stable name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authenticate => "authenticate",
+            Self::SignIn => "sign_in",
+            Self::TenantDirectory => "tenant_directory",
+            Self::Setup => "setup",
+            Self::JobQueue => "job_queue",
+            Self::PublicEmbeddings => "public_embeddings",
+            Self::Readiness => "readiness",
+        }
+    }
+}
+
+/// The database: a pool for tenant work and one for the directory, both private.
+#[derive(Debug)]
+pub struct Db {
+    app: PgPool,
+    platform: PgPool,
+    platform_uses: [AtomicU64; PlatformReason::COUNT],
+}
+
+/// Marks a transaction that only reads.
+#[derive(Debug)]
+pub enum Read {}
+/// Marks a transaction that may write.
+#[derive(Debug)]
+pub enum Write {}
+
+/// A transaction that sees exactly one tenant.
+#[derive(Debug)]
+pub struct TenantTx<M> {
+    tx: Transaction<'static, Postgres>,
+    request: Uuid,
+    mode: PhantomData<M>,
+}
+
+/// A transaction on the directory; it has no rights on tenant tables.
+#[derive(Debug)]
+pub struct PlatformTx {
+    tx: Transaction<'static, Postgres>,
+}
+
+/// Writes that happen too often to be audited one by one. Whoever searches for exceptions finds all of them here.
+#[derive(Clone, Copy, Debug)]
+pub enum Unaudited {
+    /// Events of a stream: the turn itself is audited when it is asked and when it ends.
+    TurnEvents,
+    /// State and progress of a document's ingestion; its end is audited.
+    IngestionProgress,
+    /// Vectors derived from passages.
+    DerivedVectors,
+}
+
+impl Db {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that opens pools")]
+    pub(crate) fn connect_lazy(app: PgConnectOptions, platform: PgConnectOptions, sizes: PoolSizes) -> Self {
+        let pool = |options: PgConnectOptions, max: u32| {
+            PgPoolOptions::new().max_connections(max).acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(Duration::from_secs(300)).connect_lazy_with(options)
+        };
+        Self {
+            app: pool(app.application_name("vital app"), sizes.app),
+            platform: pool(platform.application_name("vital platform"), sizes.platform),
+            platform_uses: Default::default(),
+        }
+    }
+
+    /// Opens a read-only transaction for the context's tenant.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer or has no free connection.
+    pub async fn read(&self, cx: &OpContext) -> Result<TenantTx<Read>> {
+        self.begin(cx, "BEGIN READ ONLY").await
+    }
+
+    /// Opens a writing transaction for the context's tenant. Dropped without `commit`, it leaves nothing behind.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer or has no free connection.
+    pub async fn write(&self, cx: &OpContext) -> Result<TenantTx<Write>> {
+        self.begin(cx, "BEGIN").await
+    }
+
+    /// Opens a transaction on the directory.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer or has no free connection.
+    pub async fn platform(&self, why: PlatformReason) -> Result<PlatformTx> {
+        self.platform_uses[why as usize].fetch_add(1, Ordering::Relaxed);
+        tracing::trace!(reason = why.as_str(), "platform transaction");
+        Ok(PlatformTx { tx: self.platform.begin().await.map_err(db_error)? })
+    }
+
+    /// How often the directory was opened for a reason since the start of the process.
+    #[must_use]
+    pub fn platform_uses(&self, why: PlatformReason) -> u64 {
+        self.platform_uses[why as usize].load(Ordering::Relaxed)
+    }
+
+    /// One round trip opens the transaction and sets what the fences and time-outs read. The values are typed ids and constants,
+    /// never text from outside, which is why they may stand in the statement.
+    async fn begin<M>(&self, cx: &OpContext, begin: &str) -> Result<TenantTx<M>> {
+        let actor = cx.user().map(|id| id.to_string()).unwrap_or_default();
+        let statement = format!(
+            "{begin}; SELECT set_config('app.tenant_id', '{}', true), set_config('app.actor_id', '{actor}', true), \
+             set_config('statement_timeout', '{}', true), set_config('idle_in_transaction_session_timeout', '{IDLE_IN_TRANSACTION_MS}', true), \
+             set_config('hnsw.iterative_scan', 'strict_order', true)",
+            cx.tenant(),
+            limits::STATEMENT_TIMEOUT.as_millis(),
+        );
+        let tx = self.app.begin_with(AssertSqlSafe(statement)).await.map_err(db_error)?;
+        Ok(TenantTx { tx, request: cx.request_id().0, mode: PhantomData })
+    }
+
+    /// Closes both pools and waits until every connection is back.
+    pub async fn close(&self) {
+        self.app.close().await;
+        self.platform.close().await;
+    }
+}
+
+impl<M> TenantTx<M> {
+    /// The connection, for the SQL of a capability's `store.rs`.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+impl TenantTx<Read> {
+    /// Ends the reading. Dropping does the same; this one reports a lost connection.
+    ///
+    /// # Errors
+    /// `Unavailable` when the connection is gone.
+    pub async fn end(self) -> Result<()> {
+        self.tx.commit().await.map_err(db_error)
+    }
+}
+
+impl TenantTx<Write> {
+    /// Stores the audit entry and commits: both or neither.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database went away; then nothing was stored.
+    pub async fn commit(self, entry: AuditEntry) -> Result<()> {
+        self.commit_all(vec![entry]).await
+    }
+
+    /// Stores several audit entries and commits.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database went away; then nothing was stored.
+    pub async fn commit_all(mut self, entries: Vec<AuditEntry>) -> Result<()> {
+        for entry in entries {
+            sqlx::query("insert into audit_entries (id, action, resource, resource_id, fields, request_id) values ($1, $2, $3, $4, $5, $6)")
+                .bind(Uuid::now_v7())
+                .bind(entry.action.as_str())
+                .bind(entry.resource)
+                .bind(entry.resource_id)
+                .bind(entry.fields)
+                .bind(self.request)
+                .execute(&mut *self.tx)
+                .await
+                .map_err(db_error)?;
+        }
+        self.tx.commit().await.map_err(db_error)
+    }
+
+    /// Commits without an audit entry, for the closed list of high-volume writes.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database went away; then nothing was stored.
+    pub async fn commit_unaudited(self, _why: Unaudited) -> Result<()> {
+        self.tx.commit().await.map_err(db_error)
+    }
+}
+
+impl PlatformTx {
+    /// The connection, for the SQL of a capability's `store.rs`.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database went away; then nothing was stored.
+    pub async fn commit(self) -> Result<()> {
+        self.tx.commit().await.map_err(db_error)
+    }
+}

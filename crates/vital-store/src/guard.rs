@@ -1,0 +1,109 @@
+//! The catalogue-driven check that tenant data is fenced. It reads the system catalogue and no hand-kept list of tenant tables: a table
+//! that gains a `tenant_id` column is checked from then on. Run before serving, on every readiness probe and in the mutation tests.
+
+use crate::{Db, PlatformReason};
+use serde::Serialize;
+use std::fmt::Write as _;
+
+/// One broken rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct Violation {
+    /// The rule, as a stable name.
+    pub rule: String,
+    /// The table, function or role that breaks it.
+    pub object: String,
+}
+
+/// Says all violations in one line.
+#[must_use]
+pub fn describe(violations: &[Violation]) -> String {
+    let mut out = String::new();
+    for (i, v) in violations.iter().enumerate() {
+        let _infallible = write!(out, "{}{} ({})", if i == 0 { "" } else { ", " }, v.object, v.rule);
+    }
+    out
+}
+
+/// How the server prints the canonical policy expression.
+const CANONICAL: &str = "(tenant_id = ( SELECT app.tenant_id() AS tenant_id))";
+/// Tables without a tenant column: each reviewed, each reachable by the platform role alone (or by nobody at run time).
+const GLOBAL_TABLES: [&str; 7] = [
+    "_sqlx_migrations",
+    "directory.jobs",
+    "directory.logins",
+    "directory.public_embeddings",
+    "directory.sessions",
+    "directory.setup_links",
+    "directory.tenants",
+];
+/// Functions that run with their owner's rights: each reviewed, with a pinned search path.
+const DEFINER_FUNCTIONS: [&str; 4] = ["app.create_login", "app.enqueue_job", "app.finish_job", "app.session_context"];
+
+const QUERY: &str = r"
+with tables as (
+    select c.oid, c.relname, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.oid::regclass::text as name,
+           (select a.attnum from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped) as tenant_att,
+           exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and a.attnotnull) as tenant_not_null
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') and n.nspname !~ '^pg_temp'
+), fenced as (select * from tables where tenant_att is not null)
+select 'row_security_not_forced' as rule, name as object from fenced where not (relrowsecurity and relforcerowsecurity)
+union all
+select 'policy_not_canonical', name from fenced f where (
+    select count(*) filter (where p.polpermissive and p.polcmd = '*' and p.polroles = '{0}'
+        and pg_get_expr(p.polqual, p.polrelid) = $1 and pg_get_expr(p.polwithcheck, p.polrelid) = $1) <> 1 or count(*) <> 1
+    from pg_policy p where p.polrelid = f.oid)
+union all
+select 'tenant_nullable', name from fenced where not tenant_not_null
+union all
+select 'key_without_tenant', i.indexrelid::regclass::text from fenced f join pg_index i on i.indrelid = f.oid
+    where i.indisunique and i.indkey[0] <> f.tenant_att
+union all
+select 'foreign_key_without_tenant', f.name || '.' || k.conname from fenced f join pg_constraint k on k.conrelid = f.oid
+    where k.contype = 'f' and k.conkey[1] <> f.tenant_att
+union all
+select 'excess_privilege', name || ' to ' || r from fenced, unnest(array['vital_app', 'vital_platform']) r
+    where has_table_privilege(r, oid, 'TRUNCATE, REFERENCES, TRIGGER')
+       or (r = 'vital_platform' and has_table_privilege(r, oid, 'SELECT, INSERT, UPDATE, DELETE'))
+union all
+select 'public_privilege', t.name from tables t join pg_class c on c.oid = t.oid, aclexplode(c.relacl) a where a.grantee = 0
+union all
+select 'global_table_not_reviewed', name from tables where tenant_att is null and name <> all ($2)
+union all
+select 'directory_open_to_tenant_role', name from tables
+    where tenant_att is null and has_table_privilege('vital_app', oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
+union all
+select 'role_too_powerful', rolname from pg_roles
+    where rolname in ('vital_app', 'vital_platform', 'vital_owner') and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb)
+union all
+select 'role_owns_objects', r.rolname from pg_roles r
+    where r.rolname in ('vital_app', 'vital_platform') and exists (select from pg_class c where c.relowner = r.oid)
+union all
+select 'role_is_member', r.rolname from pg_auth_members m join pg_roles r on r.oid = m.member
+    where r.rolname in ('vital_app', 'vital_platform')
+union all
+select 'session_role_wrong', session_user::text where session_user not in ('vital_app', 'vital_platform')
+union all
+select 'definer_function_not_reviewed', p.oid::regproc::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema') and (
+        p.oid::regproc::text <> all ($3) or not coalesce('search_path=pg_catalog' = any (p.proconfig), false)
+        or exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0))
+union all
+select 'view_with_owner_rights', c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname not in ('pg_catalog', 'information_schema') and (c.relkind = 'm'
+        or c.relkind = 'v' and not coalesce(c.reloptions && array['security_invoker=true', 'security_invoker=on'], false))
+union all
+select 'vector_extension_too_old', coalesce((select extversion from pg_extension where extname = 'vector'), 'none')
+    where not exists (select from pg_extension where extname = 'vector' and string_to_array(extversion, '.')::int[] >= array[0, 8, 2])
+order by 1, 2";
+
+impl Db {
+    /// Returns every broken rule of tenant protection; empty means protected.
+    ///
+    /// # Errors
+    /// The statement failed, for example because the database does not answer.
+    pub async fn violations(&self) -> Result<Vec<Violation>, sqlx::Error> {
+        let mut tx = self.platform(PlatformReason::Readiness).await.map_err(|e| sqlx::Error::Io(std::io::Error::other(e)))?;
+        sqlx::query_as(QUERY).bind(CANONICAL).bind(GLOBAL_TABLES.as_slice()).bind(DEFINER_FUNCTIONS.as_slice()).fetch_all(tx.conn()).await
+    }
+}

@@ -1,0 +1,3 @@
+//! Test doubles and fixtures shared by the workspace; a dev-dependency only.
+
+pub mod provider;

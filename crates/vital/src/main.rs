@@ -1,0 +1,2 @@
+//! The `vital` binary.
+fn main() {}
