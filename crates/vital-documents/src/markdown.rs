@@ -96,7 +96,9 @@ impl<'a> Reader<'a> {
                 self.items += 1;
                 self.kind = BlockKind::ListItem;
             }
-            Tag::Paragraph | Tag::List(_) | Tag::BlockQuote(_) | Tag::Table(_) | Tag::HtmlBlock | Tag::FootnoteDefinition(_) => self.flush()?,
+            Tag::Paragraph | Tag::List(_) | Tag::BlockQuote(_) | Tag::Table(_) | Tag::HtmlBlock | Tag::FootnoteDefinition(_) => {
+                self.flush()?
+            }
             Tag::MetadataBlock(_) => self.metadata = true,
             _ => {}
         }

@@ -178,7 +178,10 @@ fn merge_small_tail(groups: &mut Vec<Vec<Unit>>, first: usize, rules: &PassageRu
     }
     let Some(tail) = groups.pop() else { return };
     match groups.last_mut() {
-        Some(last) if size(&tail) < rules.min_bytes && tail.last().map_or(0, |u| u.end) - last.first().map_or(0, |u| u.start) <= rules.max_bytes => {
+        Some(last)
+            if size(&tail) < rules.min_bytes
+                && tail.last().map_or(0, |u| u.end) - last.first().map_or(0, |u| u.start) <= rules.max_bytes =>
+        {
             last.extend(tail);
         }
         _ => groups.push(tail),
@@ -239,7 +242,9 @@ two
 
 three");
         let texts: Vec<_> = passages.iter().map(|p| &parsed.text[p.start..p.end]).collect();
-        assert_eq!(texts, ["A
+        assert_eq!(
+            texts,
+            ["A
 
 one
 
@@ -249,7 +254,9 @@ two
 
 C
 
-three"], "small subsections join the section above them");
+three"],
+            "small subsections join the section above them"
+        );
         let (parsed, passages) = cut("## B
 
 two
@@ -262,18 +269,24 @@ three
 
 four");
         let texts: Vec<_> = passages.iter().map(|p| &parsed.text[p.start..p.end]).collect();
-        assert_eq!(texts, ["B
+        assert_eq!(
+            texts,
+            [
+                "B
 
 two", "C
 
 three", "D
 
-four"]);
+four"
+            ]
+        );
     }
 
     #[test]
     fn headings_stay_with_their_text_and_label_it() {
-        let (parsed, passages) = cut(&format!("# Guide
+        let (parsed, passages) = cut(&format!(
+            "# Guide
 
 ## Scope
 
@@ -281,12 +294,16 @@ four"]);
 
 ## Terms
 
-Short.", sentences_of("Fact", 30)));
-        assert!(parsed.text[passages[0].start..passages[0].end].starts_with("Guide
+Short.",
+            sentences_of("Fact", 60)
+        ));
+        assert!(parsed.text[passages[0].start..passages[0].end].starts_with(
+            "Guide
 
 Scope
 
-Fact number 0"));
+Fact number 0"
+        ));
         assert_eq!(passages[0].heading_path, ["Guide", "Scope"]);
         assert_eq!(passages[1].heading_path, ["Guide", "Scope"]);
         assert_eq!(passages.last().unwrap().heading_path, ["Guide", "Terms"]);
@@ -305,9 +322,13 @@ Fact number 0"));
 
     #[test]
     fn a_heading_over_a_paragraph_near_the_limit_is_not_left_alone() {
-        let (parsed, passages) = cut(&format!("# {}
+        let (parsed, passages) = cut(&format!(
+            "# {}
 
-{}", "Long heading ".repeat(30), sentences_of("Result", 21)));
+{}",
+            "Long heading ".repeat(30),
+            sentences_of("Result", 21)
+        ));
         assert!(parsed.text[passages[0].start..passages[0].end].contains("Result number 0"));
     }
 

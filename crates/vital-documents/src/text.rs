@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn wrapped_lines_join_and_short_lines_stay() {
-        let source = "The sponsor shall ensure that the investigation\nis conducted in accordance with the plan.\n\nQA Unit\n1 Main Street\n";
+        let source =
+            "The sponsor shall ensure that the investigation\nis conducted in accordance with the plan.\n\nQA Unit\n1 Main Street\n";
         assert_eq!(
             kinds(source),
             [

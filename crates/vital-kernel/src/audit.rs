@@ -99,6 +99,7 @@ pub struct AuditEntry {
 
 impl AuditEntry {
     /// Makes an entry about one object.
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small and callers have them by value")]
     pub fn new(action: AuditAction, resource: &'static str, id: impl ToString) -> Self {
         Self { action, resource, resource_id: id.to_string(), fields: Vec::new() }
     }

@@ -35,6 +35,9 @@ pub enum EmbedError {
     Failed(String),
 }
 
+/// A future that ends in one vector for each text.
+pub type Embedding<'a> = Pin<Box<dyn Future<Output = Result<Vec<Vec<f32>>, EmbedError>> + Send + 'a>>;
+
 /// Turns texts into unit vectors, one for each text, in order.
 pub trait Embedder: Send + Sync {
     /// Names the model and its version; vectors of different names must never be compared.
@@ -44,5 +47,5 @@ pub trait Embedder: Send + Sync {
     /// Whether the model is ready.
     fn status(&self) -> EmbedderStatus;
     /// Embeds texts; longer ones are cut at the model's limit.
-    fn embed(&self, lane: EmbedLane, texts: Vec<String>) -> Pin<Box<dyn Future<Output = Result<Vec<Vec<f32>>, EmbedError>> + Send + '_>>;
+    fn embed(&self, lane: EmbedLane, texts: Vec<String>) -> Embedding<'_>;
 }

@@ -14,7 +14,7 @@ mod policy;
 pub use audit::{AuditAction, AuditEntry};
 pub use clock::{iso, now};
 pub use context::{Actor, OpContext, Origin};
-pub use embed::{EmbedError, EmbedLane, Embedder, EmbedderStatus};
+pub use embed::{EmbedError, EmbedLane, Embedder, EmbedderStatus, Embedding};
 pub use error::{Error, FieldError, Kind, Result};
 pub use ids::*;
 pub use policy::{Permission, Role, RoleSet, matrix};

@@ -1,7 +1,10 @@
 //! The parts that verbs work with, assembled once by the binary or the test kit.
 
-use crate::{ask, identity::Throttle, knowledge};
-use std::{path::PathBuf, sync::Arc};
+use crate::{ask, experts, identity::Throttle, knowledge};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Weak},
+};
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vital_kernel::{Embedder, limits};
@@ -29,7 +32,8 @@ pub struct Platform {
     pub(crate) db: Db,
     pub(crate) node: Node,
     pub(crate) alone: bool,
-    pub(crate) parser: Vec<String>,
+    pub(crate) sandbox: knowledge::Sandbox,
+    pub(crate) profiles: experts::Profiles,
     pub(crate) indexes: knowledge::Indexes,
     pub(crate) embedder: Result<Arc<dyn Embedder>, String>,
     pub(crate) provider: Option<Provider>,
@@ -40,17 +44,20 @@ pub struct Platform {
     pub(crate) work_waiting: tokio::sync::Notify,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
+    this: Weak<Self>,
 }
 
 impl Platform {
     /// Assembles the platform. Nothing runs yet: `work::run` starts the background work.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             db: parts.db,
             node: Node::new(),
             alone: parts.alone,
-            parser: parts.parser,
+            sandbox: knowledge::Sandbox::new(parts.parser),
+            profiles: experts::Profiles::default(),
             indexes: knowledge::Indexes::new(parts.index_folder),
             embedder: parts.embedder,
             provider: parts.provider,
@@ -62,6 +69,11 @@ impl Platform {
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         })
+    }
+
+    /// A handle that a task of its own can hold.
+    pub(crate) fn this(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
     }
 
     /// The database, for the health probes and operator verbs of the binary.

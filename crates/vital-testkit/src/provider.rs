@@ -23,7 +23,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use script::{Head, Play};
+use script::Head;
 use std::{
     collections::VecDeque,
     fmt, future, io,
@@ -255,7 +255,7 @@ async fn answer(request: hyper::Request<Incoming>, shared: Arc<Shared>) -> Resul
             Err(Ending::Cut)
         }
         Head::Status { status, headers, body } => {
-            let mut response = Response::new(ScriptBody::new([Play::Send(body)].into(), watched));
+            let mut response = Response::new(ScriptBody::new(render::after_status(body, script.steps), watched));
             *response.status_mut() = status;
             *response.headers_mut() = headers;
             Ok(response)

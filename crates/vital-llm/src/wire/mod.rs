@@ -10,6 +10,7 @@ mod openai;
 use crate::{ChatRequest, LlmError, StopReason, TokenUsage, WireFormat, config::ApiKey, sse::Frame};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 /// More tokens than this in one figure of one request is not a count but a fault.
 const TOKENS_MAX: u64 = 100_000_000;
@@ -89,13 +90,20 @@ impl Parser {
     }
 }
 
-/// The error object of both formats, in an error body as well as in a stream.
+/// The error object of both formats, in an error body as well as in a stream. Some servers send a bare string in its place,
+/// and an error of an unexpected shape is an error all the same, so that every value can be one.
 #[derive(Debug, Deserialize)]
+#[serde(from = "Value")]
 pub(crate) struct ErrorObject {
-    #[serde(rename = "type", default)]
-    kind: serde_json::Value,
-    #[serde(default)]
-    code: serde_json::Value,
+    kind: Value,
+    code: Value,
+}
+
+impl From<Value> for ErrorObject {
+    fn from(mut error: Value) -> Self {
+        let mut take = |name| error.get_mut(name).map(Value::take).unwrap_or_default();
+        Self { kind: take("type"), code: take("code") }
+    }
 }
 
 impl ErrorObject {
@@ -104,8 +112,8 @@ impl ErrorObject {
     /// The words and their statuses are those of the two formats' error lists; vLLM and gateways send a status as `code`.
     fn into_error(self) -> LlmError {
         let status = [&self.code, &self.kind].into_iter().find_map(|word| match word {
-            serde_json::Value::Number(n) => n.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| (400..600).contains(n)),
-            serde_json::Value::String(word) => status_of(word),
+            Value::Number(n) => n.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| (400..600).contains(n)),
+            Value::String(word) => status_of(word),
             _ => None,
         });
         LlmError::from_status(status.unwrap_or(500), None)
@@ -113,7 +121,7 @@ impl ErrorObject {
 
     /// The provider's word for the error, if it looks like one: a log line never carries a provider's prose.
     pub(crate) fn word(&self) -> Option<&str> {
-        [&self.code, &self.kind].into_iter().filter_map(serde_json::Value::as_str).find(|word| {
+        [&self.code, &self.kind].into_iter().filter_map(Value::as_str).find(|word| {
             !word.is_empty()
                 && word.len() <= 64
                 && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.'))

@@ -182,6 +182,7 @@ mod tests {
             (r#"{"message":"secret","code":400,"type":"BadRequestError"}"#, LlmError::Status { status: 400 }),
             (r#"{"code":"invalid_api_key"}"#, LlmError::Unauthorized),
             (r#"{"code":7,"type":[]}"#, LlmError::Status { status: 500 }),
+            (r#""secret""#, LlmError::Status { status: 500 }),
         ] {
             let got = read(&mut Parser::default(), &format!(r#"{{"error":{error}}}"#)).unwrap_err();
             assert_eq!(got, expected);

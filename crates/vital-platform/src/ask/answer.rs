@@ -1,10 +1,10 @@
 //! An answer as a value: blocks of sentences, citations that point into documents, and the measured confidence.
-//!
-//! **Invariant:** a `Citation` is made by `Evidence::cite` alone, which takes the quote from the bytes it points at.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+pub use crate::knowledge::Citation;
 
 /// What a block of an answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -60,33 +60,6 @@ pub struct Block {
     pub kind: BlockKind,
     /// Its sentences, in order.
     pub sentences: Vec<Sentence>,
-}
-
-/// A typed citation: the exact bytes of one version of one document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Citation {
-    /// Number shown to the reader, from 1. One number is one span.
-    pub n: u32,
-    /// The document.
-    pub document_id: Uuid,
-    /// The passage it was found in.
-    pub passage_id: Uuid,
-    /// SHA-256 of the document's canonical text, hexadecimal.
-    pub version: String,
-    /// First byte of the quote in the canonical text.
-    pub start: u64,
-    /// One past the last byte of the quote.
-    pub end: u64,
-    /// The bytes at that range.
-    pub quote: String,
-    /// Title of the document.
-    pub title: String,
-    /// Headings above the quote, outermost first.
-    pub heading_path: Vec<String>,
-    /// Page, where the format has pages, from 1.
-    pub page: Option<u32>,
-    /// Whose word it is: `regulator`, `standards-body`, `professional-body`, `peer-reviewed`, `institution`, `own` (uploaded).
-    pub authority: String,
 }
 
 /// One measured part of the confidence.

@@ -190,6 +190,23 @@ pub async fn route(p: &Platform, cx: &OpContext, question: &str) -> Result<Vec<C
     Ok(ranked)
 }
 
+/// The summaries of all experts by id, for records that name them.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub(crate) async fn by_id(p: &Platform, cx: &OpContext) -> Result<Vec<(ExpertId, ExpertSummary)>> {
+    Ok(profile(p, cx).await?.experts.iter().map(|e| (e.id, e.summary())).collect())
+}
+
+/// An expert by id, with the version in force.
+///
+/// # Errors
+/// `NotFound` when the tenant has no such expert.
+pub(crate) async fn get(p: &Platform, cx: &OpContext, id: ExpertId) -> Result<Expert> {
+    let profile = profile(p, cx).await?;
+    profile.experts.iter().find(|e| e.id == id).cloned().ok_or_else(|| Error::not_found("expert.unknown", "The expert of this conversation is gone. Choose another one."))
+}
+
 async fn profile(p: &Platform, cx: &OpContext) -> Result<std::sync::Arc<routing::Profile>> {
     let versions = || async {
         let mut tx = p.db.read(cx).await?;

@@ -19,7 +19,6 @@ use uuid::Uuid;
 use vital_kernel::{
     Actor, AuditAction, AuditEntry, Error, OpContext, Origin, Permission, RequestId, Result, Role, RoleSet, SessionId, TenantId, UserId, limits, now,
 };
-use vital_store::PlatformReason;
 
 pub use throttle::Throttle;
 
@@ -77,6 +76,7 @@ pub struct Me {
     /// Their address.
     pub email: String,
     /// Their roles.
+    #[schema(value_type = Vec<String>)]
     pub roles: Vec<Role>,
     /// When the session ends unless it is used before (RFC 3339).
     #[serde(with = "time::serde::rfc3339")]

@@ -200,7 +200,8 @@ mod tests {
 
     #[test]
     fn faults_are_named_with_file_and_line() {
-        let cases: [(&str, &str, &[(&str, &str)], &str); 9] = [
+        type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+        let cases: [Case<'_>; 9] = [
             ("{\"_id\": 1}", QUERIES, &[("test.tsv", QRELS)], "corpus.jsonl` line 1"),
             (CORPUS, "no json", &[("test.tsv", QRELS)], "queries.jsonl` line 1"),
             (CORPUS, QUERIES, &[], "no .tsv file"),

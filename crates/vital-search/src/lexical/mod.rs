@@ -114,7 +114,7 @@ impl LexicalIndex {
     /// When the folder cannot be removed or written.
     pub fn recreate(dir: &Path) -> Result<Self, SearchError> {
         match fs::remove_dir_all(dir) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e.into()),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
             _ => Self::open(dir),
         }
     }

@@ -115,14 +115,14 @@ impl Reader<'_> {
     fn whole(&self, word: &Word, parts: &[String], count: usize) -> String {
         let has_letter = parts[..count].iter().any(|p| p.chars().any(char::is_alphabetic));
         let mut whole = parts[0].clone();
-        for index in 1..count {
-            let mark = self.text[word.parts[index - 1].end..word.parts[index].start].chars().last().unwrap_or('-');
+        for (gap, part) in word.parts.windows(2).zip(&parts[1..count]) {
+            let mark = self.text[gap[0].end..gap[1].start].chars().last().unwrap_or('-');
             match mark {
                 '.' | '/' => whole.push(mark),
                 mark if !has_letter => whole.push(if is_hyphen(mark) { '-' } else { mark }),
                 _ => {}
             }
-            whole.push_str(&parts[index]);
+            whole.push_str(part);
         }
         whole
     }

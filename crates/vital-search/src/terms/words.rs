@@ -40,7 +40,7 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
 
 fn compound(text: &str, start: usize) -> Word {
     let mut end = run_end(text, start);
-    let mut word = Word { parts: vec![start..end], end, first_group: None };
+    let mut word = Word { parts: std::iter::once(start..end).collect(), end, first_group: None };
     if text[start..end].chars().next().is_some_and(is_ideograph) {
         return word;
     }

@@ -4,7 +4,7 @@ use super::{
     DataFolder, EmbeddedError, Install,
     create::{ADMIN, ensure_data},
     folder,
-    layout::Layout,
+    layout::{Layout, PORT},
     log::Log,
     postmaster::{PidFile, end_leftovers, signal},
     run_as::{RunAs, assignment},
@@ -24,8 +24,6 @@ use tokio::process::{Child, Command};
 
 /// The platform's database within the cluster.
 const DATABASE: &str = "vital";
-/// Names the socket file alone: nothing listens on it.
-const PORT: u16 = 5432;
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// After the fast shutdown ran out of time, PostgreSQL gets this long to quit before it is killed.
 const QUIT_WAIT: Duration = Duration::from_secs(5);
@@ -43,7 +41,9 @@ pub struct ClusterOptions {
     pub start_timeout: Duration,
     /// How long a fast shutdown may take before the cluster is made to quit, which the next start recovers from.
     pub stop_timeout: Duration,
-    /// Further settings, for example `("fsync", "off")` in tests; they come after all others.
+    /// False only in tests: nothing is then forced to the disk, and a power cut may destroy the cluster.
+    pub durable: bool,
+    /// Further settings; they come after all others.
     pub settings: Vec<(String, String)>,
 }
 
@@ -53,6 +53,7 @@ impl Default for ClusterOptions {
             run_as: "vital-pg".to_owned(),
             start_timeout: Duration::from_secs(120),
             stop_timeout: Duration::from_secs(20),
+            durable: true,
             settings: Vec::new(),
         }
     }
@@ -90,7 +91,7 @@ impl Cluster {
         run_as.shared_folder(folder.path())?;
         run_as.shared_folder(&layout.root)?;
         let password = layout.password()?;
-        ensure_data(install, &layout, &run_as, &password).await?;
+        let is_new = ensure_data(install, &layout, &run_as, &password, options.durable).await?;
         end_leftovers(&layout.data).await?;
         layout.write_configuration(install.major, &run_as)?;
         let socket_folder = layout.socket_folder(&run_as)?;
@@ -101,7 +102,7 @@ impl Cluster {
         if let Err(error) = cluster.wait_until_ready(&layout.data, options.start_timeout).await {
             return Err(run_as.explain(&layout.data).unwrap_or(error));
         }
-        cluster.ensure_database(&layout).await?;
+        cluster.ensure_database(&layout, is_new).await?;
         tracing::info!(took_ms = begun.elapsed().as_millis(), "the private database is ready");
         Ok(cluster)
     }
@@ -176,16 +177,18 @@ impl Cluster {
         }
     }
 
-    /// Connects once, which proves that the cluster answers, and creates the database when it is not there yet.
-    async fn ensure_database(&self, layout: &Layout) -> Result<(), EmbeddedError> {
-        let error = match self.admin.connect().await {
-            Ok(connection) => return Ok(connection.close().await?),
-            Err(error) => error,
-        };
-        match error.as_database_error().and_then(|error| error.code()).as_deref() {
-            Some(NO_SUCH_DATABASE) => {}
-            Some(WRONG_PASSWORD) => return Err(EmbeddedError::AdminPassword { path: layout.password.clone() }),
-            _ => return Err(error.into()),
+    /// Connects once, which proves that the cluster answers, and creates the database when it is not there: at the first
+    /// start, or when that one was interrupted.
+    async fn ensure_database(&self, layout: &Layout, is_new: bool) -> Result<(), EmbeddedError> {
+        if !is_new {
+            match self.admin.connect().await {
+                Ok(connection) => return Ok(connection.close().await?),
+                Err(error) => match error.as_database_error().and_then(|error| error.code()).as_deref() {
+                    Some(NO_SUCH_DATABASE) => {}
+                    Some(WRONG_PASSWORD) => return Err(EmbeddedError::AdminPassword { path: layout.password.clone() }),
+                    _ => return Err(error.into()),
+                },
+            }
         }
         let mut connection = self.admin.clone().database("postgres").connect().await?;
         sqlx::raw_sql("create database vital").execute(&mut connection).await?;
@@ -244,6 +247,10 @@ fn spawn(
     set("unix_socket_directories", socket_folder.as_os_str());
     set("unix_socket_permissions", OsStr::new("0700"));
     set("password_encryption", OsStr::new("scram-sha-256"));
+    if !options.durable {
+        set("fsync", OsStr::new("off"));
+        set("full_page_writes", OsStr::new("off"));
+    }
     for (name, value) in &options.settings {
         set(name, OsStr::new(value));
     }

@@ -20,10 +20,16 @@ pub(super) const ADMIN: &str = "vital_admin";
 /// Takes about one second; a slow disk may need much longer.
 const INIT_WAIT: Duration = Duration::from_secs(300);
 
-/// Makes sure that there is a data directory that the installed PostgreSQL can open.
-pub(super) async fn ensure_data(install: &Install, layout: &Layout, run_as: &RunAs, password: &str) -> Result<(), EmbeddedError> {
+/// Makes sure that there is a data directory that the installed PostgreSQL can open; true when it was made now.
+pub(super) async fn ensure_data(
+    install: &Install,
+    layout: &Layout,
+    run_as: &RunAs,
+    password: &str,
+    durable: bool,
+) -> Result<bool, EmbeddedError> {
     if layout.data.exists() {
-        return check_data(install, layout, run_as);
+        return check_data(install, layout, run_as).map(|()| false);
     }
     tracing::info!(folder = %layout.data.display(), "creating the private database");
     remove_staging(&layout.staging)?;
@@ -31,7 +37,7 @@ pub(super) async fn ensure_data(install: &Install, layout: &Layout, run_as: &Run
     let secret = layout.root.join("init.password");
     let given = write_new(&secret, password).and_then(|()| run_as.hand_over(&secret, 0o400));
     given.map_err(|error| EmbeddedError::io("writing", &secret, error))?;
-    let outcome = run_initdb(install, layout, run_as, &secret).await;
+    let outcome = run_initdb(install, layout, run_as, &secret, durable).await;
     fs::remove_file(&secret).map_err(|error| EmbeddedError::io("removing", &secret, error))?;
     let output = outcome?;
     if !output.status.success() {
@@ -40,12 +46,12 @@ pub(super) async fn ensure_data(install: &Install, layout: &Layout, run_as: &Run
         return Err(run_as.explain(&layout.staging).or_else(|| run_as.explain(&install.bin.join("initdb"))).unwrap_or(failed));
     }
     let renamed = fs::rename(&layout.staging, &layout.data).and_then(|()| sync_folder(&layout.root));
-    renamed.map_err(|error| EmbeddedError::io("creating", &layout.data, error))
+    renamed.map(|()| true).map_err(|error| EmbeddedError::io("creating", &layout.data, error))
 }
 
 /// The builtin C.UTF-8 locale sorts by code point and does not change with the operating system's libraries, so an index
 /// stays valid on another machine. PostgreSQL 16 does not have it and takes the C library's.
-async fn run_initdb(install: &Install, layout: &Layout, run_as: &RunAs, secret: &Path) -> Result<Output, EmbeddedError> {
+async fn run_initdb(install: &Install, layout: &Layout, run_as: &RunAs, secret: &Path, durable: bool) -> Result<Output, EmbeddedError> {
     let program = install.bin.join("initdb");
     let mut command = run_as.command(&program);
     command.arg("-D").arg(&layout.staging).args([
@@ -59,6 +65,9 @@ async fn run_initdb(install: &Install, layout: &Layout, run_as: &RunAs, secret: 
         "--no-instructions",
     ]);
     command.arg(assignment("--pwfile", secret.as_os_str()));
+    if !durable {
+        command.arg("--no-sync");
+    }
     if install.major >= 17 {
         command.args(["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]);
     } else {

@@ -30,9 +30,9 @@ pub enum EmbeddedError {
         folder.display()
     )]
     FolderInUse { folder: PathBuf, pid: Option<u32> },
-    #[error("the data folder {} is on a read-only file system. Remount it writable or choose another data folder. Nothing was changed", path.display())]
+    #[error("{} is on a read-only file system. Mount it writable, or choose another data folder. Nothing was changed", path.display())]
     ReadOnly { path: PathBuf },
-    #[error("the disk under the data folder {} is full. Free at least {needed_mib} MiB, then start again. Stored data is intact", path.display())]
+    #[error("the disk under {} is full. Free at least {needed_mib} MiB, then start again. Stored data is intact", path.display())]
     DiskFull { path: PathBuf, needed_mib: u64 },
     #[error("permission denied while {doing} {}. Check the owner and mode of the data folder. Nothing was changed", path.display())]
     Denied { doing: &'static str, path: PathBuf },

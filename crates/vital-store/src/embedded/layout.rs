@@ -16,8 +16,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// `sun_path` holds 108 bytes with the closing zero (unix(7)); the socket's own name is `/.s.PGSQL.5432`.
-const SOCKET_FOLDER_BYTES_MAX: usize = 107 - "/.s.PGSQL.5432".len();
+/// Names the socket file alone: nothing listens on it.
+pub(super) const PORT: u16 = 5432;
+const SOCKET: &str = ".s.PGSQL.5432";
+/// `sun_path` holds 108 bytes with the closing zero (unix(7)).
+const SOCKET_FOLDER_BYTES_MAX: usize = 107 - "/".len() - SOCKET.len();
 /// 256 bits, written as hexadecimal digits.
 const PASSWORD_BYTES: usize = 32;
 
@@ -51,7 +54,8 @@ impl Layout {
 
     /// Writes the two configuration files, each in one step.
     pub(super) fn write_configuration(&self, major: u32, run_as: &RunAs) -> Result<(), EmbeddedError> {
-        replace(&self.configuration, &settings::configuration(major), run_as)?;
+        let has_local = self.root.join("local.conf").exists();
+        replace(&self.configuration, &settings::configuration(major, has_local), run_as)?;
         replace(&self.authentication, settings::HOST_BASED_AUTHENTICATION, run_as)
     }
 
@@ -72,17 +76,23 @@ impl Layout {
         Ok(password)
     }
 
-    /// The folder of the socket: inside the data folder when its path is short and plain enough, else one under /tmp.
+    /// The folder of the socket, empty: inside the data folder when its path is short and plain enough, else one under /tmp.
+    ///
+    /// Must be called after the leftovers of an earlier run have ended: it removes their socket with its lock file, which
+    /// would keep PostgreSQL from starting when its process id has been given out again.
     pub(super) fn socket_folder(&self, run_as: &RunAs) -> Result<PathBuf, EmbeddedError> {
-        let inside = self.root.join("run");
-        if is_fit_for_socket(&inside) {
-            run_as.own_folder(&inside)?;
-            return Ok(inside);
+        let mut folder = self.root.join("run");
+        if is_fit_for_socket(&folder) {
+            run_as.own_folder(&folder)?;
+        } else {
+            let digest = Sha256::digest(self.root.as_os_str().as_bytes());
+            folder = PathBuf::from(format!("/tmp/vital-{}", hex::encode(digest.get(..8).unwrap_or_default())));
+            claim_outside(&folder, run_as)?;
         }
-        let digest = Sha256::digest(self.root.as_os_str().as_bytes());
-        let outside = PathBuf::from(format!("/tmp/vital-{}", hex::encode(digest.get(..8).unwrap_or_default())));
-        claim_outside(&outside, run_as)?;
-        Ok(outside)
+        for stale in [folder.join(SOCKET), folder.join(format!("{SOCKET}.lock"))] {
+            remove(&stale).map_err(|error| EmbeddedError::io("removing", &stale, error))?;
+        }
+        Ok(folder)
     }
 }
 
@@ -111,13 +121,17 @@ fn is_password(text: &str) -> bool {
 
 /// Writes a file that only this process's user can read, and makes it durable.
 pub(super) fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove(path)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn replace(path: &Path, text: &str, run_as: &RunAs) -> Result<(), EmbeddedError> {

@@ -68,8 +68,9 @@ fn copy(pipe: impl Read, file: &mut LogFile, tail: &Tail) {
         // A full disk must not stop the reading.
         let _ = file.append(&line);
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        if text.contains(" PANIC:  ") || text.contains(" FATAL:  ") {
-            tracing::warn!(target: "vital_store::postgres", "{text}");
+        // FATAL ends one session, and every shutdown has some; PANIC ends them all.
+        if text.contains(" PANIC:  ") {
+            tracing::error!(target: "vital_store::postgres", "{text}");
         }
         let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
         if tail.len() == TAIL_LINES {
@@ -132,7 +133,7 @@ mod tests {
         copy(text.as_slice(), &mut file, &tail);
         let tail = tail.lock().unwrap();
         assert_eq!(tail.len(), TAIL_LINES);
-        assert_eq!(tail.iter().filter(|line| line.starts_with("line ")).next_back().unwrap(), "line 99");
+        assert_eq!(tail.iter().rfind(|line| line.starts_with("line ")).unwrap(), "line 99");
         assert!(tail.iter().all(|line| line.len() <= LINE_BYTES_MAX as usize));
     }
 }

@@ -57,14 +57,22 @@ pub(super) fn signal(pid: i32, signal: Signal) {
 /// Ends what an earlier run left, and removes a pid file that would keep PostgreSQL from starting.
 pub(super) async fn end_leftovers(data: &Path) -> Result<(), EmbeddedError> {
     let Some(file) = PidFile::read(data) else { return Ok(()) };
-    let mut left = processes_in(data);
-    if left.is_empty() {
-        return forget_recycled(data, &file);
+    let left = processes_in(data);
+    if !left.is_empty() {
+        tracing::warn!(pids = ?left, "ending the PostgreSQL that an earlier run of this server left behind");
+        end(left, file.pid, data).await?;
     }
-    tracing::warn!(pids = ?left, "ending the PostgreSQL that an earlier run of this server left behind");
+    forget(data, &file)
+}
+
+async fn end(mut left: Vec<i32>, postmaster: i32, data: &Path) -> Result<(), EmbeddedError> {
     for (request, wait) in LEFTOVER_WAITS {
-        // The postmaster passes a shutdown on; without it, each process must be told.
-        let told = if left.contains(&file.pid) { vec![file.pid] } else { left.clone() };
+        let told = match request {
+            _ if left.contains(&postmaster) => vec![postmaster],
+            // Only the postmaster knows how to shut down; without it there is nothing to finish.
+            Signal::SIGINT => continue,
+            _ => left.clone(),
+        };
         told.into_iter().for_each(|pid| signal(pid, request));
         let until = Instant::now() + wait;
         while !left.is_empty() && Instant::now() < until {
@@ -79,14 +87,14 @@ pub(super) async fn end_leftovers(data: &Path) -> Result<(), EmbeddedError> {
     Err(EmbeddedError::LeftoversStuck { pids: left })
 }
 
-/// PostgreSQL believes a pid file whose number belongs to any living process of its user. When that process is not a
-/// PostgreSQL in this directory, the number was given out again after a crash.
-fn forget_recycled(data: &Path, file: &PidFile) -> Result<(), EmbeddedError> {
-    if kill(Pid::from_raw(file.pid), None).is_err() {
+/// PostgreSQL believes a pid file whose number belongs to any process of its user, even to one that was given the number
+/// after a crash or that is dead and not yet collected by its parent. That none works on the data is known here.
+fn forget(data: &Path, file: &PidFile) -> Result<(), EmbeddedError> {
+    let path = PidFile::path(data);
+    if !path.exists() || kill(Pid::from_raw(file.pid), None).is_err() {
         return Ok(());
     }
-    let path = PidFile::path(data);
-    tracing::info!(pid = file.pid, "removing a stale postmaster.pid whose process id now belongs to another program");
+    tracing::info!(pid = file.pid, "removing a stale postmaster.pid");
     fs::remove_file(&path).map_err(|error| EmbeddedError::io("removing", &path, error))
 }
 

@@ -80,9 +80,10 @@ impl RunAs {
 
     /// Lets this user, as a group, read a file of the server.
     pub(super) fn let_read(&self, path: &Path) -> io::Result<()> {
-        if self.other {
-            chown(path, None, Some(self.gid))?;
+        if !self.other {
+            return Ok(());
         }
+        chown(path, None, Some(self.gid))?;
         fs::set_permissions(path, Permissions::from_mode(0o640))
     }
 

@@ -4,16 +4,17 @@
 //! into `local.conf` beside it. What keeps the cluster private is not here but on the command line, which no file and no
 //! `ALTER SYSTEM` can override (`process.rs`).
 
-/// The generated configuration file.
+/// The generated configuration file, which ends with the operator's own when `has_local`.
 ///
 /// - `shared_buffers`: the hot set of a small installation (catalogue, recent turns, the upper layers of the HNSW graph)
 ///   fits, and the page cache does the rest. Buffers cost memory only once they are used.
 /// - `max_connections`: two pools of at most 16, plus command line, backup and reserve.
 /// - `io_method = sync`: workers would be three more idle processes for reads that the page cache serves anyhow.
+/// - `recovery_init_sync_method = syncfs`: after a crash, one call instead of one for each of a thousand files (0.2 s instead of 3.5 s, measured).
 /// - `max_parallel_maintenance_workers = 0`: a parallel HNSW build wants `maintenance_work_mem` of /dev/shm, which is 64 MB in most containers.
 /// - `log_error_verbosity = terse` and `log_min_error_statement = panic`: a log must not hold what people wrote, and
 ///   DETAIL lines and failing statements do.
-pub(super) fn configuration(major: u32) -> String {
+pub(super) fn configuration(major: u32, has_local: bool) -> String {
     let mut text = String::from(
         "# Written by VITAL Path at each start; your own settings go into local.conf beside this file.
 max_connections = 40
@@ -35,6 +36,7 @@ autovacuum_max_workers = 2
 fsync = on
 full_page_writes = on
 synchronous_commit = on
+recovery_init_sync_method = syncfs
 wal_level = replica
 max_wal_senders = 4
 max_wal_size = 512MB
@@ -55,7 +57,9 @@ log_min_error_statement = panic
     if major >= 18 {
         text.push_str("io_method = sync\nautovacuum_worker_slots = 4\n");
     }
-    text.push_str("include_if_exists = 'local.conf'\n");
+    if has_local {
+        text.push_str("include 'local.conf'\n");
+    }
     text
 }
 

@@ -30,8 +30,7 @@ impl Place {
     }
 
     async fn try_start(&self) -> Result<Cluster, EmbeddedError> {
-        // A test's data need not survive a power cut.
-        let options = ClusterOptions { settings: vec![("fsync".into(), "off".into())], ..ClusterOptions::default() };
+        let options = ClusterOptions { durable: false, ..ClusterOptions::default() };
         Cluster::start(&self.install, &self.folder, &options).await
     }
 
@@ -184,7 +183,9 @@ async fn a_pid_file_whose_number_was_given_out_again_does_not_prevent_a_start() 
     let run_as = RunAs::resolve(&ClusterOptions::default().run_as).unwrap();
     let mut other = run_as.command(Path::new("/usr/bin/tail")).args(["-f", "/dev/null"]).spawn().unwrap();
     let rest = text.split_once('\n').unwrap().1;
-    fs::write(&file, format!("{}\n{rest}", other.id().unwrap())).unwrap();
+    let stale = format!("{}\n{rest}", other.id().unwrap());
+    fs::write(&file, &stale).unwrap();
+    fs::write(place.layout().root.join("run/.s.PGSQL.5432.lock"), &stale).unwrap();
     let cluster = place.start().await;
     assert!(remembers(&cluster).await);
     assert!(other.try_wait().unwrap().is_none(), "the innocent process lives");
@@ -208,7 +209,8 @@ async fn data_of_another_major_version_or_a_damaged_folder_is_refused_untouched(
 #[tokio::test]
 async fn a_start_that_fails_says_what_postgres_said() {
     let place = Place::new().await;
-    let options = ClusterOptions { settings: vec![("shared_buffers".into(), "nonsense".into())], ..ClusterOptions::default() };
+    let options =
+        ClusterOptions { settings: vec![("shared_buffers".into(), "nonsense".into())], durable: false, ..ClusterOptions::default() };
     let error = Cluster::start(&place.install, &place.folder, &options).await.unwrap_err();
     assert!(matches!(&error, EmbeddedError::StartFailed { log } if log.contains("shared_buffers")), "{error}");
 }
@@ -219,8 +221,16 @@ async fn an_interrupted_first_start_is_begun_again() {
     let staging = place.layout().staging;
     fs::create_dir_all(staging.join("base")).unwrap();
     fs::write(staging.join("PG_VERSION"), "18\n").unwrap();
-    place.start().await.stop().await.unwrap();
+    let cluster = place.start().await;
     assert!(!staging.exists());
+    // Interrupted after initdb and before the database was made.
+    let mut connection = cluster.admin_options().database("postgres").connect().await.unwrap();
+    sqlx::raw_sql("drop database vital").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    cluster.stop().await.unwrap();
+    let cluster = place.start().await;
+    assert_eq!(text(&mut connect(&cluster).await, "select current_database()::text").await, "vital");
+    cluster.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ impl Body for ScriptBody {
                 }
                 Some(Play::Wait(gate)) => self.wait(Gate::opened(gate)),
                 Some(Play::Pause(time)) => self.wait(tokio::time::sleep(time)),
-                Some(Play::Hang) => return Poll::Pending,
+                Some(Play::Hang) => self.wait(std::future::pending()),
                 Some(Play::Cut) if self.watch.is_some() => {
                     // An error throws away what the server has not sent yet, so it gets one turn first.
                     self.done();

@@ -35,6 +35,12 @@ pub(super) fn plays(script: Script, format: Format) -> VecDeque<Play> {
     chunk(plays, &chunking)
 }
 
+/// Turns the steps after a status into what the server does; steps that need a format have no meaning there.
+pub(super) fn after_status(body: Bytes, steps: Vec<Step>) -> VecDeque<Play> {
+    let rest = steps.into_iter().filter_map(|step| if let Step::Play(play) = step { Some(play) } else { None });
+    std::iter::once(Play::Send(body)).chain(rest).collect()
+}
+
 fn frame(event: Option<&str>, id: Option<&str>, data: &str) -> Bytes {
     let mut frame = String::with_capacity(data.len() + 48);
     for (name, value) in [("event", event), ("id", id), ("data", Some(data))] {

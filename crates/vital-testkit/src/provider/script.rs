@@ -133,7 +133,8 @@ impl Script {
         words.fold(Self::new(), Self::text).usage(Usage { input: 100, output, cached_input: 0 })
     }
 
-    /// A response with a status and no stream. A number that is no status stands for 500.
+    /// A response with a status and no stream. A number that is no status stands for 500. Of the steps, those that need no
+    /// format follow the body, for example [`Script::hang`].
     #[must_use]
     pub fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

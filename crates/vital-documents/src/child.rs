@@ -1,0 +1,213 @@
+//! Both ends of the conversation with the parser process, and its confinement.
+//!
+//! The child takes one request on standard input and writes one answer to standard output. The request is a head of
+//! [`HEAD_BYTES`] bytes (magic `VPD1`, then the lengths of the JSON header and of the file as little-endian `u32` and `u64`),
+//! the header, and the file; the answer is `Result<Parsed, ParseError>` as JSON. The child limits itself before it reads a
+//! byte: memory, processor time, no core dump, no file larger than nothing, and no further file descriptor. Not here: starting
+//! it, its wall-clock limit and its environment, which are the parent's.
+
+use crate::{ParseError, ParseLimits, Parsed, parse};
+use nix::sys::resource::{Resource, setrlimit};
+use serde::{Deserialize, Serialize};
+use std::{
+    io::{self, Read, Write},
+    process::ExitCode,
+};
+
+const MAGIC: &[u8; 4] = b"VPD1";
+/// Length of the fixed head of a request.
+pub const HEAD_BYTES: usize = 16;
+/// Largest JSON header; a file name and the limits need a few hundred bytes.
+const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Descriptors for standard input, output and error, and none beyond.
+const DESCRIPTORS: u64 = 3;
+
+/// What the child may use up. When it uses more the kernel stops it, and its answer is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessLimits {
+    /// Address space in bytes.
+    pub memory_bytes_max: u64,
+    /// Processor time in seconds.
+    pub cpu_seconds_max: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    file_name: String,
+    limits: ParseLimits,
+}
+
+/// Encodes the start of a request; the parent writes it and then the file's bytes.
+#[must_use]
+pub fn request_head(file_name: &str, file_bytes: usize, limits: &ParseLimits) -> Vec<u8> {
+    let header = Header { file_name: file_name.to_owned(), limits: limits.clone() };
+    // A struct of strings and numbers always has a JSON form.
+    let header = serde_json::to_vec(&header).unwrap_or_default();
+    let mut head = Vec::with_capacity(HEAD_BYTES + header.len());
+    head.extend_from_slice(MAGIC);
+    head.extend_from_slice(&u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes());
+    head.extend_from_slice(&(file_bytes as u64).to_le_bytes());
+    head.extend_from_slice(&header);
+    head
+}
+
+/// Decodes what the child wrote, for the parent.
+///
+/// # Errors
+/// The child's own error; `Exhausted` when the answer is missing or incomplete, because then the kernel or the parent stopped
+/// the child.
+pub fn decode_answer(stdout: &[u8]) -> Result<Parsed, ParseError> {
+    serde_json::from_slice::<Result<Parsed, ParseError>>(stdout).unwrap_or(Err(ParseError::Exhausted))
+}
+
+/// Runs the child: confines the process, answers one request, and returns its exit code.
+///
+/// The code is success whenever an answer was written, also when the answer is an error.
+#[must_use]
+pub fn run(limits: ProcessLimits) -> ExitCode {
+    std::panic::set_hook(Box::new(|_| {}));
+    if confine(limits).is_err() {
+        return ExitCode::FAILURE;
+    }
+    match serve(&mut io::stdin().lock(), &mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn confine(limits: ProcessLimits) -> nix::Result<()> {
+    let all = [
+        (Resource::RLIMIT_AS, limits.memory_bytes_max),
+        (Resource::RLIMIT_CPU, limits.cpu_seconds_max),
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_FSIZE, 0),
+        (Resource::RLIMIT_NOFILE, DESCRIPTORS),
+    ];
+    all.into_iter().try_for_each(|(resource, limit)| setrlimit(resource, limit, limit))
+}
+
+/// Answers one request.
+fn serve(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
+    let (header, file) = read_request(input)?;
+    // Parser libraries may have bugs that panic; one of those is a damaged file to its sender.
+    let answer = std::panic::catch_unwind(|| parse(&header.file_name, &file, &header.limits)).unwrap_or_else(|_| {
+        Err(ParseError::Damaged {
+            format: None,
+            detail: "its content breaks the rules of its format in a way that the reader could not follow".to_owned(),
+        })
+    });
+    drop(file);
+    serde_json::to_writer(&mut *output, &answer).map_err(io::Error::from)?;
+    output.flush()
+}
+
+fn read_request(input: &mut impl Read) -> io::Result<(Header, Vec<u8>)> {
+    let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what);
+    let mut head = [0; HEAD_BYTES];
+    input.read_exact(&mut head)?;
+    let [m0, m1, m2, m3, h0, h1, h2, h3, size @ ..] = head;
+    if [m0, m1, m2, m3] != *MAGIC {
+        return Err(invalid("not a request to the parser"));
+    }
+    let header_bytes = u32::from_le_bytes([h0, h1, h2, h3]) as usize;
+    if header_bytes > HEADER_BYTES_MAX {
+        return Err(invalid("the header is too long"));
+    }
+    let mut header = vec![0; header_bytes];
+    input.read_exact(&mut header)?;
+    let header: Header = serde_json::from_slice(&header)?;
+    let stated = u64::from_le_bytes(size);
+    // One byte over the limit is enough for `parse` to refuse the file.
+    let mut file = Vec::new();
+    input.take(stated.min(header.limits.file_bytes_max as u64 + 1)).read_to_end(&mut file)?;
+    if (file.len() as u64) < stated && file.len() <= header.limits.file_bytes_max {
+        return Err(invalid("the request breaks off"));
+    }
+    Ok((header, file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+    use std::process::{Command, Stdio};
+
+    /// Set for the test binary when it plays the child.
+    const CHILD: &str = "VITAL_DOCUMENTS_TEST_CHILD";
+
+    fn request(file_name: &str, file: &[u8]) -> Vec<u8> {
+        [request_head(file_name, file.len(), &ParseLimits::default()), file.to_vec()].concat()
+    }
+
+    #[test]
+    fn a_request_is_answered_with_the_document_or_its_error() {
+        let file = fixtures::pdf(&[fixtures::lines(700, 10, &["Some text on a page."])]);
+        let mut answer = Vec::new();
+        serve(&mut request("a.pdf", &file).as_slice(), &mut answer).unwrap();
+        assert_eq!(decode_answer(&answer), parse("a.pdf", &file, &ParseLimits::default()));
+        let mut answer = Vec::new();
+        serve(&mut request("a.docx", &file).as_slice(), &mut answer).unwrap();
+        assert_eq!(decode_answer(&answer).unwrap_err().code(), "document.wrong_extension");
+    }
+
+    #[test]
+    fn a_missing_or_broken_answer_is_exhaustion() {
+        assert_eq!(decode_answer(b""), Err(ParseError::Exhausted));
+        assert_eq!(decode_answer(b"{\"Ok\":{\"format\":"), Err(ParseError::Exhausted));
+    }
+
+    #[test]
+    fn requests_that_are_not_whole_are_refused() {
+        let whole = request("a.txt", b"some text");
+        for end in 0..whole.len() {
+            assert!(serve(&mut &whole[..end], &mut Vec::new()).is_err(), "{end}");
+        }
+        let mut foreign = whole;
+        foreign[0] = b'X';
+        assert!(serve(&mut foreign.as_slice(), &mut Vec::new()).is_err());
+    }
+
+    /// Plays the child when the test binary is started as one, and does nothing in an ordinary run.
+    #[test]
+    fn plays_the_child() {
+        let Ok(memory) = std::env::var(CHILD) else { return };
+        let code = run(ProcessLimits { memory_bytes_max: memory.parse().unwrap(), cpu_seconds_max: 20 });
+        std::process::exit(i32::from(code != ExitCode::SUCCESS));
+    }
+
+    fn through_a_process(memory: u64, request: &[u8]) -> Result<Parsed, ParseError> {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["child::tests::plays_the_child", "--exact", "--nocapture", "--test-threads=1"])
+            .env(CHILD, memory.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // A child that the kernel stopped no longer reads.
+        let _ = stdin.write_all(request);
+        drop(stdin);
+        let stdout = child.wait_with_output().unwrap().stdout;
+        // The test harness announces its test on the same stream.
+        let start = stdout.windows(2).position(|w| w == b"{\"").unwrap_or(stdout.len());
+        decode_answer(&stdout[start..])
+    }
+
+    #[test]
+    fn the_confined_child_reads_every_format() {
+        const MEMORY: u64 = 512 << 20;
+        let pdf = fixtures::pdf(&[fixtures::lines(700, 10, &["Some text on a page."])]);
+        let files: [(&str, &[u8]); 4] =
+            [("a.pdf", &pdf), ("a.docx", &fixtures::docx("<w:p><w:r><w:t>x</w:t></w:r></w:p>")), ("a.html", b"<p>x"), ("a.md", b"# x")];
+        for (name, file) in files {
+            assert_eq!(through_a_process(MEMORY, &request(name, file)), parse(name, file, &ParseLimits::default()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_child_out_of_memory_leaves_no_answer_and_harms_nobody() {
+        let file = "word ".repeat(8 << 20);
+        assert_eq!(through_a_process(96 << 20, &request("a.txt", file.as_bytes())), Err(ParseError::Exhausted));
+    }
+}

@@ -1,0 +1,181 @@
+//! The task that writes one answer: route, retrieve, write, check, store. It belongs to the turn and not to the browser.
+
+use super::{
+    StoredEvent, TurnEvent, TurnState, answer::{Searched, Source}, history, prompt::Exchange, record::TurnRecord, recorder::{Recorder, patiently}, store, stream::Live, write,
+};
+use crate::{
+    Platform,
+    experts::{self, Expert},
+    knowledge::{self, Retrieval},
+};
+use std::{collections::HashMap, sync::Arc, time::Instant};
+use tokio::sync::OwnedSemaphorePermit;
+use vital_kernel::{AuditAction, AuditEntry, ConversationId, Error, ExpertId, Kind, OpContext, Result, TurnId, limits};
+use vital_store::Claimed;
+
+/// A question that was accepted.
+pub(super) struct Work {
+    pub turn: TurnId,
+    pub conversation: ConversationId,
+    pub ordinal: i32,
+    pub question: String,
+    pub expert_id: Option<ExpertId>,
+    pub job: Claimed,
+    pub cx: OpContext,
+    pub live: Live,
+}
+
+/// What a finished turn took, filled in as it becomes known.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub expert: Option<(ExpertId, i32)>,
+    pub composer: String,
+    pub input_tokens: u32,
+    pub output_tokens: u32,
+    pub assessed: Option<(super::answer::Confidence, super::answer::TrustNumbers)>,
+}
+
+/// Writes the answer of a turn to its end, whatever happens on the way.
+pub(super) async fn run(p: Arc<Platform>, work: Work, permit: OwnedSemaphorePermit) {
+    let started = Instant::now();
+    let mut recorder = Recorder::start(p.clone(), work.cx.clone(), work.turn, 1, work.live.events.clone());
+    let mut outcome = Outcome::default();
+    let (state, problem) = tokio::select! {
+        biased;
+        () = work.live.stop.cancelled() => (TurnState::Stopped, None),
+        () = p.stopping.cancelled() => (TurnState::Interrupted, Some(interruption())),
+        result = answer(&p, &work, &mut recorder, &mut outcome) => match result {
+            Ok(state) => (state, None),
+            Err(error) => (TurnState::Failed, Some(problem_of(&error))),
+        },
+    };
+    if let Err(error) = end(&p, &work, recorder, &outcome, state, problem, started).await {
+        tracing::error!(?error, turn = %work.turn, "a turn could not be ended; the next claim of its job ends it");
+    }
+    p.streams.close(work.turn);
+    drop(permit);
+}
+
+async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome: &mut Outcome) -> Result<TurnState> {
+    let earlier = earlier(p, work).await?;
+    let questions: Vec<String> = earlier.iter().map(|e| e.question.clone()).collect();
+    let query = history::search_query(&work.question, &questions);
+    let expert = route(p, work, &query, recorder).await?;
+    outcome.expert = Some((expert.id, expert.version));
+    let found = knowledge::retrieve(p, &work.cx, &query, &expert.body.collections).await?;
+    recorder.push(TurnEvent::Retrieved(searched(&query, &expert, &found))).await?;
+    outcome.composer = p.composer();
+    match &p.provider {
+        Some(provider) => write::by_provider(provider, &expert, &work.question, &query, &found, &earlier, recorder, outcome).await,
+        None => write::extractive(p, &query, &found, recorder, outcome).await,
+    }
+}
+
+async fn earlier(p: &Platform, work: &Work) -> Result<Vec<Exchange>> {
+    if work.ordinal == 1 {
+        return Ok(Vec::new());
+    }
+    let limit = i64::try_from(limits::HISTORY_TURNS_MAX).unwrap_or(6);
+    let rows = store::history(&mut p.db.read(&work.cx).await?, work.conversation, work.ordinal, limit).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(question, record)| Exchange { question, answer: record.and_then(|r: TurnRecord| r.answer).map(|a| a.plain_text()).unwrap_or_default() })
+        .collect())
+}
+
+async fn route(p: &Platform, work: &Work, query: &str, recorder: &mut Recorder) -> Result<Expert> {
+    let (expert, automatic, candidates) = match work.expert_id {
+        Some(id) => (experts::get(p, &work.cx, id).await?, false, Vec::new()),
+        None => {
+            let ranked = experts::route(p, &work.cx, query).await?;
+            let best = ranked.first().ok_or_else(|| Error::internal("routing returned nobody"))?;
+            let expert = experts::find(p, &work.cx, &best.expert.slug).await?;
+            let flat = |c: experts::Candidate| super::Candidate { slug: c.expert.slug, name: c.expert.name, score: c.score, reasons: c.reasons };
+            (expert, true, ranked.into_iter().map(flat).collect())
+        }
+    };
+    recorder.push(TurnEvent::Routed { slug: expert.body.slug.clone(), name: expert.body.name.clone(), automatic, candidates }).await?;
+    Ok(expert)
+}
+
+fn searched(query: &str, expert: &Expert, found: &Retrieval) -> Searched {
+    let mut sources: Vec<Source> = Vec::new();
+    let mut place: HashMap<_, usize> = HashMap::new();
+    for e in &found.evidence {
+        let i = *place.entry(e.document).or_insert_with(|| {
+            sources.push(Source { document_id: e.document.0, title: e.title.clone(), passages: 0, score: e.score });
+            sources.len() - 1
+        });
+        sources[i].passages += 1;
+    }
+    Searched { query: query.to_owned(), collections: expert.body.collections.clone(), by_meaning: found.vector.is_some(), note: found.note.clone(), sources }
+}
+
+/// Stores the end of a turn in one transaction: its last events, its record and citations, and the end of its job.
+async fn end(p: &Arc<Platform>, work: &Work, recorder: Recorder, outcome: &Outcome, state: TurnState, problem: Option<TurnEvent>, started: Instant) -> Result<()> {
+    let (mut record, seq) = recorder.close().await?;
+    let mut last: Vec<TurnEvent> = problem.into_iter().collect();
+    if !outcome.composer.is_empty() {
+        let elapsed_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
+        last.push(TurnEvent::Usage { composer: outcome.composer.clone(), input_tokens: outcome.input_tokens, output_tokens: outcome.output_tokens, elapsed_ms });
+    }
+    let (confidence, trust) = outcome.assessed.clone().unzip();
+    last.push(TurnEvent::Done { state, confidence, trust });
+    last.iter().for_each(|event| record.apply(event));
+    let events: Vec<StoredEvent> = last.into_iter().zip(seq + 1..).map(|(event, seq)| StoredEvent { seq, event }).collect();
+    let ending = store::Ending { state, expert: outcome.expert, composer: &outcome.composer, record: &record };
+    patiently(|| store_end(p, &work.cx, &work.job, work.turn, &events, &ending)).await?;
+    for event in events {
+        let _listeners = work.live.events.send(event);
+    }
+    Ok(())
+}
+
+async fn store_end(p: &Platform, cx: &OpContext, job: &Claimed, turn: TurnId, events: &[StoredEvent], ending: &store::Ending<'_>) -> Result<()> {
+    let mut tx = p.db.write(cx).await?;
+    if !store::insert_events(&mut tx, turn, events).await? || !store::end_turn(&mut tx, turn, ending).await? {
+        return Err(Error::conflict("turn.ended_elsewhere", "Another process has ended this turn."));
+    }
+    job.finish(&mut tx).await?;
+    tx.commit(AuditEntry::new(AuditAction::TurnFinished, "turn", turn)).await
+}
+
+/// Ends a turn whose process fell silent: what had been written is kept, and the reader is told.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer; the job is tried again.
+pub(crate) async fn interrupted(p: &Arc<Platform>, job: &Claimed) -> Result<()> {
+    let (cx, turn) = (job.context(), TurnId(job.subject));
+    if p.streams.is_open(turn) {
+        // This process still writes it: the lease had only run out while the database was away.
+        return Ok(());
+    }
+    let mut tx = p.db.write(&cx).await?;
+    if let Some((true, seq)) = store::left_behind(&mut tx, turn).await? {
+        let mut record = TurnRecord::default();
+        store::all_events(&mut tx, turn).await?.iter().for_each(|e| record.apply(&e.event));
+        let last = [interruption(), TurnEvent::Done { state: TurnState::Interrupted, confidence: None, trust: None }];
+        last.iter().for_each(|event| record.apply(event));
+        let events: Vec<StoredEvent> = last.into_iter().zip(seq + 1..).map(|(event, seq)| StoredEvent { seq, event }).collect();
+        store::insert_events(&mut tx, turn, &events).await?;
+        store::end_turn(&mut tx, turn, &store::Ending { state: TurnState::Interrupted, expert: None, composer: "", record: &record }).await?;
+    }
+    job.finish(&mut tx).await?;
+    tx.commit(AuditEntry::new(AuditAction::TurnFinished, "turn", turn)).await
+}
+
+fn interruption() -> TurnEvent {
+    TurnEvent::Problem {
+        code: "turn.interrupted".to_owned(),
+        detail: "The server stopped while this answer was written. Your question and what had been written are kept; ask again to have it answered.".to_owned(),
+        retryable: true,
+    }
+}
+
+fn problem_of(error: &Error) -> TurnEvent {
+    if error.kind() == Kind::Internal {
+        tracing::error!(?error, "an answer failed");
+    }
+    let retryable = matches!(error.kind(), Kind::Upstream | Kind::UpstreamTimeout | Kind::Unavailable | Kind::RateLimited | Kind::Internal);
+    TurnEvent::Problem { code: error.code().to_owned(), detail: error.detail().to_owned(), retryable }
+}

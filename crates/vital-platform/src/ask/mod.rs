@@ -1,0 +1,319 @@
+//! Asking: conversations, turns, and the durable stream of events in which an answer is written.
+//!
+//! **Invariants:** a turn's events are stored before anybody sees them, numbered without gaps, and end with `done`; a generation belongs to
+//! one process by lease and survives the browser; what a stopped process leaves behind ends with a typed event.
+
+pub mod answer;
+//pub mod assemble;
+pub mod bind;
+pub mod check;
+//pub mod compose;
+//pub mod confidence;
+pub mod event;
+pub mod evidence;
+mod generate;
+mod history;
+mod prompt;
+mod record;
+mod recorder;
+mod store;
+mod stream;
+mod write;
+
+use crate::{
+    Platform,
+    experts::{self, ExpertSummary},
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use vital_kernel::{AuditAction, AuditEntry, ConversationId, Error, ExpertId, OpContext, Permission, Result, TurnId, limits};
+use vital_store::JobKind;
+
+pub use answer::Answer;
+pub use event::{Candidate, StoredEvent, TurnEvent, TurnState};
+pub(crate) use generate::interrupted;
+pub use stream::{Streams, follow};
+
+/// A conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Conversation {
+    /// Id in this tenant.
+    #[schema(value_type = uuid::Uuid)]
+    pub id: ConversationId,
+    /// The first question, shortened; empty before there is one.
+    pub title: String,
+    /// The chosen expert; none means the platform chooses for each question.
+    pub expert: Option<ExpertSummary>,
+    /// Number of turns.
+    pub turn_count: i32,
+    /// When it was opened (RFC 3339).
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When something last happened in it (RFC 3339).
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+}
+
+/// A page of a conversation: its latest turns, or those before a given one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ConversationView {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// Turns in order.
+    pub turns: Vec<Turn>,
+    /// Whether there are turns before the first one here.
+    pub earlier: bool,
+}
+
+/// A question to be asked.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The words.
+    pub text: String,
+    /// Slug of the expert for this question; none means the conversation's choice.
+    pub expert: Option<String>,
+}
+
+/// What went wrong in a turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// Stable dotted code.
+    pub code: String,
+    /// What happened, whether anything was lost and what to do.
+    pub detail: String,
+    /// Whether asking again makes sense.
+    pub retryable: bool,
+}
+
+/// One question and how it was answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Turn {
+    /// Id in this tenant.
+    #[schema(value_type = uuid::Uuid)]
+    pub id: TurnId,
+    /// Its conversation.
+    #[schema(value_type = uuid::Uuid)]
+    pub conversation_id: ConversationId,
+    /// Place in the conversation, from 1.
+    pub ordinal: i32,
+    /// The question.
+    pub question: String,
+    /// How it stands.
+    pub state: TurnState,
+    /// The expert that took it.
+    pub expert: Option<ExpertSummary>,
+    /// True where the platform chose the expert.
+    pub automatic: bool,
+    /// Who was considered, best first.
+    pub candidates: Vec<Candidate>,
+    /// What was searched.
+    pub searched: Option<answer::Searched>,
+    /// The answer; while running, the events tell it.
+    pub answer: Option<Answer>,
+    /// What went wrong.
+    pub problem: Option<Problem>,
+    /// Number of the last stored event.
+    pub last_seq: i32,
+    /// When it was asked (RFC 3339).
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it ended (RFC 3339).
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub finished_at: Option<OffsetDateTime>,
+}
+
+/// Characters of the first question that make the title.
+const TITLE_CHARS: usize = 90;
+
+/// Opens a conversation with a chosen expert, or with the platform choosing.
+///
+/// # Errors
+/// `Forbidden` without the permission to ask; `NotFound` for an unknown expert.
+pub async fn open_conversation(p: &Platform, cx: &OpContext, expert: Option<&str>) -> Result<Conversation> {
+    cx.require(Permission::Ask)?;
+    let owner = cx.require_user()?;
+    let expert = match expert {
+        Some(slug) => Some(experts::find(p, cx, slug).await?),
+        None => None,
+    };
+    let id = ConversationId::new();
+    let mut tx = p.db.write(cx).await?;
+    store::insert_conversation(&mut tx, id, owner, expert.as_ref().map(|e| e.id)).await?;
+    tx.commit(AuditEntry::new(AuditAction::ConversationOpened, "conversation", id)).await?;
+    Ok(own_conversation(p, cx, id).await?.view(expert.map(|e| e.summary())))
+}
+
+/// Lists the caller's conversations, latest first.
+///
+/// # Errors
+/// `Forbidden` without the permission to read conversations.
+pub async fn conversations(p: &Platform, cx: &OpContext, before: Option<ConversationId>, limit: i64) -> Result<Vec<Conversation>> {
+    cx.require(Permission::ConversationRead)?;
+    let owner = cx.require_user()?;
+    let known = experts_by_id(p, cx).await?;
+    let rows = store::conversations(&mut p.db.read(cx).await?, owner, before, limit.clamp(1, limits::PAGE_SIZE_MAX)).await?;
+    Ok(rows.into_iter().map(|row| { let expert = summary_of(&known, row.expert_id); row.view(expert) }).collect())
+}
+
+/// Reads a conversation of the caller: its latest turns, or those before a given place.
+///
+/// # Errors
+/// `NotFound` when the caller has no such conversation.
+pub async fn conversation(p: &Platform, cx: &OpContext, id: ConversationId, before: Option<i32>) -> Result<ConversationView> {
+    cx.require(Permission::ConversationRead)?;
+    let owner = cx.require_user()?;
+    let known = experts_by_id(p, cx).await?;
+    let mut tx = p.db.read(cx).await?;
+    let row = store::conversation(&mut tx, id, owner).await?.ok_or_else(unknown)?;
+    let turns = store::turns(&mut tx, id, before, limits::PAGE_SIZE).await?;
+    let expert = summary_of(&known, row.expert_id);
+    let turns: Vec<Turn> = turns.into_iter().map(|t| { let expert = summary_of(&known, t.expert_id); t.view(expert) }).collect();
+    Ok(ConversationView { earlier: turns.first().is_some_and(|t| t.ordinal > 1), conversation: row.view(expert), turns })
+}
+
+/// Deletes a conversation of the caller with its turns, events and citations. A running answer is stopped.
+///
+/// # Errors
+/// `NotFound` when the caller has no such conversation.
+pub async fn delete_conversation(p: &Platform, cx: &OpContext, id: ConversationId) -> Result<()> {
+    cx.require(Permission::Ask)?;
+    let owner = cx.require_user()?;
+    let mut tx = p.db.write(cx).await?;
+    let turns = store::delete_conversation(&mut tx, id, owner).await?.ok_or_else(unknown)?;
+    tx.commit(AuditEntry::new(AuditAction::ConversationDeleted, "conversation", id)).await?;
+    turns.into_iter().for_each(|turn| p.streams.cancel(turn));
+    Ok(())
+}
+
+/// Asks a question in a conversation of the caller. Returns as soon as the question is stored; the answer is written by a task of its own.
+///
+/// # Errors
+/// `Invalid` or `TooLarge` for the question, `NotFound` for conversation or expert, `Conflict` while the last answer is being written or when
+/// the conversation is full, `RateLimited` when the platform writes as many answers as it can.
+pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question: Question) -> Result<Turn> {
+    cx.require(Permission::Ask)?;
+    let owner = cx.require_user()?;
+    let text = valid_question(&question.text)?;
+    let chosen = match &question.expert {
+        Some(slug) => Some(experts::find(p, cx, slug).await?),
+        None => None,
+    };
+    let permit = p.generations.clone().try_acquire_owned().map_err(|_| {
+        Error::rate_limited("ask.busy", "The platform is writing as many answers as it can. Your question was not stored; ask again in a moment.")
+            .with_retry_after(std::time::Duration::from_secs(5))
+    })?;
+    let turn = TurnId::new();
+    let mut tx = p.db.write(cx).await?;
+    let row = store::lock_conversation(&mut tx, id, owner).await?.ok_or_else(unknown)?;
+    if row.running {
+        return Err(Error::conflict("turn.running", "The answer to the last question is still being written. Stop it or wait for it, then ask again. Your question was not stored."));
+    }
+    if i64::from(row.turn_count) >= limits::CONVERSATION_TURNS_MAX {
+        return Err(Error::conflict("conversation.full", format!("A conversation may have {} questions. Open a new one; this question was not stored.", limits::CONVERSATION_TURNS_MAX)));
+    }
+    let title: String = text.chars().take(TITLE_CHARS).collect();
+    store::insert_turn(&mut tx, turn, id, row.turn_count + 1, &text, &title).await?;
+    store::insert_events(&mut tx, turn, &[StoredEvent { seq: 1, event: TurnEvent::Accepted { turn_id: turn.0, conversation_id: id.0 } }]).await?;
+    let job = tx.enqueue_claimed(cx, p.node, JobKind::Generate, turn.0).await?;
+    let live = p.streams.open(turn);
+    let stored = tx.commit(AuditEntry::new(AuditAction::TurnAsked, "turn", turn)).await;
+    if let Err(error) = stored {
+        p.streams.close(turn);
+        return Err(error);
+    }
+    let expert_id = chosen.as_ref().map(|e| e.id).or(row.expert_id);
+    let work = generate::Work { turn, conversation: id, ordinal: row.turn_count + 1, question: text.clone(), expert_id, job, cx: cx.clone(), live };
+    p.tasks.spawn(generate::run(p.clone(), work, permit));
+    Ok(Turn {
+        id: turn,
+        conversation_id: id,
+        ordinal: row.turn_count + 1,
+        question: text,
+        state: TurnState::Running,
+        expert: chosen.map(|e| e.summary()),
+        automatic: expert_id.is_none(),
+        candidates: Vec::new(),
+        searched: None,
+        answer: None,
+        problem: None,
+        last_seq: 1,
+        created_at: vital_kernel::now(),
+        finished_at: None,
+    })
+}
+
+/// Reads one turn of the caller.
+///
+/// # Errors
+/// `NotFound` when the caller has no such turn.
+pub async fn turn(p: &Platform, cx: &OpContext, id: TurnId) -> Result<Turn> {
+    cx.require(Permission::ConversationRead)?;
+    let owner = cx.require_user()?;
+    let known = experts_by_id(p, cx).await?;
+    let row = store::turn(&mut p.db.read(cx).await?, id, owner).await?.ok_or_else(unknown_turn)?;
+    let expert = summary_of(&known, row.expert_id);
+    Ok(row.view(expert))
+}
+
+/// Stops the answer of a turn. What has been written is kept. Stopping a finished turn changes nothing.
+///
+/// # Errors
+/// `NotFound` when the caller has no such turn.
+pub async fn cancel(p: &Platform, cx: &OpContext, id: TurnId) -> Result<()> {
+    cx.require(Permission::Ask)?;
+    let turn = turn(p, cx, id).await?;
+    if turn.state == TurnState::Running {
+        p.streams.cancel(id);
+        p.db.write(cx).await?.commit(AuditEntry::new(AuditAction::TurnCancelled, "turn", id)).await?;
+    }
+    Ok(())
+}
+
+/// Asks the question of a turn again, as a new turn at the end of the conversation.
+///
+/// # Errors
+/// Those of `ask`; `NotFound` when the caller has no such turn.
+pub async fn regenerate(p: &Arc<Platform>, cx: &OpContext, id: TurnId) -> Result<Turn> {
+    cx.require(Permission::Ask)?;
+    let old = turn(p, cx, id).await?;
+    let expert = if old.automatic { None } else { old.expert.map(|e| e.slug) };
+    ask(p, cx, old.conversation_id, Question { text: old.question, expert }).await
+}
+
+fn valid_question(text: &str) -> Result<String> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Error::invalid("question.empty", "There is no question. Nothing was stored.").with_field("/question", "Write a question."));
+    }
+    if text.len() > limits::QUESTION_BYTES_MAX {
+        return Err(Error::too_large("question.too_long", format!("A question may have at most {} bytes; this one has {}. Nothing was stored: shorten it, or add long material as a document.", limits::QUESTION_BYTES_MAX, text.len()))
+            .with_field("/question", "Shorten the question."));
+    }
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        return Err(Error::invalid("question.control_characters", "The question holds control characters. Nothing was stored.").with_field("/question", "Remove control characters."));
+    }
+    Ok(text.to_owned())
+}
+
+async fn own_conversation(p: &Platform, cx: &OpContext, id: ConversationId) -> Result<store::ConversationRow> {
+    let owner = cx.require_user()?;
+    store::conversation(&mut p.db.read(cx).await?, id, owner).await?.ok_or_else(unknown)
+}
+
+async fn experts_by_id(p: &Platform, cx: &OpContext) -> Result<Vec<(ExpertId, ExpertSummary)>> {
+    experts::by_id(p, cx).await
+}
+
+fn summary_of(known: &[(ExpertId, ExpertSummary)], id: Option<uuid::Uuid>) -> Option<ExpertSummary> {
+    known.iter().find(|(known, _)| Some(known.0) == id).map(|(_, e)| e.clone())
+}
+
+fn unknown() -> Error {
+    Error::not_found("conversation.unknown", "There is no such conversation, or it is not yours to see.")
+}
+
+fn unknown_turn() -> Error {
+    Error::not_found("turn.unknown", "There is no such question, or it is not yours to see.")
+}

@@ -1,0 +1,306 @@
+//! SQL of conversations and turns.
+
+use super::{Conversation, StoredEvent, Turn, TurnState, record::TurnRecord};
+use crate::experts::ExpertSummary;
+use sqlx::types::Json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+use vital_kernel::{ConversationId, Error, ExpertId, Result, TurnId, UserId, now};
+use vital_store::{Read, TenantTx, Write, db_error};
+
+pub(super) struct ConversationRow {
+    id: Uuid,
+    title: String,
+    pub expert_id: Option<Uuid>,
+    turn_count: i32,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl ConversationRow {
+    pub fn view(self, expert: Option<ExpertSummary>) -> Conversation {
+        Conversation { id: ConversationId(self.id), title: self.title, expert, turn_count: self.turn_count, created_at: self.created_at, updated_at: self.updated_at }
+    }
+}
+
+pub(super) async fn insert_conversation(tx: &mut TenantTx<Write>, id: ConversationId, owner: UserId, expert: Option<ExpertId>) -> Result<()> {
+    sqlx::query!(
+        "insert into conversations (id, owner_id, title, expert_id, created_at, updated_at) values ($1, $2, '', $3, $4, $4)",
+        id.0,
+        owner.0,
+        expert.map(|e| e.0),
+        now()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(())
+}
+
+pub(super) async fn conversation(tx: &mut TenantTx<Read>, id: ConversationId, owner: UserId) -> Result<Option<ConversationRow>> {
+    sqlx::query_as!(
+        ConversationRow,
+        r#"select id, title, expert_id, turn_count, created_at, updated_at from conversations where id = $1 and owner_id = $2"#,
+        id.0,
+        owner.0
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(db_error)
+}
+
+pub(super) async fn conversations(tx: &mut TenantTx<Read>, owner: UserId, before: Option<ConversationId>, limit: i64) -> Result<Vec<ConversationRow>> {
+    sqlx::query_as!(
+        ConversationRow,
+        r#"select id, title, expert_id, turn_count, created_at, updated_at from conversations
+           where owner_id = $1 and turn_count > 0
+             and ($2::uuid is null or (updated_at, id) < (select b.updated_at, b.id from conversations b where b.id = $2))
+           order by updated_at desc, id desc limit $3"#,
+        owner.0,
+        before.map(|b| b.0),
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)
+}
+
+pub(super) async fn delete_conversation(tx: &mut TenantTx<Write>, id: ConversationId, owner: UserId) -> Result<Option<Vec<TurnId>>> {
+    let turns = sqlx::query_scalar!("select id from turns where conversation_id = $1 and state = 'running'", id.0).fetch_all(tx.conn()).await.map_err(db_error)?;
+    let gone = sqlx::query!("delete from conversations where id = $1 and owner_id = $2", id.0, owner.0).execute(tx.conn()).await.map_err(db_error)?;
+    Ok((gone.rows_affected() == 1).then(|| turns.into_iter().map(TurnId).collect()))
+}
+
+pub(super) struct Locked {
+    pub expert_id: Option<ExpertId>,
+    pub turn_count: i32,
+    pub running: bool,
+}
+
+pub(super) async fn lock_conversation(tx: &mut TenantTx<Write>, id: ConversationId, owner: UserId) -> Result<Option<Locked>> {
+    let row = sqlx::query!(
+        r#"select expert_id, turn_count,
+                  exists (select from turns t where t.conversation_id = c.id and t.ordinal = c.turn_count and t.state = 'running') as "running!"
+           from conversations c where id = $1 and owner_id = $2 for update"#,
+        id.0,
+        owner.0
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(row.map(|r| Locked { expert_id: r.expert_id.map(ExpertId), turn_count: r.turn_count, running: r.running }))
+}
+
+/// Stores a new turn and counts it in its conversation, which takes its title from the first question.
+pub(super) async fn insert_turn(tx: &mut TenantTx<Write>, id: TurnId, conversation: ConversationId, ordinal: i32, question: &str, title: &str) -> Result<()> {
+    sqlx::query!(
+        "with counted as (
+             update conversations set turn_count = $3, updated_at = $5, title = case when title = '' then $6 else title end where id = $2)
+         insert into turns (id, conversation_id, ordinal, question, state, created_at) values ($1, $2, $3, $4, 'running', $5)",
+        id.0,
+        conversation.0,
+        ordinal,
+        question,
+        now(),
+        title
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(())
+}
+
+/// Appends events of a running turn, in one statement. Events that are stored already are left as they are, so that a repeated write after
+/// a lost connection does no harm. Returns false when the turn no longer runs: somebody else has ended it.
+pub(super) async fn insert_events(tx: &mut TenantTx<Write>, turn: TurnId, events: &[StoredEvent]) -> Result<bool> {
+    let seqs: Vec<i32> = events.iter().map(|e| e.seq).collect();
+    let kinds: Vec<String> = events.iter().map(|e| e.event.kind().to_owned()).collect();
+    let payloads = events.iter().map(|e| serde_json::to_value(&e.event)).collect::<Result<Vec<_>, _>>().map_err(Error::internal)?;
+    sqlx::query_scalar!(
+        r#"with running as (select id from turns where id = $1 and state = 'running' for share),
+                added as (insert into turn_events (turn_id, seq, kind, payload)
+                          select $1, e.seq, e.kind, e.payload from running, unnest($2::int[], $3::text[], $4::jsonb[]) as e (seq, kind, payload)
+                          on conflict do nothing)
+           select exists (select from running) as "running!""#,
+        turn.0,
+        &seqs,
+        &kinds,
+        &payloads
+    )
+    .fetch_one(tx.conn())
+    .await
+    .map_err(db_error)
+}
+
+pub(super) async fn events_after(tx: &mut TenantTx<Read>, turn: TurnId, after: i32) -> Result<Vec<StoredEvent>> {
+    let rows = sqlx::query!("select seq, payload from turn_events where turn_id = $1 and seq > $2 order by seq", turn.0, after)
+        .fetch_all(tx.conn())
+        .await
+        .map_err(db_error)?;
+    rows.into_iter().map(|r| Ok(StoredEvent { seq: r.seq, event: serde_json::from_value(r.payload).map_err(Error::internal)? })).collect()
+}
+
+/// All events of a turn, for the process that takes it over.
+pub(super) async fn all_events(tx: &mut TenantTx<Write>, turn: TurnId) -> Result<Vec<StoredEvent>> {
+    let rows = sqlx::query!("select seq, payload from turn_events where turn_id = $1 order by seq", turn.0).fetch_all(tx.conn()).await.map_err(db_error)?;
+    rows.into_iter().map(|r| Ok(StoredEvent { seq: r.seq, event: serde_json::from_value(r.payload).map_err(Error::internal)? })).collect()
+}
+
+pub(super) struct TurnRow {
+    id: Uuid,
+    conversation_id: Uuid,
+    ordinal: i32,
+    question: String,
+    pub expert_id: Option<Uuid>,
+    state: String,
+    record: Option<Json<TurnRecord>>,
+    last_seq: i32,
+    created_at: OffsetDateTime,
+    finished_at: Option<OffsetDateTime>,
+}
+
+impl TurnRow {
+    pub fn running(&self) -> bool {
+        self.state == TurnState::Running.as_str()
+    }
+
+    pub fn view(self, expert: Option<ExpertSummary>) -> Turn {
+        let record = self.record.map(|r| r.0).unwrap_or_default();
+        Turn {
+            id: TurnId(self.id),
+            conversation_id: ConversationId(self.conversation_id),
+            ordinal: self.ordinal,
+            question: self.question,
+            state: TurnState::parse(&self.state).unwrap_or(TurnState::Failed),
+            expert,
+            automatic: record.automatic,
+            candidates: record.candidates,
+            searched: record.searched,
+            answer: record.answer,
+            problem: record.problem,
+            last_seq: self.last_seq,
+            created_at: self.created_at,
+            finished_at: self.finished_at,
+        }
+    }
+}
+
+pub(super) async fn turns(tx: &mut TenantTx<Read>, conversation: ConversationId, before: Option<i32>, limit: i64) -> Result<Vec<TurnRow>> {
+    let mut rows = sqlx::query_as!(
+        TurnRow,
+        r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as "record: Json<TurnRecord>",
+                  coalesce((select max(e.seq) from turn_events e where e.turn_id = t.id), 0) as "last_seq!", t.created_at, t.finished_at
+           from turns t where t.conversation_id = $1 and ($2::int is null or t.ordinal < $2) order by t.ordinal desc limit $3"#,
+        conversation.0,
+        before,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)?;
+    rows.reverse();
+    Ok(rows)
+}
+
+pub(super) async fn turn(tx: &mut TenantTx<Read>, id: TurnId, owner: UserId) -> Result<Option<TurnRow>> {
+    sqlx::query_as!(
+        TurnRow,
+        r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as "record: Json<TurnRecord>",
+                  coalesce((select max(e.seq) from turn_events e where e.turn_id = t.id), 0) as "last_seq!", t.created_at, t.finished_at
+           from turns t join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
+           where t.id = $1 and c.owner_id = $2"#,
+        id.0,
+        owner.0
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(db_error)
+}
+
+/// Earlier questions and answers of a conversation, oldest first.
+pub(super) async fn history(tx: &mut TenantTx<Read>, conversation: ConversationId, before: i32, limit: i64) -> Result<Vec<(String, Option<TurnRecord>)>> {
+    let mut rows = sqlx::query!(
+        r#"select question, answer as "record: Json<TurnRecord>" from turns
+           where conversation_id = $1 and ordinal < $2 and state in ('answered', 'no_evidence', 'stopped') order by ordinal desc limit $3"#,
+        conversation.0,
+        before,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)?;
+    rows.reverse();
+    Ok(rows.into_iter().map(|r| (r.question, r.record.map(|j| j.0))).collect())
+}
+
+/// What the end of a turn stores.
+pub(super) struct Ending<'a> {
+    pub state: TurnState,
+    pub expert: Option<(ExpertId, i32)>,
+    pub composer: &'a str,
+    pub record: &'a TurnRecord,
+}
+
+/// Ends a running turn: its state, record and citations. Returns false when somebody else has ended it.
+pub(super) async fn end_turn(tx: &mut TenantTx<Write>, id: TurnId, ending: &Ending<'_>) -> Result<bool> {
+    let record = serde_json::to_value(ending.record).map_err(Error::internal)?;
+    let ended = sqlx::query!(
+        "update turns set state = $2, expert_id = $3, expert_version = $4, composer = $5, answer = $6, finished_at = $7 where id = $1 and state = 'running'",
+        id.0,
+        ending.state.as_str(),
+        ending.expert.map(|e| e.0.0),
+        ending.expert.map(|e| e.1),
+        ending.composer,
+        record,
+        now()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
+    if ended.rows_affected() == 0 {
+        return Ok(false);
+    }
+    if let Some(answer) = &ending.record.answer {
+        insert_citations(tx, id, answer).await?;
+    }
+    Ok(true)
+}
+
+async fn insert_citations(tx: &mut TenantTx<Write>, turn: TurnId, answer: &super::Answer) -> Result<()> {
+    let sentences = answer.blocks.iter().flat_map(|b| &b.sentences);
+    let rows: Vec<serde_json::Value> = sentences
+        .flat_map(|s| s.citations.iter().map(move |n| (s.index, *n)))
+        .filter_map(|(sentence, n)| answer.citations.iter().find(|c| c.n == n).map(|c| (sentence, c)))
+        .map(|(sentence, c)| {
+            serde_json::json!({ "n": c.n, "sentence": sentence, "document_id": c.document_id, "version": c.version, "start_byte": c.start, "end_byte": c.end })
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "insert into citations (turn_id, n, sentence, document_id, version_hash, start_byte, end_byte)
+         select $1, n, sentence, document_id, decode(version, 'hex'), start_byte, end_byte
+         from jsonb_to_recordset($2) as r (n int, sentence int, document_id uuid, version text, start_byte int, end_byte int)
+         on conflict do nothing",
+        turn.0,
+        serde_json::Value::Array(rows)
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(())
+}
+
+/// Number of the last stored event and state of a turn, for the process that takes it over.
+pub(super) async fn left_behind(tx: &mut TenantTx<Write>, id: TurnId) -> Result<Option<(bool, i32)>> {
+    let row = sqlx::query!(
+        r#"select t.state = 'running' as "running!", coalesce((select max(e.seq) from turn_events e where e.turn_id = t.id), 0) as "last_seq!"
+           from turns t where t.id = $1 for update"#,
+        id.0
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(row.map(|r| (r.running, r.last_seq)))
+}

@@ -1,0 +1,101 @@
+//! Evidence: a passage that was opened for an answer, and the one function that makes citations of it.
+//!
+//! **Invariant:** a `Citation` is made by `Evidence::cite` alone, which takes the quote from the bytes it points at.
+
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use vital_kernel::{DocumentId, PassageId};
+
+/// A typed citation: the exact bytes of one version of one document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Citation {
+    /// Number shown to the reader, from 1. One number is one span.
+    pub n: u32,
+    /// The document.
+    pub document_id: Uuid,
+    /// The passage it was found in.
+    pub passage_id: Uuid,
+    /// SHA-256 of the document's canonical text, hexadecimal.
+    pub version: String,
+    /// First byte of the quote in the canonical text.
+    pub start: u64,
+    /// One past the last byte of the quote.
+    pub end: u64,
+    /// The bytes at that range.
+    pub quote: String,
+    /// Title of the document.
+    pub title: String,
+    /// Headings above the quote, outermost first.
+    pub heading_path: Vec<String>,
+    /// Page, where the format has pages, from 1.
+    pub page: Option<u32>,
+    /// Whose word it is: `regulator`, `standards-body`, `professional-body`, `peer-reviewed`, `institution`, `own` (uploaded).
+    pub authority: String,
+}
+
+/// A passage read from the database for one answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The passage.
+    pub passage: PassageId,
+    /// Its document.
+    pub document: DocumentId,
+    /// Title of the document.
+    pub title: String,
+    /// SHA-256 of the document's canonical text.
+    pub version: [u8; 32],
+    /// First byte of `body` in the canonical text.
+    pub start: usize,
+    /// The passage's text: the bytes of the canonical text from `start`.
+    pub body: String,
+    /// Headings above it, outermost first.
+    pub heading_path: Vec<String>,
+    /// Page, from 1.
+    pub page: Option<u32>,
+    /// Whose word it is.
+    pub authority: String,
+    /// Fused retrieval score, from 0 to 1.
+    pub score: f32,
+    /// BM25 score, if words found it.
+    pub lexical: Option<f32>,
+    /// Cosine similarity, if meaning found it.
+    pub dense: Option<f32>,
+}
+
+impl Evidence {
+    /// Makes a citation of a byte range of this passage's body. The quote is taken from the bytes, so it cannot differ from them.
+    /// None where the range is empty, out of bounds or cuts a character.
+    #[must_use]
+    pub fn cite(&self, n: u32, span: Range<usize>) -> Option<Citation> {
+        let quote = self.body.get(span.clone()).filter(|q| !q.trim().is_empty())?;
+        Some(Citation {
+            n,
+            document_id: self.document.0,
+            passage_id: self.passage.0,
+            version: hex::encode(self.version),
+            start: (self.start + span.start) as u64,
+            end: (self.start + span.end) as u64,
+            quote: quote.to_owned(),
+            title: self.title.clone(),
+            heading_path: self.heading_path.clone(),
+            page: self.page,
+            authority: self.authority.clone(),
+        })
+    }
+
+    /// Tells whether a citation says exactly what the bytes of this passage say.
+    #[must_use]
+    pub fn holds(&self, citation: &Citation) -> bool {
+        let range = || {
+            let start = usize::try_from(citation.start).ok()?.checked_sub(self.start)?;
+            let end = usize::try_from(citation.end).ok()?.checked_sub(self.start)?;
+            self.body.get(start..end)
+        };
+        citation.document_id == self.document.0
+            && citation.passage_id == self.passage.0
+            && citation.version == hex::encode(self.version)
+            && range() == Some(citation.quote.as_str())
+    }
+}

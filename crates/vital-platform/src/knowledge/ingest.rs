@@ -1,0 +1,106 @@
+//! Ingestion as a background job: read the file in a process of its own, cut it, store it, index it. Every step can be repeated.
+
+use super::{DocumentState, Failure, store};
+use crate::Platform;
+use sha2::{Digest as _, Sha256};
+use vital_documents::{ParseError, Parsed, PassageRules, passages};
+use vital_kernel::{AuditAction, AuditEntry, DocumentId, Error, Kind, OpContext, PassageId, Result, limits};
+use vital_store::{Claimed, JobKind, Unaudited};
+
+/// Ingests the document of a job. A file that cannot be read is a result and not an error: the document says why and the job ends.
+///
+/// # Errors
+/// What may pass with time: database, disk, index, a parser that could not be started. The caller tries again.
+pub(crate) async fn ingest(p: &Platform, job: &Claimed) -> Result<()> {
+    let (cx, id) = (job.context(), DocumentId(job.subject));
+    let Some((file_name, bytes)) = store::file(&mut p.db.read(&cx).await?, id).await? else {
+        return abandon(p, &cx, job).await;
+    };
+    mark(p, &cx, id, DocumentState::Parsing).await?;
+    let parsed = match p.sandbox.parse(&file_name, bytes).await? {
+        Ok(parsed) => parsed,
+        Err(why) => return fail(p, &cx, job, &failure_of(&why)).await,
+    };
+    let cut = match cut(&parsed) {
+        Ok(cut) => cut,
+        Err(why) => return fail(p, &cx, job, &Failure { code: why.code().to_owned(), detail: why.detail().to_owned() }).await,
+    };
+    let title = parsed.title.clone().filter(|t| !t.trim().is_empty()).unwrap_or_else(|| title_of(&file_name));
+    let version: [u8; 32] = Sha256::digest(parsed.text.as_bytes()).into();
+    let mut tx = p.db.write(&cx).await?;
+    if store::lock_state(&mut tx, id).await?.is_none() {
+        drop(tx);
+        return abandon(p, &cx, job).await;
+    }
+    store::store_text(&mut tx, id, &title, &parsed, &version, &cut).await?;
+    tx.commit_unaudited(Unaudited::IngestionProgress).await?;
+    p.indexes.put_document(p, &cx, id).await?;
+    let mut tx = p.db.write(&cx).await?;
+    if store::lock_state(&mut tx, id).await?.is_none() {
+        drop(tx);
+        p.indexes.forget_document(p, &cx, id).await;
+        return abandon(p, &cx, job).await;
+    }
+    store::set_state(&mut tx, id, DocumentState::Ready).await?;
+    tx.enqueue(JobKind::EmbedDocument, id.0).await?;
+    job.finish(&mut tx).await?;
+    tx.commit(AuditEntry::new(AuditAction::DocumentIngested, "document", id)).await?;
+    p.work_waiting.notify_one();
+    Ok(())
+}
+
+/// Marks a document as failed after the last attempt.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer; the job's lease runs out and it is tried again.
+pub(crate) async fn give_up(p: &Platform, job: &Claimed, error: &Error) -> Result<()> {
+    let detail = match error.kind() {
+        Kind::Internal => "Something went wrong on our side while this document was read. The file is kept; try again later.".to_owned(),
+        _ => error.detail().to_owned(),
+    };
+    fail(p, &job.context(), job, &Failure { code: error.code().to_owned(), detail }).await
+}
+
+async fn mark(p: &Platform, cx: &OpContext, id: DocumentId, state: DocumentState) -> Result<()> {
+    let mut tx = p.db.write(cx).await?;
+    store::set_state(&mut tx, id, state).await?;
+    tx.commit_unaudited(Unaudited::IngestionProgress).await
+}
+
+async fn fail(p: &Platform, cx: &OpContext, job: &Claimed, failure: &Failure) -> Result<()> {
+    let mut tx = p.db.write(cx).await?;
+    store::set_failed(&mut tx, DocumentId(job.subject), failure).await?;
+    job.finish(&mut tx).await?;
+    tx.commit(AuditEntry::new(AuditAction::DocumentFailed, "document", job.subject)).await
+}
+
+/// Ends a job whose document is gone.
+async fn abandon(p: &Platform, cx: &OpContext, job: &Claimed) -> Result<()> {
+    let mut tx = p.db.write(cx).await?;
+    job.finish(&mut tx).await?;
+    tx.commit_unaudited(Unaudited::IngestionProgress).await
+}
+
+fn failure_of(why: &ParseError) -> Failure {
+    Failure { code: why.code().to_owned(), detail: why.to_string() }
+}
+
+/// Cuts a parsed document into passages with new ids.
+///
+/// # Errors
+/// `Invalid` when it yields more passages than a document may have, or none.
+pub(super) fn cut(parsed: &Parsed) -> Result<Vec<store::NewPassage>> {
+    let cut = passages(parsed, &PassageRules::default());
+    if cut.is_empty() {
+        return Err(Error::invalid("document.no_text", "No text was found in this document. If it is a scan, run text recognition (OCR) over it and upload the result."));
+    }
+    if cut.len() > limits::DOCUMENT_PASSAGES_MAX {
+        return Err(Error::invalid("document.too_long", format!("This document has more than {} passages. Split it and upload the parts.", limits::DOCUMENT_PASSAGES_MAX)));
+    }
+    Ok(cut.into_iter().map(|cut| store::NewPassage { id: PassageId::new(), cut }).collect())
+}
+
+fn title_of(file_name: &str) -> String {
+    let stem = file_name.rsplit_once('.').map_or(file_name, |(stem, _)| stem);
+    stem.replace(['_', '-'], " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}

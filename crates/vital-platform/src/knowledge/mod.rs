@@ -1,0 +1,314 @@
+//! Documents: adding, reading, finding and deleting them.
+//!
+//! **Invariants:** only a document in state `ready` is found or cited, and that is decided by the database, not by an index: deleting
+//! the row removes it from every answer path at once. Offsets are bytes into the canonical text, whose SHA-256 is the version.
+
+mod evidence;
+mod indexes;
+mod ingest;
+mod retrieve;
+mod sandbox;
+mod starter;
+mod store;
+mod vectors;
+
+use crate::Platform;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use vital_documents::Block;
+use vital_kernel::{AuditAction, AuditEntry, CollectionId, DocumentId, Error, OpContext, Permission, Result, limits};
+use vital_store::JobKind;
+
+pub use evidence::{Citation, Evidence};
+pub use indexes::Indexes;
+pub(crate) use ingest::{give_up, ingest};
+pub use retrieve::{Retrieval, SearchHit, SearchQuery, SearchResults, retrieve, search};
+pub use sandbox::Sandbox;
+pub(crate) use starter::seed;
+pub(crate) use vectors::{Embedded, embed_document, embed_query, embed_sentences, public_vectors};
+
+/// Slug of the collection that uploads go to unless another is named.
+pub const OWN_COLLECTION: &str = "own";
+
+/// A set of documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Collection {
+    /// Id in this tenant.
+    #[schema(value_type = uuid::Uuid)]
+    pub id: CollectionId,
+    /// Stable name.
+    pub slug: String,
+    /// Name.
+    pub name: String,
+    /// True for the library that ships with the product.
+    pub starter: bool,
+    /// Number of its documents.
+    pub documents: i64,
+}
+
+/// How the ingestion of a document stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentState {
+    /// Waits for its turn.
+    Queued,
+    /// Is being read.
+    Parsing,
+    /// Is being put into the index.
+    Indexing,
+    /// Can be found and cited.
+    Ready,
+    /// Could not be read; the failure says why.
+    Failed,
+}
+
+impl DocumentState {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Parsing => "parsing",
+            Self::Indexing => "indexing",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+        }
+    }
+
+    pub(crate) fn parse(name: &str) -> Self {
+        [Self::Queued, Self::Parsing, Self::Indexing, Self::Ready].into_iter().find(|s| s.as_str() == name).unwrap_or(Self::Failed)
+    }
+}
+
+/// Why a document could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// Stable dotted code.
+    pub code: String,
+    /// What happened and what to do.
+    pub detail: String,
+}
+
+/// A document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Document {
+    /// Id in this tenant.
+    #[schema(value_type = uuid::Uuid)]
+    pub id: DocumentId,
+    /// Title: from the document itself, or its file name.
+    pub title: String,
+    /// Name of the file that came in.
+    pub file_name: String,
+    /// Slug of its collection.
+    pub collection: String,
+    /// True for the library that ships with the product.
+    pub starter: bool,
+    /// Format, once it was read: `pdf`, `docx`, `html`, `markdown`, `text`.
+    pub format: Option<String>,
+    /// Size of the file in bytes.
+    pub size_bytes: i64,
+    /// How its ingestion stands.
+    pub state: DocumentState,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// What the reader should know about the reading.
+    pub warnings: Vec<String>,
+    /// Number of pages, where the format has pages.
+    pub pages: Option<i32>,
+    /// Number of passages.
+    pub passages: i32,
+    /// How many of them can be found by meaning.
+    pub embedded: i32,
+    /// Whose word it is.
+    pub authority: String,
+    /// Official identifiers it is about.
+    pub identifiers: Vec<String>,
+    /// SHA-256 of the canonical text, hexadecimal.
+    pub version: Option<String>,
+    /// When it was added (RFC 3339).
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it could first be found (RFC 3339).
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub ready_at: Option<OffsetDateTime>,
+}
+
+/// A file to be added.
+#[derive(Clone, Debug)]
+pub struct NewDocument {
+    /// Its name; a path is cut to its last part.
+    pub file_name: String,
+    /// Slug of the collection; none means the organisation's own.
+    pub collection: Option<String>,
+    /// Its bytes.
+    pub bytes: Bytes,
+}
+
+/// Which documents to list, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct DocumentFilter {
+    /// Only of this collection.
+    pub collection: Option<String>,
+    /// Only of the starter library, or only not.
+    pub starter: Option<bool>,
+    /// Only with this in the title or file name, in any case.
+    pub title: Option<String>,
+    /// Only older than this one: the cursor of the next page.
+    pub before: Option<DocumentId>,
+    /// At most so many; cut to the largest page size.
+    pub limit: i64,
+}
+
+/// The canonical text of a document with its blocks.
+#[derive(Clone, Debug)]
+pub struct DocumentText {
+    /// The document.
+    pub document: Document,
+    /// The canonical text.
+    pub text: String,
+    /// Its blocks, by offset.
+    pub blocks: Vec<Block>,
+}
+
+/// Lists the collections, the organisation's own first.
+///
+/// # Errors
+/// `Forbidden` without the permission to read documents.
+pub async fn collections(p: &Platform, cx: &OpContext) -> Result<Vec<Collection>> {
+    cx.require(Permission::DocumentRead)?;
+    store::collections(&mut p.db.read(cx).await?).await
+}
+
+/// Stores a file and queues its ingestion.
+///
+/// # Errors
+/// `Invalid` for a bad name or an empty file, `TooLarge` over the limit, `NotFound` for an unknown collection, `Conflict` when the same
+/// bytes are in the collection already.
+pub async fn add_document(p: &Platform, cx: &OpContext, new: NewDocument) -> Result<Document> {
+    cx.require(Permission::DocumentWrite)?;
+    let file_name = clean_file_name(&new.file_name)?;
+    if new.bytes.is_empty() {
+        return Err(Error::invalid("document.empty", format!("`{file_name}` is empty. Nothing was stored; check the file and upload it again.")));
+    }
+    if new.bytes.len() > limits::UPLOAD_BYTES_MAX {
+        return Err(too_large());
+    }
+    let slug = new.collection.as_deref().unwrap_or(OWN_COLLECTION);
+    let mut tx = p.db.write(cx).await?;
+    let collection = store::collection(&mut tx, slug).await?.filter(|c| !c.starter).ok_or_else(|| {
+        Error::not_found("collection.unknown", format!("There is no collection `{slug}` to add documents to. Nothing was stored."))
+    })?;
+    let id = DocumentId::new();
+    let content_hash: [u8; 32] = Sha256::digest(&new.bytes).into();
+    store::insert_upload(&mut tx, id, collection.id, &file_name, &content_hash, &new.bytes).await?;
+    tx.enqueue(JobKind::IngestDocument, id.0).await?;
+    tx.commit(AuditEntry::new(AuditAction::DocumentAdded, "document", id).fields(&["file_name", "collection"])).await?;
+    p.work_waiting.notify_one();
+    document(p, cx, id).await
+}
+
+/// Lists documents, newest first.
+///
+/// # Errors
+/// `Forbidden` without the permission to read documents.
+pub async fn documents(p: &Platform, cx: &OpContext, filter: DocumentFilter) -> Result<Vec<Document>> {
+    cx.require(Permission::DocumentRead)?;
+    let filter = DocumentFilter { limit: filter.limit.clamp(1, limits::PAGE_SIZE_MAX), ..filter };
+    store::documents(&mut p.db.read(cx).await?, &filter).await
+}
+
+/// Reads one document's record.
+///
+/// # Errors
+/// `NotFound` when the tenant has no such document.
+pub async fn document(p: &Platform, cx: &OpContext, id: DocumentId) -> Result<Document> {
+    cx.require(Permission::DocumentRead)?;
+    store::document(&mut p.db.read(cx).await?, id).await?.ok_or_else(unknown)
+}
+
+/// Reads a document's canonical text.
+///
+/// # Errors
+/// `NotFound` when the tenant has no such document; `Conflict` while it has not been read.
+pub async fn read_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Result<DocumentText> {
+    cx.require(Permission::DocumentRead)?;
+    let mut tx = p.db.read(cx).await?;
+    let document = store::document(&mut tx, id).await?.ok_or_else(unknown)?;
+    let (text, blocks) = store::text(&mut tx, id).await?.ok_or_else(|| {
+        Error::conflict("document.not_ready", "This document has no text yet: it is still being read, or could not be read.")
+    })?;
+    Ok(DocumentText { document, text, blocks })
+}
+
+/// Queues the ingestion of a failed document again.
+///
+/// # Errors
+/// `NotFound` when the tenant has no such document; `Conflict` unless it has failed.
+pub async fn retry_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Result<Document> {
+    cx.require(Permission::DocumentWrite)?;
+    let mut tx = p.db.write(cx).await?;
+    let state = store::lock_state(&mut tx, id).await?.ok_or_else(unknown)?;
+    if state != DocumentState::Failed {
+        return Err(Error::conflict("document.not_failed", "Only a document that could not be read can be tried again."));
+    }
+    store::set_state(&mut tx, id, DocumentState::Queued).await?;
+    tx.enqueue(JobKind::IngestDocument, id.0).await?;
+    tx.commit(AuditEntry::new(AuditAction::DocumentRetried, "document", id)).await?;
+    p.work_waiting.notify_one();
+    document(p, cx, id).await
+}
+
+/// Deletes a document with its file, text, passages and vectors. From the commit on no answer can use it.
+///
+/// # Errors
+/// `NotFound` when the tenant has no such document; `Conflict` for the starter library.
+pub async fn delete_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Result<()> {
+    cx.require(Permission::DocumentWrite)?;
+    let found = document(p, cx, id).await?;
+    if found.starter {
+        return Err(Error::conflict("document.starter", "This article belongs to the starter library and comes back with every update, so it cannot be deleted."));
+    }
+    let mut tx = p.db.write(cx).await?;
+    if !store::delete(&mut tx, id).await? {
+        return Err(unknown());
+    }
+    tx.commit(AuditEntry::new(AuditAction::DocumentDeleted, "document", id)).await?;
+    p.indexes.forget_document(p, cx, id).await;
+    Ok(())
+}
+
+fn unknown() -> Error {
+    Error::not_found("document.unknown", "There is no such document, or it is not yours to see.")
+}
+
+/// The refusal of an upload over the limit, also for the layer that sees the size first.
+#[must_use]
+pub fn too_large() -> Error {
+    Error::too_large("document.too_large", format!("A file may have at most {} MiB. Nothing was stored; split the document and upload the parts.", limits::UPLOAD_BYTES_MAX / 1024 / 1024))
+}
+
+/// Keeps the last part of a path, without control characters.
+fn clean_file_name(name: &str) -> Result<String> {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+    let chars = last.chars().count();
+    if chars == 0 || chars > limits::FILE_NAME_CHARS_MAX || last.chars().any(char::is_control) || matches!(last, "." | "..") {
+        return Err(Error::invalid("document.name", format!("A file needs a name of 1 to {} ordinary characters. Nothing was stored.", limits::FILE_NAME_CHARS_MAX)));
+    }
+    Ok(last.to_owned())
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::clean_file_name;
+
+    #[test]
+    fn file_names_lose_their_path_and_refuse_control_characters() {
+        assert_eq!(clean_file_name("C:\\docs\\plan.pdf").unwrap(), "plan.pdf");
+        assert_eq!(clean_file_name("../../etc/passwd").unwrap(), "passwd");
+        for bad in ["", "..", "a\nb.pdf", "x/", &"n".repeat(201)] {
+            assert!(clean_file_name(bad).is_err(), "{bad:?}");
+        }
+    }
+}

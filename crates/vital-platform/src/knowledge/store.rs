@@ -1,0 +1,504 @@
+//! SQL of knowledge.
+
+use super::{Collection, Document, DocumentFilter, DocumentState, Evidence, Failure};
+use sqlx::types::Json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+use vital_documents::{Block, Parsed, Passage};
+use vital_kernel::{CollectionId, DocumentId, Error, PassageId, Result, limits, now};
+use vital_store::{Db, PlatformReason, Read, TenantTx, Write, db_error, is_unique_violation};
+
+pub(super) async fn collections(tx: &mut TenantTx<Read>) -> Result<Vec<Collection>> {
+    let rows = sqlx::query!(
+        r#"select c.id, c.slug, c.name, c.starter, count(d.id) as "documents!"
+           from collections c left join documents d on d.tenant_id = c.tenant_id and d.collection_id = c.id
+           group by c.tenant_id, c.id order by c.starter, c.name"#
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)?;
+    let collection = |r: _| -> Collection {
+        let r: (Uuid, String, String, bool, i64) = r;
+        Collection { id: CollectionId(r.0), slug: r.1, name: r.2, starter: r.3, documents: r.4 }
+    };
+    Ok(rows.into_iter().map(|r| collection((r.id, r.slug, r.name, r.starter, r.documents))).collect())
+}
+
+pub(super) struct CollectionRow {
+    pub id: CollectionId,
+    pub starter: bool,
+}
+
+pub(super) async fn collection(tx: &mut TenantTx<Write>, slug: &str) -> Result<Option<CollectionRow>> {
+    let row = sqlx::query!("select id, starter from collections where slug = $1", slug).fetch_optional(tx.conn()).await.map_err(db_error)?;
+    Ok(row.map(|r| CollectionRow { id: CollectionId(r.id), starter: r.starter }))
+}
+
+pub(super) async fn insert_collection(tx: &mut TenantTx<Write>, slug: &str, name: &str, starter: bool) -> Result<CollectionId> {
+    let id = CollectionId::new();
+    let row = sqlx::query!(
+        "insert into collections (id, slug, name, starter, created_at) values ($1, $2, $3, $4, $5)
+         on conflict (tenant_id, slug) do update set name = excluded.name returning id",
+        id.0,
+        slug,
+        name,
+        starter,
+        now()
+    )
+    .fetch_one(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(CollectionId(row.id))
+}
+
+pub(super) async fn insert_upload(tx: &mut TenantTx<Write>, id: DocumentId, collection: CollectionId, file_name: &str, content_hash: &[u8], bytes: &[u8]) -> Result<()> {
+    sqlx::query!(
+        "insert into documents (id, collection_id, title, file_name, size_bytes, content_hash, authority, state, uploaded_by, created_at)
+         values ($1, $2, $3, $3, $4, $5, 'own', 'queued', app.actor_id(), $6)",
+        id.0,
+        collection.0,
+        file_name,
+        i64::try_from(bytes.len()).map_err(Error::internal)?,
+        content_hash,
+        now()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(|e| {
+        if is_unique_violation(&e) {
+            Error::conflict("document.duplicate", format!("The content of `{file_name}` is in this collection already, perhaps under another name. Nothing was stored."))
+        } else {
+            db_error(e)
+        }
+    })?;
+    sqlx::query!("insert into document_files (document_id, bytes) values ($1, $2)", id.0, bytes).execute(tx.conn()).await.map_err(db_error)?;
+    Ok(())
+}
+
+struct DocumentRow {
+    id: Uuid,
+    title: String,
+    file_name: String,
+    collection: String,
+    starter: bool,
+    format: Option<String>,
+    size_bytes: i64,
+    state: String,
+    failure_code: Option<String>,
+    failure_detail: Option<String>,
+    warnings: Vec<String>,
+    pages: Option<i32>,
+    passage_count: i32,
+    embedded_count: i32,
+    authority: String,
+    identifiers: Vec<String>,
+    version_hash: Option<Vec<u8>>,
+    created_at: OffsetDateTime,
+    ready_at: Option<OffsetDateTime>,
+}
+
+impl From<DocumentRow> for Document {
+    fn from(r: DocumentRow) -> Self {
+        Self {
+            id: DocumentId(r.id),
+            title: r.title,
+            file_name: r.file_name,
+            collection: r.collection,
+            starter: r.starter,
+            format: r.format,
+            size_bytes: r.size_bytes,
+            state: DocumentState::parse(&r.state),
+            failure: r.failure_code.zip(r.failure_detail).map(|(code, detail)| Failure { code, detail }),
+            warnings: r.warnings,
+            pages: r.pages,
+            passages: r.passage_count,
+            embedded: r.embedded_count,
+            authority: r.authority,
+            identifiers: r.identifiers,
+            version: r.version_hash.map(hex::encode),
+            created_at: r.created_at,
+            ready_at: r.ready_at,
+        }
+    }
+}
+
+pub(super) async fn documents(tx: &mut TenantTx<Read>, filter: &DocumentFilter) -> Result<Vec<Document>> {
+    let rows = sqlx::query_as!(
+        DocumentRow,
+        r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter, d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
+                  d.warnings, d.pages, d.passage_count, d.embedded_count, d.authority, d.identifiers, d.version_hash, d.created_at, d.ready_at
+           from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
+           where ($1::text is null or c.slug = $1) and ($2::bool is null or c.starter = $2)
+             and ($3::text is null or strpos(lower(d.title), lower($3)) > 0 or strpos(lower(d.file_name), lower($3)) > 0)
+             and ($4::uuid is null or d.id < $4)
+           order by d.id desc limit $5"#,
+        filter.collection,
+        filter.starter,
+        filter.title,
+        filter.before.map(|d| d.0),
+        filter.limit
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(rows.into_iter().map(Document::from).collect())
+}
+
+pub(super) async fn document(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<Document>> {
+    let row = sqlx::query_as!(
+        DocumentRow,
+        r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter, d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
+                  d.warnings, d.pages, d.passage_count, d.embedded_count, d.authority, d.identifiers, d.version_hash, d.created_at, d.ready_at
+           from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id where d.id = $1"#,
+        id.0
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(row.map(Document::from))
+}
+
+pub(super) async fn text(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<(String, Vec<Block>)>> {
+    let row = sqlx::query!(r#"select text, blocks as "blocks: Json<Vec<Block>>" from document_texts where document_id = $1"#, id.0)
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(db_error)?;
+    Ok(row.map(|r| (r.text, r.blocks.0)))
+}
+
+pub(super) async fn file(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<(String, Vec<u8>)>> {
+    let row = sqlx::query!(
+        "select d.file_name, f.bytes from documents d join document_files f on f.tenant_id = d.tenant_id and f.document_id = d.id where d.id = $1",
+        id.0
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(row.map(|r| (r.file_name, r.bytes)))
+}
+
+pub(super) async fn lock_state(tx: &mut TenantTx<Write>, id: DocumentId) -> Result<Option<DocumentState>> {
+    let state = sqlx::query_scalar!("select state from documents where id = $1 for update", id.0).fetch_optional(tx.conn()).await.map_err(db_error)?;
+    Ok(state.map(|s| DocumentState::parse(&s)))
+}
+
+pub(super) async fn set_state(tx: &mut TenantTx<Write>, id: DocumentId, state: DocumentState) -> Result<()> {
+    sqlx::query!(
+        "update documents set state = $2, failure_code = null, failure_detail = null,
+                ready_at = case when $2 = 'ready' then coalesce(ready_at, $3) else ready_at end where id = $1",
+        id.0,
+        state.as_str(),
+        now()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(())
+}
+
+pub(super) async fn set_failed(tx: &mut TenantTx<Write>, id: DocumentId, failure: &Failure) -> Result<()> {
+    sqlx::query!("update documents set state = 'failed', failure_code = $2, failure_detail = $3 where id = $1", id.0, failure.code, failure.detail)
+        .execute(tx.conn())
+        .await
+        .map_err(db_error)?;
+    Ok(())
+}
+
+pub(super) async fn delete(tx: &mut TenantTx<Write>, id: DocumentId) -> Result<bool> {
+    let gone = sqlx::query!("delete from documents where id = $1", id.0).execute(tx.conn()).await.map_err(db_error)?;
+    Ok(gone.rows_affected() == 1)
+}
+
+/// A passage as it is stored.
+pub(super) struct NewPassage {
+    pub id: PassageId,
+    pub cut: Passage,
+}
+
+/// Replaces the text and passages of a document by what was read from it.
+pub(super) async fn store_text(tx: &mut TenantTx<Write>, id: DocumentId, title: &str, parsed: &Parsed, version: &[u8], passages: &[NewPassage]) -> Result<()> {
+    sqlx::query!("delete from passages where document_id = $1", id.0).execute(tx.conn()).await.map_err(db_error)?;
+    sqlx::query!(
+        "insert into document_texts (document_id, text, blocks) values ($1, $2, $3)
+         on conflict (tenant_id, document_id) do update set text = excluded.text, blocks = excluded.blocks",
+        id.0,
+        parsed.text,
+        serde_json::to_value(&parsed.blocks).map_err(Error::internal)?
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
+    insert_passages(tx, id, &parsed.text, passages).await?;
+    sqlx::query!(
+        "update documents set title = $2, format = $3, version_hash = $4, pages = $5, warnings = $6, passage_count = $7, embedded_count = 0,
+                state = 'indexing' where id = $1",
+        id.0,
+        title,
+        parsed.format.as_str(),
+        version,
+        parsed.pages.and_then(|n| i32::try_from(n).ok()),
+        &parsed.warnings,
+        i32::try_from(passages.len()).map_err(Error::internal)?
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(())
+}
+
+async fn insert_passages(tx: &mut TenantTx<Write>, document: DocumentId, text: &str, passages: &[NewPassage]) -> Result<()> {
+    for batch in passages.chunks(500) {
+        let rows: Vec<serde_json::Value> = batch
+            .iter()
+            .map(|p| {
+                serde_json::json!({ "id": p.id, "ordinal": p.cut.ordinal, "start_byte": p.cut.start, "end_byte": p.cut.end, "page": p.cut.page,
+                    "heading_path": p.cut.heading_path, "body": text.get(p.cut.start..p.cut.end).unwrap_or_default() })
+            })
+            .collect();
+        sqlx::query!(
+            "insert into passages (id, document_id, ordinal, start_byte, end_byte, page, heading_path, body)
+             select id, $1, ordinal, start_byte, end_byte, page, array(select jsonb_array_elements_text(heading_path)), body
+             from jsonb_to_recordset($2) as r (id uuid, ordinal int, start_byte int, end_byte int, page int, heading_path jsonb, body text)",
+            document.0,
+            serde_json::Value::Array(rows)
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(db_error)?;
+    }
+    Ok(())
+}
+
+/// A passage as the lexical index and the embedding model want it.
+pub(super) struct IndexRow {
+    pub id: Uuid,
+    pub document_id: Uuid,
+    pub collection_id: Uuid,
+    pub title: String,
+    pub heading_path: Vec<String>,
+    pub body: String,
+}
+
+/// Reads passages of ready or almost ready documents in key order, for the index: of one document, or of all.
+pub(super) async fn passages_after(tx: &mut TenantTx<Read>, document: Option<DocumentId>, after: Uuid, limit: i64) -> Result<Vec<IndexRow>> {
+    sqlx::query_as!(
+        IndexRow,
+        "select p.id, p.document_id, d.collection_id, d.title, p.heading_path, p.body
+         from passages p join documents d on d.tenant_id = p.tenant_id and d.id = p.document_id
+         where ($1::uuid is null or p.document_id = $1) and p.id > $2 and d.state in ('indexing', 'ready') order by p.id limit $3",
+        document.map(|d| d.0),
+        after,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)
+}
+
+pub(super) async fn ready_passages(tx: &mut TenantTx<Read>) -> Result<i64> {
+    sqlx::query_scalar!(r#"select coalesce(sum(passage_count), 0)::bigint as "n!" from documents where state = 'ready'"#)
+        .fetch_one(tx.conn())
+        .await
+        .map_err(db_error)
+}
+
+pub(super) struct Unembedded {
+    pub id: Uuid,
+    pub starter: bool,
+    pub title: String,
+    pub heading_path: Vec<String>,
+    pub body: String,
+}
+
+pub(super) async fn unembedded(tx: &mut TenantTx<Read>, document: DocumentId, model: &str, limit: i64) -> Result<Vec<Unembedded>> {
+    sqlx::query_as!(
+        Unembedded,
+        "select p.id, c.starter, d.title, p.heading_path, p.body
+         from passages p
+         join documents d on d.tenant_id = p.tenant_id and d.id = p.document_id
+         join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
+         left join passage_embeddings e on e.tenant_id = p.tenant_id and e.passage_id = p.id and e.model = $2
+         where p.document_id = $1 and e.passage_id is null order by p.ordinal limit $3",
+        document.0,
+        model,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)
+}
+
+pub(super) async fn insert_embeddings(tx: &mut TenantTx<Write>, document: DocumentId, model: &str, ids: &[Uuid], vectors: &[Vec<f32>]) -> Result<()> {
+    for (id, vector) in ids.iter().zip(vectors) {
+        sqlx::query!(
+            "insert into passage_embeddings (passage_id, document_id, model, embedding) select $1, $2, $3, $4::real[]::vector
+             where exists (select from passages where id = $1)
+             on conflict (tenant_id, passage_id) do update set model = excluded.model, embedding = excluded.embedding",
+            id,
+            document.0,
+            model,
+            vector
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(db_error)?;
+    }
+    sqlx::query!(
+        "update documents set embedded_count = (select count(*) from passage_embeddings where document_id = $1 and model = $2) where id = $1",
+        document.0,
+        model
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(())
+}
+
+/// Nearest passages by cosine (the vectors are unit vectors, so the inner product is the cosine), best first. Up to the named number of
+/// passages the scan is exact: `+ 0` keeps the planner from the shared index, which returned nothing to small tenants before iterative scans.
+pub(super) async fn nearest(tx: &mut TenantTx<Read>, model: &str, query: &[f32], limit: i64, passages: i64) -> Result<Vec<(PassageId, f32)>> {
+    if passages <= limits::EXACT_SCAN_PASSAGES_MAX {
+        let rows = sqlx::query!(
+            r#"select passage_id, -(embedding <#> $2::real[]::vector) as "similarity!" from passage_embeddings where model = $1
+               order by (embedding <#> $2::real[]::vector) + 0 limit $3"#,
+            model,
+            query,
+            limit
+        )
+        .fetch_all(tx.conn())
+        .await
+        .map_err(db_error)?;
+        return Ok(rows.into_iter().map(|r| (PassageId(r.passage_id), r.similarity as f32)).collect());
+    }
+    let rows = sqlx::query!(
+        r#"select passage_id, -(embedding <#> $2::real[]::vector) as "similarity!" from passage_embeddings where model = $1
+           order by embedding <#> $2::real[]::vector limit $3"#,
+        model,
+        query,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(rows.into_iter().map(|r| (PassageId(r.passage_id), r.similarity as f32)).collect())
+}
+
+/// A passage that was found, with what decides about its use.
+pub(super) struct FoundRow {
+    pub evidence: Evidence,
+    pub collection: String,
+}
+
+/// Reads passages by id. Those of documents that are gone or not ready are left out: this is where a stale index stops.
+pub(super) async fn evidence(tx: &mut TenantTx<Read>, ids: &[Uuid]) -> Result<Vec<FoundRow>> {
+    let rows = sqlx::query!(
+        r#"select p.id, p.document_id, p.start_byte, p.page, p.heading_path, p.body, d.title, d.version_hash as "version_hash!", d.authority, c.slug
+           from passages p
+           join documents d on d.tenant_id = p.tenant_id and d.id = p.document_id
+           join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
+           where p.id = any ($1) and d.state = 'ready' and d.version_hash is not null"#,
+        ids
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)?;
+    rows.into_iter()
+        .map(|r| {
+            Ok(FoundRow {
+                evidence: Evidence {
+                    passage: PassageId(r.id),
+                    document: DocumentId(r.document_id),
+                    title: r.title,
+                    version: r.version_hash.try_into().map_err(|_| Error::internal("a version hash has the wrong length"))?,
+                    start: usize::try_from(r.start_byte).map_err(Error::internal)?,
+                    body: r.body,
+                    heading_path: r.heading_path,
+                    page: r.page.and_then(|n| u32::try_from(n).ok()),
+                    authority: r.authority,
+                    score: 0.0,
+                    lexical: None,
+                    dense: None,
+                },
+                collection: r.slug,
+            })
+        })
+        .collect()
+}
+
+pub(super) struct StarterRow {
+    pub id: Uuid,
+    pub slug: String,
+    pub content_hash: Vec<u8>,
+    pub ready: bool,
+}
+
+pub(super) async fn starters(tx: &mut TenantTx<Write>) -> Result<Vec<StarterRow>> {
+    sqlx::query_as!(StarterRow, r#"select id, slug as "slug!", content_hash, state = 'ready' as "ready!" from documents where slug is not null for update"#)
+        .fetch_all(tx.conn())
+        .await
+        .map_err(db_error)
+}
+
+/// A starter article as it is stored.
+pub(super) struct NewStarter<'a> {
+    pub id: DocumentId,
+    pub collection: CollectionId,
+    pub slug: &'a str,
+    pub title: &'a str,
+    pub authority: &'a str,
+    pub identifiers: &'a [String],
+    pub content_hash: &'a [u8],
+    pub size_bytes: i64,
+}
+
+pub(super) async fn upsert_starter(tx: &mut TenantTx<Write>, new: &NewStarter<'_>) -> Result<()> {
+    sqlx::query!(
+        "insert into documents (id, collection_id, slug, title, file_name, size_bytes, content_hash, authority, identifiers, state, created_at)
+         values ($1, $2, $3, $4, $3 || '.md', $5, $6, $7, $8, 'indexing', $9)
+         on conflict (tenant_id, slug) do update set collection_id = excluded.collection_id, title = excluded.title, size_bytes = excluded.size_bytes,
+             content_hash = excluded.content_hash, authority = excluded.authority, identifiers = excluded.identifiers, state = 'indexing'",
+        new.id.0,
+        new.collection.0,
+        new.slug,
+        new.title,
+        new.size_bytes,
+        new.content_hash,
+        new.authority,
+        new.identifiers,
+        now()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(())
+}
+
+/// Vectors of public texts that are known already, by SHA-256 of the text.
+pub(super) async fn public_embeddings(db: &Db, model: &str, hashes: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, Vec<f32>)>> {
+    let mut tx = db.platform(PlatformReason::PublicEmbeddings).await?;
+    let rows = sqlx::query!(
+        r#"select text_hash, embedding::real[] as "embedding!" from directory.public_embeddings where model = $1 and text_hash = any ($2)"#,
+        model,
+        hashes
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(rows.into_iter().map(|r| (r.text_hash, r.embedding)).collect())
+}
+
+pub(super) async fn insert_public_embeddings(db: &Db, model: &str, known: &[(Vec<u8>, Vec<f32>)]) -> Result<()> {
+    let mut tx = db.platform(PlatformReason::PublicEmbeddings).await?;
+    for (hash, vector) in known {
+        sqlx::query!(
+            "insert into directory.public_embeddings (model, text_hash, embedding) values ($1, $2, $3::real[]::vector) on conflict do nothing",
+            model,
+            hash,
+            vector
+        )
+        .execute(tx.conn())
+        .await
+        .map_err(db_error)?;
+    }
+    tx.commit().await
+}

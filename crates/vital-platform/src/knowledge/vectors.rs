@@ -1,0 +1,106 @@
+//! Vectors of passages, of questions and of public texts. Everything here may be missing: then search goes by words alone and says so.
+
+use super::store;
+use crate::Platform;
+use sha2::{Digest as _, Sha256};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use uuid::Uuid;
+use vital_kernel::{AuditAction, AuditEntry, DocumentId, EmbedLane, Embedder, EmbedderStatus, Error, Result};
+use vital_store::{Claimed, Unaudited};
+
+/// Passages embedded between two writes: small enough that a query waits for one batch of the model at most.
+const BATCH: i64 = 32;
+/// How long a job waits for a model that is still loading.
+const MODEL_WAIT: Duration = Duration::from_secs(2);
+
+fn ready(p: &Platform) -> Option<&Arc<dyn Embedder>> {
+    p.embedder.as_ref().ok().filter(|m| m.status() == EmbedderStatus::Ready)
+}
+
+/// The vector of a question, or none where the model is not ready or failed on it.
+pub(crate) async fn embed_query(p: &Platform, question: &str) -> Option<Vec<f32>> {
+    embed_sentences(p, vec![question.to_owned()]).await?.pop()
+}
+
+/// Vectors of the few sentences an answer is chosen from, ahead of all background work.
+pub(crate) async fn embed_sentences(p: &Platform, texts: Vec<String>) -> Option<Vec<Vec<f32>>> {
+    let model = ready(p)?;
+    match model.embed(EmbedLane::Query, texts).await {
+        Ok(vectors) => Some(vectors),
+        Err(error) => {
+            tracing::warn!(%error, "no vector for a question; searching by words alone");
+            None
+        }
+    }
+}
+
+/// What of a passage is embedded: its place in the document gives short passages their subject.
+fn passage_text(title: &str, heading_path: &[String], body: &str) -> String {
+    match heading_path.last().filter(|h| h.as_str() != title) {
+        Some(heading) => format!("{title}. {heading}. {body}"),
+        None => format!("{title}. {body}"),
+    }
+}
+
+/// Vectors of texts that ship with the product, computed once an installation.
+pub(crate) async fn public_vectors(p: &Platform, texts: &[String]) -> Result<Option<Vec<Vec<f32>>>> {
+    let Some(model) = ready(p).cloned() else { return Ok(None) };
+    let hashes: Vec<Vec<u8>> = texts.iter().map(|t| Sha256::digest(t.as_bytes()).to_vec()).collect();
+    let mut known: HashMap<Vec<u8>, Vec<f32>> = store::public_embeddings(&p.db, model.model(), &hashes).await?.into_iter().collect();
+    let missing: Vec<usize> = (0..texts.len()).filter(|&i| !known.contains_key(&hashes[i])).collect();
+    for batch in missing.chunks(usize::try_from(BATCH).unwrap_or(1)) {
+        let vectors = model.embed(EmbedLane::Bulk, batch.iter().map(|&i| texts[i].clone()).collect()).await.map_err(unavailable)?;
+        let fresh: Vec<(Vec<u8>, Vec<f32>)> = batch.iter().map(|&i| hashes[i].clone()).zip(vectors).collect();
+        store::insert_public_embeddings(&p.db, model.model(), &fresh).await?;
+        known.extend(fresh);
+    }
+    Ok(hashes.iter().map(|h| known.get(h).cloned()).collect())
+}
+
+/// Computes the vectors of one document's passages that have none. Interrupted, it goes on where it stopped.
+pub(crate) async fn embed_document(p: &Platform, job: &Claimed) -> Result<Embedded> {
+    let model = match &p.embedder {
+        Err(_) => None,
+        Ok(model) => match model.status() {
+            EmbedderStatus::Ready => Some(model.clone()),
+            EmbedderStatus::Loading => return Ok(Embedded::Later(MODEL_WAIT)),
+            EmbedderStatus::Failed(_) => None,
+        },
+    };
+    let (cx, document) = (job.context(), DocumentId(job.subject));
+    if let Some(model) = model {
+        loop {
+            let rows = store::unembedded(&mut p.db.read(&cx).await?, document, model.model(), BATCH).await?;
+            if rows.is_empty() {
+                break;
+            }
+            let ids: Vec<Uuid> = rows.iter().map(|r| r.id).collect();
+            let public = rows.iter().all(|r| r.starter);
+            let texts: Vec<String> = rows.iter().map(|r| passage_text(&r.title, &r.heading_path, &r.body)).collect();
+            let vectors = if public {
+                public_vectors(p, &texts).await?.ok_or_else(|| unavailable("the model went away"))?
+            } else {
+                model.embed(EmbedLane::Bulk, texts).await.map_err(unavailable)?
+            };
+            let mut tx = p.db.write(&cx).await?;
+            store::insert_embeddings(&mut tx, document, model.model(), &ids, &vectors).await?;
+            tx.commit_unaudited(Unaudited::DerivedVectors).await?;
+        }
+    }
+    let mut tx = p.db.write(&cx).await?;
+    job.finish(&mut tx).await?;
+    tx.commit(AuditEntry::new(AuditAction::DocumentIngested, "document", document).fields(&["embeddings"])).await?;
+    Ok(Embedded::Done)
+}
+
+/// How an embedding job went.
+pub(crate) enum Embedded {
+    /// All passages have vectors, or there is no model to make any.
+    Done,
+    /// The model is still loading.
+    Later(Duration),
+}
+
+fn unavailable(why: impl ToString) -> Error {
+    Error::unavailable("embedding.failed", "The embedding model failed; the document can be found by words meanwhile.").with_source(why.to_string())
+}

@@ -1,0 +1,112 @@
+//! Background work: claims jobs, renews their leases, runs them, tries again with growing delays, and gives up with a reason.
+
+use crate::{Platform, ask, experts, knowledge, tenancy};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+use vital_kernel::{Result, limits};
+use vital_store::{Claimed, JobKind};
+
+/// Jobs that run at once in one process: parsing and embedding want whole cores.
+const AT_ONCE: usize = 2;
+/// How often the queue is looked at without being told.
+const POLL: Duration = Duration::from_secs(1);
+/// How often leases are renewed: three times within a lease.
+const RENEW: Duration = Duration::from_secs(5);
+/// Delay before the second attempt; each further one waits four times as long.
+const RETRY_DELAY: Duration = Duration::from_secs(2);
+
+/// Runs background work until the platform stops.
+///
+/// # Errors
+/// The queue of a predecessor could not be taken over at the start.
+pub async fn run(p: Arc<Platform>) -> Result<()> {
+    if p.alone {
+        p.db.expire_leases().await?;
+    }
+    tenancy::reseed_all(&p).await?;
+    let slots = Arc::new(Semaphore::new(AT_ONCE));
+    let renewing = p.tasks.spawn(renew(p.clone()));
+    loop {
+        tokio::select! {
+            () = p.stopping.cancelled() => break,
+            () = p.work_waiting.notified() => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+        if let Err(error) = claim_and_start(&p, &slots).await {
+            tracing::warn!(%error, "the job queue cannot be read; trying again");
+        }
+    }
+    renewing.abort();
+    Ok(())
+}
+
+async fn renew(p: Arc<Platform>) {
+    let mut tick = tokio::time::interval(RENEW);
+    loop {
+        tick.tick().await;
+        if let Err(error) = p.db.renew_leases(p.node).await {
+            tracing::warn!(%error, "leases cannot be renewed");
+        }
+    }
+}
+
+async fn claim_and_start(p: &Arc<Platform>, slots: &Arc<Semaphore>) -> Result<()> {
+    loop {
+        let free = slots.available_permits();
+        if free == 0 {
+            return Ok(());
+        }
+        let claimed = p.db.claim_jobs(p.node, free).await?;
+        if claimed.is_empty() {
+            return Ok(());
+        }
+        for job in claimed {
+            let Ok(permit) = slots.clone().acquire_owned().await else { return Ok(()) };
+            let p = p.clone();
+            p.tasks.clone().spawn(async move {
+                let stopping = p.stopping.clone();
+                tokio::select! {
+                    () = stopping.cancelled() => {}
+                    () = attempt(&p, &job) => {}
+                }
+                drop(permit);
+                p.work_waiting.notify_one();
+            });
+        }
+    }
+}
+
+async fn attempt(p: &Arc<Platform>, job: &Claimed) {
+    let Err(error) = perform(p, job).await else { return };
+    tracing::warn!(?error, kind = job.kind.as_str(), attempt = job.attempt, "a job failed");
+    let outcome = if job.attempt >= limits::JOB_ATTEMPTS_MAX && job.kind == JobKind::IngestDocument {
+        knowledge::give_up(p, job, &error).await
+    } else {
+        let factor = 4_u32.saturating_pow(u32::try_from(job.attempt - 1).unwrap_or(0).min(5));
+        p.db.retry_job(job, RETRY_DELAY * factor).await
+    };
+    if let Err(error) = outcome {
+        tracing::warn!(%error, "a failed job could not be given back; its lease will run out");
+    }
+}
+
+async fn perform(p: &Arc<Platform>, job: &Claimed) -> Result<()> {
+    match job.kind {
+        JobKind::IngestDocument => knowledge::ingest(p, job).await,
+        JobKind::EmbedDocument => match knowledge::embed_document(p, job).await? {
+            knowledge::Embedded::Done => Ok(()),
+            knowledge::Embedded::Later(wait) => p.db.retry_job(job, wait).await,
+        },
+        JobKind::SeedTenant => seed(p, job).await,
+        JobKind::Generate => ask::interrupted(p, job).await,
+    }
+}
+
+async fn seed(p: &Arc<Platform>, job: &Claimed) -> Result<()> {
+    let cx = job.context();
+    experts::seed(p, &cx).await?;
+    knowledge::seed(p, &cx).await?;
+    let mut tx = p.db.write(&cx).await?;
+    job.finish(&mut tx).await?;
+    tx.commit(vital_kernel::AuditEntry::new(vital_kernel::AuditAction::TenantSeeded, "tenant", cx.tenant())).await
+}

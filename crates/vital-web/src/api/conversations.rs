@@ -1,0 +1,55 @@
+//! Conversations.
+
+use super::{Page, page_size};
+use crate::{
+    caller::SignedIn,
+    extract::{Body, Id, Params},
+    problem::Reply,
+    state::AppState,
+};
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use vital_kernel::ConversationId;
+use vital_platform::ask::{self, Conversation, ConversationView};
+
+/// A conversation to be opened.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewConversation {
+    /// Slug of the expert; the platform chooses for each question unless given.
+    expert: Option<String>,
+}
+
+/// Lists the caller's conversations, newest first.
+#[utoipa::path(get, path = "/api/v1/conversations", tag = "ask", params(Page), responses((status = 200, body = [Conversation])))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(page): Params<Page>) -> Reply<Json<Vec<Conversation>>> {
+    Ok(Json(ask::conversations(&s.platform, &caller.cx, page.before.map(ConversationId), page_size(page.limit)).await?))
+}
+
+/// Opens a conversation.
+#[utoipa::path(post, path = "/api/v1/conversations", tag = "ask", request_body = NewConversation,
+    responses((status = 201, body = Conversation, headers(("location", description = "The conversation")))))]
+pub(crate) async fn create(State(s): State<AppState>, SignedIn(caller): SignedIn, Body(new): Body<NewConversation>) -> Reply<impl IntoResponse> {
+    let opened = ask::open_conversation(&s.platform, &caller.cx, new.expert).await?;
+    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/api/v1/conversations/{}", opened.id))], Json(opened)))
+}
+
+/// Shows a conversation with its turns.
+#[utoipa::path(get, path = "/api/v1/conversations/{id}", tag = "ask", params(("id" = Uuid, Path)), responses((status = 200, body = ConversationView)))]
+pub(crate) async fn find(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<ConversationId>) -> Reply<Json<ConversationView>> {
+    Ok(Json(ask::conversation(&s.platform, &caller.cx, id).await?))
+}
+
+/// Deletes a conversation with its turns.
+#[utoipa::path(delete, path = "/api/v1/conversations/{id}", tag = "ask", params(("id" = Uuid, Path)), responses((status = 204, description = "Deleted")))]
+pub(crate) async fn delete(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<ConversationId>) -> Reply<StatusCode> {
+    ask::delete_conversation(&s.platform, &caller.cx, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,139 @@
+//! Collections and documents.
+
+use super::page_size;
+use crate::{
+    caller::SignedIn,
+    extract::{Id, Params},
+    problem::Reply,
+    state::AppState,
+    upload::Upload,
+};
+use axum::{
+    Json,
+    extract::{Multipart, State},
+    http::{StatusCode, header},
+    response::IntoResponse,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+use vital_documents::BlockKind;
+use vital_kernel::{DocumentId, Error};
+use vital_platform::knowledge::{self, Collection, Document, DocumentFilter};
+
+/// Which documents to list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Filter {
+    /// Slug of a collection.
+    collection: Option<String>,
+    /// Only the starter library, or only what is not.
+    starter: Option<bool>,
+    /// Only with this in the title or file name.
+    title: Option<String>,
+    /// Only older than this one: the last id of the page before.
+    before: Option<Uuid>,
+    /// At most so many; 50 unless given, 200 at most.
+    limit: Option<i64>,
+}
+
+/// A file with its place.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the form for the API document")]
+pub(crate) struct UploadForm {
+    /// The file.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// Slug of the collection; `own` unless given.
+    collection: Option<String>,
+}
+
+/// The canonical text of a document.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Text {
+    /// The document.
+    document: Document,
+    /// The canonical text; offsets count its bytes in UTF-8.
+    text: String,
+    /// Its blocks.
+    blocks: Vec<TextBlock>,
+}
+
+/// A block of the canonical text.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TextBlock {
+    /// `heading`, `paragraph`, `list_item`, `table_row`, `code`.
+    kind: &'static str,
+    /// Level of a heading, from 1 to 6.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<u8>,
+    /// First byte.
+    start: usize,
+    /// One past the last byte.
+    end: usize,
+    /// Page, from 1.
+    page: Option<u32>,
+}
+
+impl From<&vital_documents::Block> for TextBlock {
+    fn from(b: &vital_documents::Block) -> Self {
+        let (kind, level) = match b.kind {
+            BlockKind::Heading { level } => ("heading", Some(level)),
+            BlockKind::Paragraph => ("paragraph", None),
+            BlockKind::ListItem => ("list_item", None),
+            BlockKind::TableRow => ("table_row", None),
+            BlockKind::Code => ("code", None),
+        };
+        Self { kind, level, start: b.start, end: b.end, page: b.page }
+    }
+}
+
+/// Lists the collections, the organisation's own first.
+#[utoipa::path(get, path = "/api/v1/collections", tag = "documents", responses((status = 200, body = [Collection])))]
+pub(crate) async fn collections(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<Collection>>> {
+    Ok(Json(knowledge::collections(&s.platform, &caller.cx).await?))
+}
+
+/// Lists documents, newest first.
+#[utoipa::path(get, path = "/api/v1/documents", tag = "documents", params(Filter), responses((status = 200, body = [Document])))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(f): Params<Filter>) -> Reply<Json<Vec<Document>>> {
+    let filter =
+        DocumentFilter { collection: f.collection, starter: f.starter, title: f.title, before: f.before.map(DocumentId), limit: page_size(f.limit) };
+    Ok(Json(knowledge::documents(&s.platform, &caller.cx, filter).await?))
+}
+
+/// Adds a document: stores the file and queues its reading.
+#[utoipa::path(post, path = "/api/v1/documents", tag = "documents", request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses((status = 201, body = Document, headers(("location", description = "The document")))))]
+pub(crate) async fn create(State(s): State<AppState>, SignedIn(caller): SignedIn, form: Multipart) -> Reply<impl IntoResponse> {
+    let new = Upload::read(form, 1).await?.documents().next().ok_or_else(|| Error::invalid("upload.no_file", "No file came with this request."))?;
+    let document = knowledge::add_document(&s.platform, &caller.cx, new).await?;
+    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/api/v1/documents/{}", document.id))], Json(document)))
+}
+
+/// Shows a document and how its reading stands.
+#[utoipa::path(get, path = "/api/v1/documents/{id}", tag = "documents", params(("id" = Uuid, Path)), responses((status = 200, body = Document)))]
+pub(crate) async fn find(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<DocumentId>) -> Reply<Json<Document>> {
+    Ok(Json(knowledge::document(&s.platform, &caller.cx, id).await?))
+}
+
+/// Shows the canonical text that citations point into.
+#[utoipa::path(get, path = "/api/v1/documents/{id}/text", tag = "documents", params(("id" = Uuid, Path)), responses((status = 200, body = Text)))]
+pub(crate) async fn text(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<DocumentId>) -> Reply<Json<Text>> {
+    let read = knowledge::read_document(&s.platform, &caller.cx, id).await?;
+    Ok(Json(Text { document: read.document, blocks: read.blocks.iter().map(TextBlock::from).collect(), text: read.text }))
+}
+
+/// Queues the reading of a failed document again.
+#[utoipa::path(post, path = "/api/v1/documents/{id}/retry", tag = "documents", params(("id" = Uuid, Path)), responses((status = 202, body = Document)))]
+pub(crate) async fn retry(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<DocumentId>) -> Reply<impl IntoResponse> {
+    Ok((StatusCode::ACCEPTED, Json(knowledge::retry_document(&s.platform, &caller.cx, id).await?)))
+}
+
+/// Deletes a document; from then on no answer can use it.
+#[utoipa::path(delete, path = "/api/v1/documents/{id}", tag = "documents", params(("id" = Uuid, Path)), responses((status = 204, description = "Deleted")))]
+pub(crate) async fn delete(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<DocumentId>) -> Reply<StatusCode> {
+    knowledge::delete_document(&s.platform, &caller.cx, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

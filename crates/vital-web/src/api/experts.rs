@@ -1,0 +1,41 @@
+//! Experts: list, profile, and which of them would take a question.
+
+use crate::{
+    caller::SignedIn,
+    extract::Body,
+    problem::Reply,
+    state::AppState,
+};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use vital_platform::experts::{self, Candidate, Expert, ExpertSummary};
+
+/// A question to be routed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Route {
+    /// The question.
+    question: String,
+}
+
+/// Lists the experts by domain and name.
+#[utoipa::path(get, path = "/api/v1/experts", tag = "experts", responses((status = 200, body = [ExpertSummary])))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<ExpertSummary>>> {
+    Ok(Json(experts::list(&s.platform, &caller.cx).await?))
+}
+
+/// Shows an expert with the version in force.
+#[utoipa::path(get, path = "/api/v1/experts/{slug}", tag = "experts", params(("slug", description = "Stable name")), responses((status = 200, body = Expert)))]
+pub(crate) async fn find(State(s): State<AppState>, SignedIn(caller): SignedIn, Path(slug): Path<String>) -> Reply<Json<Expert>> {
+    Ok(Json(experts::find(&s.platform, &caller.cx, &slug).await?))
+}
+
+/// Ranks experts for a question, with scores and reasons. Nothing is asked.
+#[utoipa::path(post, path = "/api/v1/route", tag = "experts", request_body = Route, responses((status = 200, body = [Candidate])))]
+pub(crate) async fn route(State(s): State<AppState>, SignedIn(caller): SignedIn, Body(given): Body<Route>) -> Reply<Json<Vec<Candidate>>> {
+    Ok(Json(experts::route(&s.platform, &caller.cx, &given.question).await?))
+}

@@ -1,0 +1,37 @@
+//! Search over passages, with the scores of its parts.
+
+use crate::{caller::SignedIn, extract::Params, problem::Reply, state::AppState};
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use vital_kernel::Error;
+use vital_platform::knowledge::{self, SearchQuery, SearchResults};
+
+/// Hits returned unless the caller says otherwise.
+const LIMIT: usize = 10;
+/// Most hits a caller may ask for.
+const LIMIT_MAX: usize = 100;
+
+/// What to search for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// The query.
+    q: String,
+    /// Slug of a collection; all unless given.
+    collection: Option<String>,
+    /// At most so many hits; 10 unless given, 100 at most.
+    limit: Option<usize>,
+}
+
+/// Finds passages by words and by meaning.
+#[utoipa::path(get, path = "/api/v1/search", tag = "search", params(Query), responses((status = 200, body = SearchResults)))]
+pub(crate) async fn search(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(given): Params<Query>) -> Reply<Json<SearchResults>> {
+    if given.q.trim().is_empty() {
+        return Err(Error::invalid("search.empty", "There is nothing to search for. Give `q` some words.").with_field("/q", "Write some words.").into());
+    }
+    let limit = given.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
+    let query = SearchQuery { query: given.q, collections: given.collection.into_iter().collect(), limit };
+    Ok(Json(knowledge::search(&s.platform, &caller.cx, query).await?))
+}

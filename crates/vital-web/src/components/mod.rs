@@ -1,0 +1,12 @@
+//! Pieces of pages. They turn values into markup and know neither requests nor verbs.
+
+pub(crate) mod answer;
+pub(crate) mod composer;
+pub(crate) mod confidence;
+pub(crate) mod document;
+pub(crate) mod expert;
+pub(crate) mod layout;
+pub(crate) mod passage;
+pub(crate) mod problem_page;
+pub(crate) mod text;
+pub(crate) mod turn;

@@ -1,0 +1,94 @@
+//! Small pieces of text: times, sizes, plurals, links.
+
+use maud::{Markup, html};
+use time::OffsetDateTime;
+use vital_kernel::{iso, now};
+
+/// How long ago something was, with the exact time behind it.
+pub(crate) fn ago(at: OffsetDateTime) -> Markup {
+    let exact = iso(at.replace_nanosecond(0).unwrap_or(at));
+    html! { time datetime=(exact) title=(exact) { (distance(now() - at)) } }
+}
+
+fn distance(past: time::Duration) -> String {
+    match past.whole_minutes() {
+        ..=0 => "just now".to_owned(),
+        m @ 1..=59 => format!("{m} min ago"),
+        m @ 60..=1_439 => format!("{} h ago", m / 60),
+        m @ 1_440..=43_199 => format!("{} ago", count(m / 1_440, "day", "days")),
+        m => format!("{} ago", count(m / 43_200, "month", "months")),
+    }
+}
+
+/// A number with its noun.
+pub(crate) fn count(n: i64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+/// A size for people, in binary units.
+pub(crate) fn size(bytes: i64) -> String {
+    const KIB: i64 = 1_024;
+    match bytes {
+        ..KIB => format!("{bytes} B"),
+        b if b < KIB * KIB => format!("{} KiB", b / KIB),
+        b => format!("{}.{} MiB", b / (KIB * KIB), b % (KIB * KIB) * 10 / (KIB * KIB)),
+    }
+}
+
+/// A share as whole percent.
+pub(crate) fn percent(share: f32) -> String {
+    format!("{:.0} %", share.clamp(0.0, 1.0) * 100.0)
+}
+
+/// An address with a query, encoded.
+pub(crate) fn link_with(path: &str, query: &[(&str, &str)]) -> String {
+    let given: Vec<_> = query.iter().filter(|(_, v)| !v.is_empty()).collect();
+    if given.is_empty() {
+        return path.to_owned();
+    }
+    format!("{path}?{}", serde_urlencoded::to_string(given).unwrap_or_default())
+}
+
+/// Whose word it is, for people.
+pub(crate) fn authority(name: &str) -> &str {
+    match name {
+        "own" => "your document",
+        "regulator" => "regulator",
+        "standards-body" => "standards body",
+        "professional-body" => "professional body",
+        "peer-reviewed" => "peer-reviewed",
+        "institution" => "institution",
+        other => other,
+    }
+}
+
+/// A bar for a share from 0 to 1; the number stands beside it as text.
+pub(crate) fn bar(share: f32) -> Markup {
+    let width = format!("{:.1}", share.clamp(0.0, 1.0) * 100.0);
+    html! {
+        svg.bar viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true" {
+            rect.bar-all width="100" height="6" {}
+            rect.bar-part width=(width) height="6" {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_and_sizes_read_well() {
+        assert_eq!(distance(time::Duration::seconds(-5)), "just now");
+        assert_eq!(distance(time::Duration::minutes(59)), "59 min ago");
+        assert_eq!(distance(time::Duration::hours(25)), "1 day ago");
+        assert_eq!(distance(time::Duration::days(70)), "2 months ago");
+        assert_eq!([size(900), size(348_120), size(5 * 1_024 * 1_024 + 600_000)], ["900 B", "339 KiB", "5.5 MiB"]);
+    }
+
+    #[test]
+    fn links_encode_what_they_carry() {
+        assert_eq!(link_with("/", &[("question", "50 % & more?"), ("expert", "")]), "/?question=50+%25+%26+more%3F");
+        assert_eq!(link_with("/", &[]), "/");
+    }
+}

@@ -1,0 +1,142 @@
+//! What surrounds every request: its id, the log line, caught panics, problems made into bodies, and the security headers.
+//!
+//! **Invariants:** the log line has neither query nor body; the nonce of the content security policy differs per response and is never
+//! reused; nothing but assets may be stored by a cache.
+
+use crate::{assets, caller::SignedIn, pages::View, problem::Problem, state::AppState};
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use rand::RngCore as _;
+use std::time::Instant;
+use vital_kernel::{Error, RequestId};
+
+/// The nonce that lets the scripts of one page run.
+#[derive(Clone, Debug)]
+pub(crate) struct Nonce(pub(crate) String);
+
+impl Nonce {
+    fn new() -> Self {
+        let mut bytes = [0_u8; 16];
+        rand::rng().fill_bytes(&mut bytes);
+        Self(BASE64_STANDARD.encode(bytes))
+    }
+}
+
+/// Which content security policy a response needs. A response without this mark is a page or data of the product.
+#[derive(Clone, Copy)]
+pub(crate) enum Policy {
+    /// The API documentation: third-party script files from this server, which set inline styles.
+    ApiDocs,
+}
+
+/// Surrounds a request.
+pub(crate) async fn surround(State(s): State<AppState>, mut request: Request, next: Next) -> Response {
+    let (started, request_id, nonce) = (Instant::now(), RequestId::new(), Nonce::new());
+    request.extensions_mut().insert(request_id);
+    request.extensions_mut().insert(nonce.clone());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("-".to_owned(), |m| m.as_str().to_owned());
+    let page = wants_page(request.uri().path());
+    let mut view = View::of(&request);
+
+    let mut response = next.run(request).await;
+    let who = response.extensions_mut().remove::<SignedIn>();
+    let tenant = who.as_ref().map(|w| w.0.cx.tenant().to_string()).unwrap_or_default();
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        view.caller = who.map(|w| w.0);
+        response = problem.render(&view, page);
+    }
+    let policy = response.extensions_mut().remove::<Policy>();
+    secure(response.headers_mut(), &nonce, policy, s.https);
+    if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+    }
+    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(%method, route, status = response.status().as_u16(), ms, %request_id, tenant, "request");
+    response
+}
+
+/// Machines read below `/api` and the probes; everything else is read by people.
+fn wants_page(path: &str) -> bool {
+    !(path.starts_with("/api/") || path == "/livez" || path == "/readyz" || path.starts_with("/assets/"))
+}
+
+/// Turns a panic into a problem; its message goes to the log only.
+pub(crate) fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    Problem::from(Error::internal(format!("panic: {text}"))).into_response()
+}
+
+fn secure(headers: &mut HeaderMap, nonce: &Nonce, policy: Option<Policy>, https: bool) {
+    const FIXED: [(HeaderName, &str); 7] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()",
+        ),
+        (HeaderName::from_static("x-permitted-cross-domain-policies"), "none"),
+    ];
+    for (name, value) in FIXED {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    let csp = match policy {
+        None => content_security_policy(nonce),
+        Some(Policy::ApiDocs) => "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+             font-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+            .to_owned(),
+    };
+    if let Ok(csp) = HeaderValue::try_from(csp) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, csp);
+    }
+    if https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(assets::NO_STORE));
+}
+
+fn content_security_policy(Nonce(nonce): &Nonce) -> String {
+    format!(
+        "default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; font-src 'self'; \
+         form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; require-trusted-types-for 'script'"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden(https: bool, policy: Option<Policy>) -> String {
+        let mut headers = HeaderMap::new();
+        secure(&mut headers, &Nonce("NONCE".to_owned()), policy, https);
+        let mut lines: Vec<String> = headers.iter().map(|(k, v)| format!("{k}: {}\n", v.to_str().unwrap())).collect();
+        lines.sort();
+        lines.concat()
+    }
+
+    #[test]
+    fn the_security_headers_are_the_reviewed_ones() {
+        let all = format!("# page, https\n{}\n# API documentation, http\n{}", golden(true, None), golden(false, Some(Policy::ApiDocs)));
+        assert_eq!(all, include_str!("../headers.golden.txt"), "review and update crates/vital-web/headers.golden.txt:\n{all}");
+    }
+
+    #[test]
+    fn a_nonce_is_never_used_twice() {
+        assert_ne!(Nonce::new().0, Nonce::new().0);
+    }
+
+    #[test]
+    fn a_cache_rule_that_is_set_stays() {
+        let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static("public"))]);
+        secure(&mut headers, &Nonce::new(), None, false);
+        assert_eq!(headers[header::CACHE_CONTROL], "public");
+    }
+}

@@ -1,0 +1,80 @@
+//! Server-rendered pages: one file a page. They call the same verbs as the API and read well without scripts.
+
+pub(crate) mod conversation;
+pub(crate) mod document;
+pub(crate) mod experts;
+pub(crate) mod history;
+pub(crate) mod home;
+pub(crate) mod library;
+pub(crate) mod search;
+pub(crate) mod settings;
+pub(crate) mod setup;
+pub(crate) mod sign_in;
+
+use crate::{caller::SignedIn, frame::Nonce};
+use axum::{
+    extract::FromRequestParts,
+    http::{Extensions, HeaderMap, Uri, request::Parts},
+};
+use axum_extra::extract::CookieJar;
+use std::convert::Infallible;
+use vital_kernel::RequestId;
+use vital_platform::identity::Caller;
+
+/// How a person wants pages to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Theme {
+    /// As the system says.
+    System,
+    Light,
+    Dark,
+}
+
+/// What every page knows of its request.
+pub(crate) struct View {
+    /// The request, for reports.
+    pub(crate) request_id: RequestId,
+    /// Lets the page's scripts run.
+    pub(crate) nonce: String,
+    /// How it looks.
+    pub(crate) theme: Theme,
+    /// Who reads it.
+    pub(crate) caller: Option<Caller>,
+    /// Its path.
+    pub(crate) path: String,
+}
+
+impl View {
+    /// Reads what there is to know of a request.
+    pub(crate) fn of<B>(request: &axum::http::Request<B>) -> Self {
+        Self::from_parts(request.headers(), request.extensions(), request.uri())
+    }
+
+    fn from_parts(headers: &HeaderMap, extensions: &Extensions, uri: &Uri) -> Self {
+        let theme = match CookieJar::from_headers(headers).get("vital_theme").map(|c| c.value().to_owned()).as_deref() {
+            Some("light") => Theme::Light,
+            Some("dark") => Theme::Dark,
+            _ => Theme::System,
+        };
+        Self {
+            request_id: extensions.get::<RequestId>().copied().unwrap_or_else(RequestId::new),
+            nonce: extensions.get::<Nonce>().map(|n| n.0.clone()).unwrap_or_default(),
+            theme,
+            caller: extensions.get::<SignedIn>().map(|s| s.0.clone()),
+            path: uri.path().to_owned(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        Self { request_id: RequestId::new(), nonce: "nonce".to_owned(), theme: Theme::System, caller: None, path: "/".to_owned() }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for View {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self::from_parts(&parts.headers, &parts.extensions, &parts.uri))
+    }
+}

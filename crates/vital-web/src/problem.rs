@@ -1,0 +1,233 @@
+//! How failures leave: RFC 9457 `application/problem+json` for the API, the same value as a page for people.
+//!
+//! **Invariants:** the mapping of kinds to statuses is here and nowhere else; a cause is logged once, with its chain, and never shown.
+//! A `Problem` becomes a body in `render`, called by the frame, which knows the request id and what the client reads.
+
+use crate::{
+    components::{layout, problem_page},
+    pages::View,
+};
+use axum::{
+    Json,
+    http::{HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use std::time::Duration;
+use utoipa::ToSchema;
+use vital_kernel::{Error, FieldError, Kind, RequestId};
+
+/// What a handler returns.
+pub(crate) type Reply<T> = Result<T, Problem>;
+
+/// A failure on its way out.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem(Box<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    status: StatusCode,
+    title: &'static str,
+    code: &'static str,
+    detail: String,
+    fields: Vec<FieldError>,
+    retry_after: Option<Duration>,
+    cause: Option<String>,
+}
+
+/// A problem as the API shows it (RFC 9457).
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct ProblemBody {
+    /// URN of the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// What kind of failure it is.
+    title: &'static str,
+    /// HTTP status.
+    status: u16,
+    /// Stable dotted code.
+    code: &'static str,
+    /// What happened, whether anything was lost and what to do.
+    detail: String,
+    /// The request, for a report.
+    #[schema(value_type = uuid::Uuid)]
+    request_id: RequestId,
+    /// Faults of single fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldFault>,
+}
+
+/// A fault of one input field.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct FieldFault {
+    /// JSON pointer to the field.
+    pointer: String,
+    /// What is wrong and what would be right.
+    detail: String,
+}
+
+/// The status table of the architecture, section 5.
+const fn status(kind: Kind) -> (StatusCode, &'static str) {
+    match kind {
+        Kind::Malformed => (StatusCode::BAD_REQUEST, "The request cannot be read"),
+        Kind::Invalid => (StatusCode::UNPROCESSABLE_ENTITY, "Something in the request needs another look"),
+        Kind::Unauthenticated => (StatusCode::UNAUTHORIZED, "Not signed in"),
+        Kind::Forbidden => (StatusCode::FORBIDDEN, "Not allowed"),
+        Kind::NotFound => (StatusCode::NOT_FOUND, "Not found"),
+        Kind::Conflict => (StatusCode::CONFLICT, "Not possible now"),
+        Kind::Stale => (StatusCode::PRECONDITION_FAILED, "Changed by somebody else"),
+        Kind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Too large"),
+        Kind::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "Too often"),
+        Kind::BudgetExhausted => (StatusCode::TOO_MANY_REQUESTS, "Budget used up"),
+        Kind::Upstream => (StatusCode::BAD_GATEWAY, "A provider failed"),
+        Kind::UpstreamTimeout => (StatusCode::GATEWAY_TIMEOUT, "A provider did not answer in time"),
+        Kind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Not available now"),
+        Kind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong"),
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let (status, title) = status(error.kind());
+        let cause = status.is_server_error().then(|| format!("{error:?}"));
+        Self(Box::new(Inner {
+            status,
+            title,
+            code: error.code(),
+            detail: error.detail().to_owned(),
+            fields: error.fields().to_vec(),
+            retry_after: error.retry_after(),
+            cause,
+        }))
+    }
+}
+
+impl Problem {
+    /// The path exists, but not with this method.
+    pub(crate) fn method_not_allowed(method: &Method) -> Self {
+        let mut problem = Self::from(Error::malformed("request.method", format!("This address does not answer to {method}. The API description lists what it answers to.")));
+        problem.0.status = StatusCode::METHOD_NOT_ALLOWED;
+        problem.0.title = "Method not allowed";
+        problem
+    }
+
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    pub(crate) const fn title(&self) -> &'static str {
+        self.0.title
+    }
+
+    pub(crate) const fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    pub(crate) fn fields(&self) -> &[FieldError] {
+        &self.0.fields
+    }
+
+    /// The problem as the API shows it.
+    pub(crate) fn body(&self, request_id: RequestId) -> ProblemBody {
+        let p = &self.0;
+        ProblemBody {
+            kind: format!("urn:vital:problem:{}", p.code),
+            title: p.title,
+            status: p.status.as_u16(),
+            code: p.code,
+            detail: p.detail.clone(),
+            request_id,
+            errors: p.fields.iter().map(|f| FieldFault { pointer: f.pointer.clone(), detail: f.detail.clone() }).collect(),
+        }
+    }
+
+    /// Writes the cause to the log: once, when the problem leaves.
+    pub(crate) fn log(&self, request_id: RequestId) {
+        if let Some(cause) = &self.0.cause {
+            tracing::error!(%request_id, code = self.0.code, cause, "request failed");
+        }
+    }
+
+    /// Makes the response, a page where `page` is true.
+    pub(crate) fn render(&self, view: &View, page: bool) -> Response {
+        self.log(view.request_id);
+        let mut response = if page {
+            layout::page(view, self.title(), layout::Section::None, &[], problem_page::body(self, view)).into_response()
+        } else {
+            let mut response = Json(self.body(view.request_id)).into_response();
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+            response
+        };
+        *response.status_mut() = self.status();
+        if let Some(after) = self.0.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        if self.status() == StatusCode::UNAUTHORIZED && !page {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt as _;
+
+    #[tokio::test]
+    async fn a_problem_has_the_members_of_rfc_9457_and_never_its_cause() {
+        let error = Error::internal(std::io::Error::other("password=hunter2"));
+        let view = View::for_test();
+        let response = Problem::from(error).render(&view, false);
+        assert_eq!(response.status(), 500);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let body: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        for member in ["type", "title", "status", "code", "detail", "request_id"] {
+            assert!(body.get(member).is_some(), "{member} is missing");
+        }
+        assert!(!String::from_utf8_lossy(&bytes).contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn fields_and_retry_after_reach_the_client() {
+        let error = Error::rate_limited("x.y", "Wait.").with_field("/email", "Write an address.").with_retry_after(Duration::from_millis(300));
+        let response = Problem::from(error).render(&View::for_test(), false);
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()["retry-after"], "1", "a wait below a second is rounded up");
+        let body: serde_json::Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
+        assert_eq!(body["errors"][0]["pointer"], "/email");
+    }
+
+    #[tokio::test]
+    async fn people_get_the_same_problem_as_a_page() {
+        let response = Problem::from(Error::not_found("document.unknown", "There is no such <document>.")).render(&View::for_test(), true);
+        assert_eq!(response.status(), 404);
+        let html = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        assert!(html.contains("There is no such &lt;document&gt;."));
+        assert!(html.contains("document.unknown"));
+    }
+
+    #[test]
+    fn every_kind_has_an_error_status() {
+        use Kind::*;
+        let all = [
+            Malformed, Invalid, Unauthenticated, Forbidden, NotFound, Conflict, Stale, TooLarge, RateLimited, BudgetExhausted, Upstream, UpstreamTimeout,
+            Unavailable, Internal,
+        ];
+        let statuses = all.map(|k| status(k).0.as_u16());
+        assert_eq!(statuses, [400, 422, 401, 403, 404, 409, 412, 413, 429, 429, 502, 504, 503, 500]);
+    }
+}

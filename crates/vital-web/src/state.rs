@@ -1,0 +1,31 @@
+//! What every handler can reach.
+
+use crate::health::Probe;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use vital_platform::Platform;
+
+/// The state of the router.
+#[derive(Clone)]
+pub struct AppState {
+    /// The platform whose verbs the handlers call.
+    pub platform: Arc<Platform>,
+    /// True where people reach the server by https: cookies are then `Secure` with the `__Host-` prefix, and HSTS is sent.
+    pub https: bool,
+    /// Cancelled when the server stops: open event streams then end, and their readers come back with `Last-Event-ID`.
+    pub closing: CancellationToken,
+    pub(crate) probe: Arc<Probe>,
+}
+
+impl AppState {
+    /// Makes the state. `closing` is the token that also stops `serve`.
+    #[must_use]
+    pub fn new(platform: Arc<Platform>, https: bool, closing: CancellationToken) -> Self {
+        Self { platform, https, closing, probe: Arc::new(Probe::default()) }
+    }
+
+    /// Name of the session cookie. The `__Host-` prefix makes browsers insist on `Secure`, `Path=/` and no domain (RFC 6265bis 4.1.3.2).
+    pub(crate) const fn cookie_name(&self) -> &'static str {
+        if self.https { "__Host-vital" } else { "vital_session" }
+    }
+}

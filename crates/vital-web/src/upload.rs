@@ -1,0 +1,133 @@
+//! Reading uploads: the size is refused from `Content-Length` before a byte is read, and counted again while reading.
+
+use crate::{extract::body_too_large, problem::Problem};
+use axum::{
+    extract::{MatchedPath, Multipart, Request, multipart::Field},
+    http::header,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use bytes::{Bytes, BytesMut};
+use vital_kernel::{Error, limits};
+use vital_platform::knowledge::{self, NewDocument};
+
+/// The routes whose body may be as large as an upload.
+pub(crate) const UPLOAD_ROUTES: [&str; 2] = ["/api/v1/documents", "/library/upload"];
+/// Room for what multipart adds around the file.
+const MULTIPART_BYTES: usize = 64 * 1024;
+/// Largest body of an upload.
+pub(crate) const UPLOAD_BODY_BYTES_MAX: usize = limits::UPLOAD_BYTES_MAX + MULTIPART_BYTES;
+/// Longest text field beside a file.
+const FIELD_BYTES_MAX: usize = 1_024;
+
+/// Refuses a body over the limit of its route before reading it.
+pub(crate) async fn refuse_early(request: Request, next: Next) -> Response {
+    let uploads = request.extensions().get::<MatchedPath>().is_some_and(|m| UPLOAD_ROUTES.contains(&m.as_str()));
+    let limit = if uploads { UPLOAD_BODY_BYTES_MAX } else { limits::BODY_BYTES_MAX };
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+    match length {
+        Some(length) if length > limit as u64 && uploads => Problem::from(knowledge::too_large()).into_response(),
+        Some(length) if length > limit as u64 => body_too_large(limit).into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+/// What a form with files holds.
+#[derive(Debug, Default)]
+pub(crate) struct Upload {
+    /// Slug of the collection, if one was named.
+    pub(crate) collection: Option<String>,
+    /// Names and bytes of the files.
+    pub(crate) files: Vec<(String, Bytes)>,
+}
+
+impl Upload {
+    /// Reads a form with at most `files_max` files in fields named `file`, and optionally `collection` before or after them.
+    pub(crate) async fn read(mut form: Multipart, files_max: usize) -> Result<Self, Problem> {
+        let mut upload = Self::default();
+        while let Some(field) = form.next_field().await.map_err(broken)? {
+            match field.name().unwrap_or_default() {
+                "file" if upload.files.len() == files_max => {
+                    let detail = format!("This takes at most {files_max} file(s) at a time. Nothing of this request was stored.");
+                    return Err(Error::invalid("upload.too_many", detail).into());
+                }
+                "file" => {
+                    let name = field.file_name().unwrap_or_default().to_owned();
+                    let bytes = read_field(field, limits::UPLOAD_BYTES_MAX).await?;
+                    upload.files.push((name, bytes));
+                }
+                "collection" => {
+                    let bytes = read_field(field, FIELD_BYTES_MAX).await?;
+                    upload.collection = Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|c| !c.is_empty());
+                }
+                other => {
+                    let detail = format!("A field `{}` is not known here; send `file` and optionally `collection`.", other.chars().take(40).collect::<String>());
+                    return Err(Error::invalid("upload.field", detail).into());
+                }
+            }
+        }
+        if upload.files.is_empty() {
+            return Err(Error::invalid("upload.no_file", "No file came with this request. Choose one and send it again.").with_field("/file", "Add a file.").into());
+        }
+        Ok(upload)
+    }
+
+    /// The documents to add.
+    pub(crate) fn documents(self) -> impl Iterator<Item = NewDocument> {
+        let collection = self.collection;
+        self.files.into_iter().map(move |(file_name, bytes)| NewDocument { file_name, collection: collection.clone(), bytes })
+    }
+}
+
+async fn read_field(mut field: Field<'_>, limit: usize) -> Result<Bytes, Problem> {
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+        if bytes.len() + chunk.len() > limit {
+            return Err(knowledge::too_large().into());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes.freeze())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
+fn broken(error: axum::extract::multipart::MultipartError) -> Problem {
+    if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
+        return knowledge::too_large().into();
+    }
+    Error::malformed("upload.broken", "The upload broke off or is not `multipart/form-data`. Nothing was stored; send it again.").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::extract::FromRequest as _;
+
+    async fn read(body: String, files_max: usize) -> Result<Upload, u16> {
+        let request = Request::builder().header("content-type", "multipart/form-data; boundary=B").body(body.into()).unwrap();
+        let form = Multipart::from_request(request, &()).await.unwrap();
+        Upload::read(form, files_max).await.map_err(|p| p.status().as_u16())
+    }
+
+    fn part(head: &str, body: &str) -> String {
+        format!("--B\r\ncontent-disposition: form-data; {head}\r\n\r\n{body}\r\n")
+    }
+
+    #[tokio::test]
+    async fn files_and_their_collection_are_read() {
+        let body = part("name=\"file\"; filename=\"a.txt\"", "hello") + &part("name=\"collection\"", "own") + "--B--\r\n";
+        let upload = read(body, 1).await.unwrap();
+        assert_eq!(upload.files, [("a.txt".to_owned(), Bytes::from_static(b"hello"))]);
+        assert_eq!(upload.collection.as_deref(), Some("own"));
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_or_too_much_is_refused() {
+        let file = part("name=\"file\"; filename=\"a.txt\"", "hello");
+        assert_eq!(read("--B--\r\n".to_owned(), 1).await.unwrap_err(), 422);
+        assert_eq!(read(format!("{file}{file}--B--\r\n"), 1).await.unwrap_err(), 422);
+        assert_eq!(read(part("name=\"other\"", "x") + "--B--\r\n", 1).await.unwrap_err(), 422);
+        assert_eq!(read(file, 1).await.unwrap_err(), 400, "no end: the upload broke off");
+        assert_eq!(read(part("name=\"collection\"", &"x".repeat(2_000)) + "--B--\r\n", 1).await.unwrap_err(), 413);
+    }
+}
