@@ -30,11 +30,11 @@ pub(crate) fn docx_parts(body: &str, parts: &[(&str, &[u8])]) -> Vec<u8> {
     zip_of(&entries)
 }
 
-/// A Word document whose central directory lists one packed part two hundred times under different names, and the bytes it
+/// A Word document whose central directory lists one packed part six hundred times under different names, and the bytes it
 /// would unpack to.
 pub(crate) fn overlapping_bomb() -> (Vec<u8>, u64) {
-    const COPIES: u16 = 200;
-    let part = vec![b' '; 100 << 20];
+    const COPIES: u16 = 600;
+    let part = vec![b' '; 20 << 20];
     let one = zip_of(&[("word/document.xml", &part)]);
     let end = one.len() - 22;
     let number = |at: usize| u32::from_le_bytes(one[at..at + 4].try_into().unwrap());

@@ -97,7 +97,7 @@ impl<'a> Reader<'a> {
                 self.kind = BlockKind::ListItem;
             }
             Tag::Paragraph | Tag::List(_) | Tag::BlockQuote(_) | Tag::Table(_) | Tag::HtmlBlock | Tag::FootnoteDefinition(_) => {
-                self.flush()?
+                self.flush()?;
             }
             Tag::MetadataBlock(_) => self.metadata = true,
             _ => {}

@@ -28,7 +28,7 @@ pub(super) fn read(xml: &str, styles: &Styles, limits: &ParseLimits) -> Result<B
         paragraphs: Vec::new(),
         tables: Vec::new(),
     };
-    package::events(xml, limits, |event| reader.event(event))?;
+    package::events(xml, limits, |event| reader.event(&event))?;
     Ok(reader.body)
 }
 
@@ -60,9 +60,9 @@ struct Reader<'s> {
 }
 
 impl Reader<'_> {
-    fn event(&mut self, event: Xml<'_>) -> Result<(), ParseError> {
+    fn event(&mut self, event: &Xml<'_>) -> Result<(), ParseError> {
         match event {
-            Xml::Open { name, .. } if self.skipping > 0 || SKIPPED.contains(&name) => self.skipping += 1,
+            Xml::Open { name, .. } if self.skipping > 0 || SKIPPED.contains(name) => self.skipping += 1,
             Xml::Close { .. } if self.skipping > 0 => self.skipping -= 1,
             Xml::Open { name, element } => self.open(name, element),
             Xml::Close { name } => self.close(name)?,
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_part_that_unpacks_a_thousandfold_is_a_bomb() {
-        let file = docx(&" ".repeat(64 << 20));
+        let file = docx(&" ".repeat(16 << 20));
         assert!(file.len() < 100_000);
         assert!(matches!(parse("a.docx", &file, &ParseLimits::default()), Err(ParseError::Bomb { .. })));
     }

@@ -27,6 +27,7 @@ pub(super) fn remove(pages: &mut [Vec<Line>]) {
     }
     let needed = PAGES_MIN.max(pages.len() * PAGES_PERCENT_MIN / 100);
     let many = pages.len() > 1;
+    let shift = numbering(pages);
     for (page, edge) in pages.iter_mut().zip(&edges) {
         let outermost = outermost(page);
         let mut at = 0;
@@ -37,7 +38,7 @@ pub(super) fn remove(pages: &mut [Vec<Line>]) {
             // Rows of numbers look alike once their numbers are blanked, so a line must have words to recur.
             let worded = key.chars().filter(|c| c.is_alphabetic()).count() >= LETTERS_MIN;
             let recurs = worded && edge.contains(&here) && seen.get(&key).is_some_and(|pages| *pages >= needed);
-            let numbered = many && outermost.contains(&here) && is_page_number(&line.text);
+            let numbered = many && outermost.contains(&here) && (is_page_number(&line.text) || shift.is_some_and(|s| carries(line, s)));
             !(recurs || numbered)
         });
     }
@@ -77,10 +78,38 @@ fn key(text: &str) -> String {
     key
 }
 
+/// By how much the printed page numbers run ahead of the count of pages, if most pages carry one at their edge.
+fn numbering(pages: &[Vec<Line>]) -> Option<i64> {
+    let mut shifts: HashMap<i64, usize> = HashMap::new();
+    for page in pages {
+        let mut found: Vec<i64> = outermost(page).into_iter().filter_map(|at| page.get(at)).flat_map(shifts_of).collect();
+        found.sort_unstable();
+        found.dedup();
+        for shift in found {
+            *shifts.entry(shift).or_default() += 1;
+        }
+    }
+    let (shift, count) = shifts.into_iter().max_by_key(|(_, count)| *count)?;
+    (count >= PAGES_MIN && count * 2 > pages.len()).then_some(shift)
+}
+
+/// The numbers at the start and at the end of a line, less the count of its page.
+fn shifts_of(line: &Line) -> Vec<i64> {
+    let words: Vec<&str> = line.text.split_whitespace().collect();
+    let ends = words.first().into_iter().chain(words.last());
+    ends.filter_map(|word| word.parse::<i64>().ok()).map(|number| number.saturating_sub(i64::from(line.page))).collect()
+}
+
+/// Whether a line carries the number of its page, as a running head of a chapter does.
+fn carries(line: &Line, shift: i64) -> bool {
+    shifts_of(line).contains(&shift)
+}
+
 fn is_page_number(text: &str) -> bool {
     let key = key(text);
     let bare = key.trim_matches(['-', '–', '—', '|', '[', ']']);
-    matches!(bare, "#" | "page#" | "page#of#" | "#of#" | "#/#" | "page#/#" | "p.#")
+    let roman = !bare.is_empty() && bare.len() <= 6 && bare.chars().all(|c| matches!(c, 'i' | 'v' | 'x' | 'l'));
+    roman || matches!(bare, "#" | "page#" | "page#of#" | "#of#" | "#/#" | "page#/#" | "p.#")
 }
 
 #[cfg(test)]
@@ -114,6 +143,15 @@ mod tests {
         remove(&mut pages);
         assert!(pages.iter().flatten().all(|l| !l.text.contains("Acme") && !l.text.contains("Page")));
         assert!(pages.iter().all(|p| p.iter().any(|l| l.text.starts_with("Body"))));
+    }
+
+    #[test]
+    fn running_heads_of_chapters_are_told_by_their_page_number() {
+        let heads = ["Chapter 1: Scope", "Chapter 1: Scope", "Chapter 2: Terms", "Chapter 3: Methods"];
+        let mut pages: Vec<Vec<Line>> =
+            (1..).zip(heads).map(|(n, head)| page(n, &[&format!("{head} {}", n + 4), "Text of 9 lines", "and 3"])).collect();
+        remove(&mut pages);
+        assert!(pages.iter().all(|p| p.len() == 2 && p[0].text == "Text of 9 lines"), "{pages:?}");
     }
 
     #[test]

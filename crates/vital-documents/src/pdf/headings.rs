@@ -114,7 +114,7 @@ pub(super) fn number_depth(text: &str) -> Option<usize> {
     let (first, others) = parts.split_first()?;
     let numbered = (digits(first) && first.len() <= 2) || (lettered(first) && !others.is_empty());
     let worded = rest.trim_start().starts_with(char::is_alphabetic);
-    (numbered && others.iter().all(|p| digits(p)) && parts.len() <= 6 && worded).then_some(parts.len())
+    (numbered && others.iter().all(digits) && parts.len() <= 6 && worded).then_some(parts.len())
 }
 
 #[cfg(test)]

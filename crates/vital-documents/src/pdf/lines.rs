@@ -92,11 +92,7 @@ impl<'g> Open<'g> {
                 text.push(' ');
             }
             let small = glyph.size < 0.85 * self.size && glyph.y > self.y + 0.15 * self.size;
-            if small {
-                text.push_str(&raised(&glyph.text))
-            } else {
-                text.push_str(&glyph.text)
-            }
+            text.push_str(&if small { raised(&glyph.text) } else { glyph.text.clone() });
             bold += usize::from(glyph.bold);
             // Spaces hold no place of their own: runs of them often fill the gap between cells.
             if !glyph.text.trim().is_empty() {
@@ -107,8 +103,17 @@ impl<'g> Open<'g> {
         let shown = || self.glyphs.iter().filter(|g| !g.text.trim().is_empty());
         let first = shown().next()?;
         let bold = bold * 10 > self.glyphs.len() * 8;
-        Some(Line { text, x0: first.x0, x1: end?, y: self.y, size: self.size, turns: first.turns, bold, page })
+        let size = usual_size(&self.glyphs).unwrap_or(self.size);
+        Some(Line { text, x0: first.x0, x1: end?, y: self.y, size, turns: first.turns, bold, page })
     }
+}
+
+/// The size that most glyphs of a line have, to a tenth of a point; a word in another type does not change the line's.
+fn usual_size(glyphs: &[&Glyph]) -> Option<f32> {
+    let mut tenths: Vec<i32> = glyphs.iter().map(|g| (g.size * 10.0).round() as i32).collect();
+    tenths.sort_unstable();
+    let most = tenths.chunk_by(|a, b| a == b).max_by_key(|same| same.len())?;
+    most.first().map(|tenth| *tenth as f32 / 10.0)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! A PDF places glyphs and knows no words, so structure is inferred from geometry. lopdf reads objects, filters, encryption
 //! and character maps; the text operators are interpreted here, because the ready-made extractors either stop with a panic on
 //! colour spaces and fonts they do not know (pdf-extract) or give no positions (lopdf's own), without which neither
-//! paragraphs nor repeated page headers can be told. lopdf's reader of character maps is not used, see [`cmap`]. Section numbers in comments are those of ISO 32000-1:2008.
+//! paragraphs nor repeated page headers can be told. lopdf's reader of character maps is not used, see `cmap`. Section
+//! numbers in comments are those of ISO 32000-1:2008.
 
 mod cmap;
 mod content;

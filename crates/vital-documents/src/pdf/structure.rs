@@ -154,7 +154,8 @@ impl<'l> Open<'l> {
     /// Whether the paragraph goes on in the next column or on the next page.
     fn flows_over(&self, line: &Line) -> bool {
         let full = self.lines.last().is_some_and(|last| last.x1 > self.right_edge() - 3.0 * last.size);
-        !ends_sentence(&self.text) && full && !starts_numbered(&line.text)
+        let goes_on = full || line.text.starts_with(char::is_lowercase);
+        !ends_sentence(&self.text) && goes_on && !starts_numbered(&line.text)
     }
 
     fn right_edge(&self) -> f32 {

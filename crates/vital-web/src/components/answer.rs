@@ -2,7 +2,7 @@
 
 use super::text::{authority, link_with};
 use maud::{Markup, html};
-use vital_platform::ask::{Answer, Block, BlockKind, Citation, Sentence, Verdict};
+use vital_platform::ask::answer::{Answer, Block, BlockKind, Citation, Sentence, Verdict};
 
 /// The text of an answer.
 pub(crate) fn blocks(answer: &Answer) -> Markup {

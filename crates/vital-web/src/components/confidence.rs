@@ -2,7 +2,7 @@
 
 use super::text::{bar, percent};
 use maud::{Markup, html};
-use vital_platform::ask::{Confidence, TrustNumbers};
+use vital_platform::ask::answer::{Confidence, TrustNumbers};
 
 /// The line under an answer: confidence and the three trust numbers.
 pub(crate) fn summary(confidence: Option<&Confidence>, trust: Option<&TrustNumbers>) -> Markup {

@@ -7,7 +7,7 @@ use super::{
     text::{bar, percent},
 };
 use maud::{Markup, html};
-use vital_platform::ask::{Candidate, Searched, Turn, TurnState};
+use vital_platform::ask::{Candidate, Turn, TurnState, answer::Searched};
 
 /// Renders a turn; `may_ask` adds what only those who may ask can use.
 pub(crate) fn turn(t: &Turn, may_ask: bool) -> Markup {
