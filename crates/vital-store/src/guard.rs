@@ -3,6 +3,7 @@
 
 use crate::{Db, PlatformReason};
 use serde::Serialize;
+use sqlx::PgConnection;
 use std::fmt::Write as _;
 
 /// One broken rule.
@@ -104,6 +105,11 @@ impl Db {
     /// The statement failed, for example because the database does not answer.
     pub async fn violations(&self) -> Result<Vec<Violation>, sqlx::Error> {
         let mut tx = self.platform(PlatformReason::Readiness).await.map_err(|e| sqlx::Error::Io(std::io::Error::other(e)))?;
-        sqlx::query_as(QUERY).bind(CANONICAL).bind(GLOBAL_TABLES.as_slice()).bind(DEFINER_FUNCTIONS.as_slice()).fetch_all(tx.conn()).await
+        violations(tx.conn()).await
     }
+}
+
+/// Every broken rule as a connection sees it.
+pub(crate) async fn violations(conn: &mut PgConnection) -> Result<Vec<Violation>, sqlx::Error> {
+    sqlx::query_as(QUERY).bind(CANONICAL).bind(GLOBAL_TABLES.as_slice()).bind(DEFINER_FUNCTIONS.as_slice()).fetch_all(conn).await
 }

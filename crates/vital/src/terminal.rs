@@ -6,7 +6,7 @@ use crate::failure::{Exit, Failure};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, IsTerminal, Read, Write},
+    io::{self, BufRead, BufReader, IsTerminal, Write},
 };
 use vital_kernel::limits::PASSWORD_BYTES_MAX;
 

@@ -58,6 +58,12 @@ impl Headings {
             return Some(level(by_size + 1));
         }
         let below_sizes = self.sizes.len();
+        // Numbered lines on top of each other are the items of a list.
+        let listed =
+            |other: Option<&Line>| depth == Some(1) && other.is_some_and(|o| o.page == line.page && number_depth(&o.text) == Some(1));
+        if !bold && (listed(previous) || listed(next)) {
+            return None;
+        }
         match depth {
             Some(depth) if line.size >= self.body_size * 0.95 && (bold || (stands_alone && has_capital(&line.text))) => {
                 Some(level(if below_sizes == 0 { depth } else { depth + 1 }))
@@ -137,6 +143,20 @@ mod tests {
         ] {
             assert_eq!(number_depth(text), depth, "{text}");
         }
+    }
+
+    #[test]
+    fn numbered_lines_on_top_of_each_other_are_a_list() {
+        let line = |text: &str, y: f32| Line { text: text.to_owned(), x0: 72.0, x1: 200.0, y, size: 10.0, turns: 0, bold: false, page: 1 };
+        let lines = [
+            line("1. Wash hands", 700.0),
+            line("2. Put on gloves", 680.0),
+            line("3 Methods", 600.0),
+            line("A sentence follows here.", 570.0),
+        ];
+        let headings = Headings::of(&lines.iter().collect::<Vec<_>>(), 1.2);
+        assert_eq!(headings.level(None, &lines[0], Some(&lines[1])), None);
+        assert_eq!(headings.level(Some(&lines[3]), &lines[2], Some(&lines[3])), Some(1));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::canonical::raised;
 /// A gap of this share of the font size is a space; typesetters go down to 0.2, letter spacing stays under 0.15.
 const SPACE_GAP: f32 = 0.18;
 /// A gap of this many font sizes separates cells of a table.
-const CELL_GAP: f32 = 1.6;
+const CELL_GAP: f32 = 1.2;
 
 /// A line of text; lengths in points, in a frame in which it runs to the right.
 #[derive(Debug, Clone)]

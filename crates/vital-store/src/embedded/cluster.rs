@@ -122,10 +122,15 @@ impl Cluster {
             return Ok(None);
         }
         let folder = folder.canonicalize().map_err(|error| EmbeddedError::io("reading", folder, error))?;
-        let layout = Layout::of(&folder);
         if !folder::is_owned(&folder)? {
             return Ok(None);
         }
+        Self::endpoint(&folder)
+    }
+
+    /// How to reach the cluster in `folder` by what its files say, whoever started it.
+    pub(crate) fn endpoint(folder: &Path) -> Result<Option<PgConnectOptions>, EmbeddedError> {
+        let layout = Layout::of(folder);
         let Some(PidFile { ready: true, socket_folder: Some(socket_folder), .. }) = PidFile::read(&layout.data) else { return Ok(None) };
         Ok(Some(admin_options(&socket_folder, &layout.password()?)))
     }

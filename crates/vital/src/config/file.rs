@@ -21,9 +21,12 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Config> {
     if bytes as u64 > FILE_BYTES_MAX {
         return Err(fault(format!("is larger than {FILE_BYTES_MAX} bytes")).into());
     }
-    parse(&text).map_err(|wrong| {
-        let failure = Failure::new(format!("in `{}`, line {}: {}", path.display(), wrong.line, wrong.what));
-        wrong.hint.map_or_else(|| Failure::new(failure.to_string()), |hint| failure.hint(hint)).into()
+    parse(&text).map_err(|Wrong { line, what, hint }| {
+        let failure = Failure::new(format!("in `{}`, line {line}: {what}", path.display()));
+        match hint {
+            Some(hint) => failure.hint(hint).into(),
+            None => failure.into(),
+        }
     })
 }
 
@@ -114,7 +117,7 @@ mod tests {
     fn an_unknown_key_is_named_with_its_line_and_the_keys_nearby() {
         let w = wrong("[log]\nformat = \"text\"\n\n[server] # ours\nlisten = \"127.0.0.1:1\"\nlissten = \"x\"\n");
         assert_eq!((w.line, w.what.as_str()), (6, "unknown key `server.lissten`"));
-        assert_eq!(w.hint.unwrap(), "did you mean `listen`? keys of `[server]` are `listen`, `data`, `allow_plain_http`");
+        assert_eq!(w.hint.unwrap(), "did you mean `listen`? keys of `[server]` are `listen`, `public_url`, `data`, `allow_plain_http`");
     }
 
     #[test]

@@ -238,9 +238,9 @@ mod tests {
             toml::from_str::<Provider>(&text).unwrap()
         });
         let Config { server, database, models, log, .. } = config;
-        assert_eq!((server, log), (Server::default(), Log::default()));
+        assert_eq!((Server { public_url: None, ..server.clone() }, log), (Server::default(), Log::default()));
         assert_eq!(Database { url: None, pg_home: None, ..database.clone() }, Database::default());
-        let optional = [database.url.is_some(), database.pg_home.is_some(), models.dir.is_some()];
+        let optional = [server.public_url.is_some(), database.url.is_some(), database.pg_home.is_some(), models.dir.is_some()];
         let of_provider = [provider.base_url.is_some(), provider.name.is_some(), provider.api_key_env.is_some(), provider.api_key_file.is_some()];
         assert!(optional.iter().chain(&of_provider).all(|documented| *documented), "{optional:?} {of_provider:?}");
     }

@@ -3,13 +3,14 @@
 //! | Key | Default | Meaning |
 //! |---|---|---|
 //! | `listen` | `127.0.0.1:8080` | Address and port. `VITAL_LISTEN` and `--listen` win over it. Port 0 takes any free one. |
+//! | `public_url` | none | The address people use when a proxy with TLS stands in front, for example `https://vital.example`. Cookies are then for https alone. |
 //! | `data` | `data` | The data folder: private database, indexes, secrets. `VITAL_DATA` and `--data` win over it. |
 //! | `allow_plain_http` | `false` | Allows an address that other machines can reach, although the server speaks plain HTTP. |
 
 use crate::failure::Failure;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
 };
 
@@ -20,6 +21,9 @@ pub(crate) struct Server {
     /// Address and port.
     #[serde(deserialize_with = "address")]
     pub(crate) listen: SocketAddr,
+    /// The address people use, where it is not that of `listen`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_url: Option<String>,
     /// The data folder; a relative path starts at the working directory.
     pub(crate) data: PathBuf,
     /// Allows plain HTTP on an address that other machines can reach.
@@ -28,13 +32,17 @@ pub(crate) struct Server {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), data: PathBuf::from("data"), allow_plain_http: false }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), public_url: None, data: PathBuf::from("data"), allow_plain_http: false }
     }
 }
 
 impl Server {
     /// Refuses what would put passwords on a network in the clear.
     pub(super) fn check(&self) -> anyhow::Result<()> {
+        if self.public_url.as_deref().is_some_and(|url| !is_origin(url)) {
+            let failure = Failure::new("`server.public_url` is not the address of a site");
+            return Err(failure.hint("write scheme and host without a path, for example `https://vital.example`").into());
+        }
         if self.listen.ip().to_canonical().is_loopback() || self.allow_plain_http {
             return Ok(());
         }
@@ -46,6 +54,34 @@ impl Server {
             .hint("listen on `127.0.0.1` and put a proxy with TLS in front; inside a network that is encrypted otherwise, set `allow_plain_http = true` in `[server]`")
             .into())
     }
+}
+
+impl Server {
+    /// Tells whether people reach the server by https.
+    pub(crate) fn is_https(&self) -> bool {
+        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// The address for people, without a closing slash. `bound` is where the server really listens.
+    pub(crate) fn address(&self, bound: SocketAddr) -> String {
+        if let Some(url) = &self.public_url {
+            return url.trim_end_matches('/').to_owned();
+        }
+        let shown = match bound.ip() {
+            ip if !ip.is_unspecified() => bound,
+            ip if ip.is_ipv4() => SocketAddr::from((Ipv4Addr::LOCALHOST, bound.port())),
+            _ => SocketAddr::from((Ipv6Addr::LOCALHOST, bound.port())),
+        };
+        format!("http://{shown}")
+    }
+}
+
+/// Scheme and host, optionally a port, and nothing behind them.
+fn is_origin(url: &str) -> bool {
+    reqwest::Url::parse(url).is_ok_and(|url| {
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+        matches!(url.scheme(), "http" | "https") && url.has_host() && bare
+    })
 }
 
 /// Reads an address; `localhost` stands for `127.0.0.1`.
@@ -79,5 +115,20 @@ mod tests {
             assert!(Server { allow_plain_http: true, ..server }.check().is_ok());
         }
         assert!(parse_address("localhost").is_err() && parse_address("8080").is_err() && parse_address("example.org:80").is_err());
+    }
+
+    #[test]
+    fn people_are_sent_to_an_address_that_works() {
+        let bound = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let plain = Server::default();
+        assert_eq!(plain.address(bound("0.0.0.0:80")), "http://127.0.0.1:80");
+        assert_eq!(plain.address(bound("[::]:80")), "http://[::1]:80");
+        assert_eq!(plain.address(bound("127.0.0.1:8080")), "http://127.0.0.1:8080");
+        let behind = Server { public_url: Some("https://vital.example/".into()), ..Server::default() };
+        assert_eq!(behind.address(bound("127.0.0.1:8080")), "https://vital.example");
+        assert!(behind.is_https() && behind.check().is_ok() && !plain.is_https());
+        for bad in ["vital.example", "ftp://vital.example", "https://vital.example/path", "https://u:p@vital.example", "https://"] {
+            assert!(Server { public_url: Some(bad.into()), ..Server::default() }.check().is_err(), "{bad}");
+        }
     }
 }
