@@ -3,7 +3,11 @@
 //! Every rule is a guess from geometry and wording, ordered so that a wrong guess splits a block rather than joins two:
 //! passages put split neighbours together again, but nothing separates what was wrongly joined.
 
-use super::{headings::Headings, lines::Line, wrap::Words};
+use super::{
+    headings::Headings,
+    lines::Line,
+    wrap::{Words, is_hyphenated},
+};
 use crate::{
     BlockKind, ParseError,
     canonical::{Canonical, row},
@@ -39,7 +43,7 @@ pub(super) fn push_blocks(pages: &[Vec<Line>], canonical: &mut Canonical) -> Res
             None => BlockKind::Paragraph,
         };
         match &mut open {
-            Some(block) if block.continues_with(line, kind, pitch, &words) => block.join(line, &words),
+            Some(block) if block.continues_with(line, kind, pitch) => block.join(line, &words),
             _ => {
                 if let Some(block) = open.take() {
                     block.push(canonical)?;
@@ -118,7 +122,7 @@ impl<'l> Open<'l> {
         canonical.push(self.kind, &self.text, self.lines.first().map(|l| l.page))
     }
 
-    fn continues_with(&self, line: &Line, kind: BlockKind, pitch: f32, words: &Words<'_>) -> bool {
+    fn continues_with(&self, line: &Line, kind: BlockKind, pitch: f32) -> bool {
         let Some(last) = self.lines.last() else { return false };
         let alike = (last.size - line.size).abs() <= 0.08 * last.size && last.turns == line.turns;
         match (self.kind, kind) {
@@ -132,7 +136,7 @@ impl<'l> Open<'l> {
             }
             (BlockKind::Paragraph | BlockKind::ListItem, BlockKind::Paragraph) => {
                 let small = line.text.starts_with(char::is_lowercase);
-                let broken_word = words.is_hyphenated(&self.text) && small;
+                let broken_word = is_hyphenated(&self.text) && small;
                 if !alike {
                     return broken_word;
                 }

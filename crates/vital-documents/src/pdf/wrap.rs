@@ -14,6 +14,11 @@ fn is_mark(c: char) -> bool {
     !c.is_alphanumeric() && !HYPHENS.contains(&c)
 }
 
+/// Whether a text ends in a letter and a hyphen.
+pub(super) fn is_hyphenated(text: &str) -> bool {
+    text.strip_suffix(HYPHENS).is_some_and(|stem| stem.ends_with(char::is_alphabetic))
+}
+
 impl<'t> Words<'t> {
     pub(super) fn of(lines: &[&'t Line]) -> Self {
         let mut seen = HashSet::new();
@@ -28,15 +33,9 @@ impl<'t> Words<'t> {
         Self { seen }
     }
 
-    /// Whether a text ends in a letter and a hyphen.
-    #[expect(clippy::unused_self, reason = "the two questions about hyphens belong together")]
-    pub(super) fn is_hyphenated(&self, text: &str) -> bool {
-        text.strip_suffix(HYPHENS).is_some_and(|stem| stem.ends_with(char::is_alphabetic))
-    }
-
     /// Appends the next line to a text.
     pub(super) fn join(&self, text: &mut String, line: &str) {
-        let Some(stem) = text.strip_suffix(HYPHENS).filter(|_| self.is_hyphenated(text)) else {
+        let Some(stem) = text.strip_suffix(HYPHENS).filter(|_| is_hyphenated(text)) else {
             // A range or a minus at the end of a line has its other half on the next.
             if !text.ends_with(['–', '/']) {
                 text.push(' ');

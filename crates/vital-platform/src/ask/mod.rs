@@ -9,6 +9,7 @@ pub mod bind;
 pub mod check;
 //pub mod compose;
 //pub mod confidence;
+mod draft;
 pub mod event;
 pub mod evidence;
 mod generate;

@@ -14,7 +14,7 @@ use axum::{
     response::IntoResponse,
 };
 use serde::Deserialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use vital_kernel::ConversationId;
 use vital_platform::ask::{self, Conversation, ConversationView};
@@ -27,6 +27,15 @@ pub(crate) struct NewConversation {
     expert: Option<String>,
 }
 
+/// Which turns to show.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Turns {
+    /// Only turns before this place in the conversation.
+    pub(crate) before: Option<i32>,
+}
+
 /// Lists the caller's conversations, newest first.
 #[utoipa::path(get, path = "/api/v1/conversations", tag = "ask", params(Page), responses((status = 200, body = [Conversation])))]
 pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(page): Params<Page>) -> Reply<Json<Vec<Conversation>>> {
@@ -37,14 +46,19 @@ pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, 
 #[utoipa::path(post, path = "/api/v1/conversations", tag = "ask", request_body = NewConversation,
     responses((status = 201, body = Conversation, headers(("location", description = "The conversation")))))]
 pub(crate) async fn create(State(s): State<AppState>, SignedIn(caller): SignedIn, Body(new): Body<NewConversation>) -> Reply<impl IntoResponse> {
-    let opened = ask::open_conversation(&s.platform, &caller.cx, new.expert).await?;
+    let opened = ask::open_conversation(&s.platform, &caller.cx, new.expert.as_deref()).await?;
     Ok((StatusCode::CREATED, [(header::LOCATION, format!("/api/v1/conversations/{}", opened.id))], Json(opened)))
 }
 
-/// Shows a conversation with its turns.
-#[utoipa::path(get, path = "/api/v1/conversations/{id}", tag = "ask", params(("id" = Uuid, Path)), responses((status = 200, body = ConversationView)))]
-pub(crate) async fn find(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<ConversationId>) -> Reply<Json<ConversationView>> {
-    Ok(Json(ask::conversation(&s.platform, &caller.cx, id).await?))
+/// Shows a conversation with its latest turns, or with those before a given one.
+#[utoipa::path(get, path = "/api/v1/conversations/{id}", tag = "ask", params(("id" = Uuid, Path), Turns), responses((status = 200, body = ConversationView)))]
+pub(crate) async fn find(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Id(id): Id<ConversationId>,
+    Params(page): Params<Turns>,
+) -> Reply<Json<ConversationView>> {
+    Ok(Json(ask::conversation(&s.platform, &caller.cx, id, page.before).await?))
 }
 
 /// Deletes a conversation with its turns.

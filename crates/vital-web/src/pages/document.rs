@@ -1,0 +1,105 @@
+//! A document as it was read, with the cited words highlighted.
+//!
+//! A long document is shown in windows of whole blocks, so that opening a citation costs the same in a letter and in a dossier.
+
+use super::View;
+use crate::{
+    caller::SignedIn,
+    components::{
+        document::{badge, facts},
+        layout::{Section, bare, page},
+        passage::{self, Window},
+        text::authority,
+    },
+    extract::{Id, Params},
+    problem::Reply,
+    state::AppState,
+};
+use axum::extract::State;
+use maud::{Markup, html};
+use serde::Deserialize;
+use vital_kernel::{DocumentId, Kind};
+use vital_platform::knowledge::{self, Document, DocumentText};
+
+/// Bytes of text on one page.
+const PAGE_BYTES: usize = 60_000;
+/// Bytes of text in the source pane.
+const PANE_BYTES: usize = 12_000;
+
+/// What to show of the document.
+#[derive(Deserialize)]
+pub(crate) struct Given {
+    /// First cited byte.
+    start: Option<usize>,
+    /// One past the last cited byte.
+    end: Option<usize>,
+    /// Where the window begins, in bytes; around the citation unless given.
+    from: Option<usize>,
+    /// True for the source pane: nothing but the text.
+    #[serde(default)]
+    pane: bool,
+}
+
+/// Shows the page.
+pub(crate) async fn show(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    Id(id): Id<DocumentId>,
+    Params(given): Params<Given>,
+) -> Reply<Markup> {
+    let read = match knowledge::read_document(&s.platform, &caller.cx, id).await {
+        Err(error) if error.kind() == Kind::Conflict => return Ok(unread(&view, &knowledge::document(&s.platform, &caller.cx, id).await?)),
+        read => read?,
+    };
+    let bytes = if given.pane { PANE_BYTES } else { PAGE_BYTES };
+    let window = Window::choose(&read.blocks, given.from, given.start, bytes);
+    let cited = given.start.zip(given.end).filter(|(start, end)| start < end).map(|(start, end)| start..end);
+    let text = passage::text(&read.text, &read.blocks, &window, cited);
+    Ok(if given.pane { bare(&view, &read.document.title, &text) } else { page(&view, &read.document.title, Section::Library, &[], whole(&read, &window, &text)) })
+}
+
+fn whole(read: &DocumentText, window: &Window, text: &Markup) -> Markup {
+    let d = &read.document;
+    html! {
+        article.document {
+            (head(d))
+            (turner(d, window))
+            (text)
+            (turner(d, window))
+        }
+    }
+}
+
+fn head(d: &Document) -> Markup {
+    html! {
+        p.crumbs { a href=(if d.starter { "/library?starter=true" } else { "/library" }) { (if d.starter { "Starter library" } else { "Library" }) } }
+        h1 { (d.title) }
+        p.dim { (authority(&d.authority)) " · " (facts(d)) }
+        @for warning in &d.warnings { p.warn { (warning) } }
+        @if let Some(version) = &d.version { details.fine { summary { "Version" } p { "SHA-256 of the text: " code { (version) } } } }
+    }
+}
+
+fn turner(d: &Document, window: &Window) -> Markup {
+    html! {
+        @if window.previous.is_some() || window.next.is_some() {
+            nav.turner aria-label="Parts of the document" {
+                @if let Some(from) = window.previous { a.button.quiet href={ "/library/documents/" (d.id) "?from=" (from) } { "← Before" } }
+                @if let Some(from) = window.next { a.button.quiet href={ "/library/documents/" (d.id) "?from=" (from) } { "After →" } }
+            }
+        }
+    }
+}
+
+/// A document that has no text (yet).
+fn unread(view: &View, d: &Document) -> Markup {
+    page(view, &d.title, Section::Library, &[], html! {
+        article.document {
+            (head(d))
+            p { (badge(d)) }
+            @if let Some(failure) = &d.failure { p.notice.bad { (failure.detail) } }
+            @else { p.notice { "This document is still being read. Its text appears here when it is ready." } }
+        }
+    })
+}

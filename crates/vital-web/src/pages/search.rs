@@ -1,0 +1,71 @@
+//! The search bench: passages with the scores that found them.
+
+use super::View;
+use crate::{
+    caller::SignedIn,
+    components::{
+        layout::{Section, page},
+        text::{bar, link_with, percent},
+    },
+    extract::Params,
+    problem::Reply,
+    state::AppState,
+};
+use axum::extract::State;
+use maud::{Markup, html};
+use serde::Deserialize;
+use vital_platform::knowledge::{self, SearchHit, SearchQuery, SearchResults};
+
+/// Hits on the page.
+const HITS: usize = 20;
+
+/// What to search for.
+#[derive(Deserialize)]
+pub(crate) struct Given {
+    #[serde(default)]
+    q: String,
+}
+
+/// Shows the page.
+pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, Params(given): Params<Given>) -> Reply<Markup> {
+    let found = if given.q.trim().is_empty() {
+        None
+    } else {
+        let query = SearchQuery { query: given.q.clone(), collections: Vec::new(), limit: HITS };
+        Some(knowledge::search(&s.platform, &caller.cx, query).await?)
+    };
+    Ok(page(&view, "Search", Section::Library, &[], html! {
+        h1 { "Search passages" }
+        form.search method="get" action="/search" role="search" {
+            input type="search" name="q" value=(given.q) aria-label="Search passages" required autofocus;
+            button.primary type="submit" { "Search" }
+        }
+        @if let Some(found) = &found { (results(found)) }
+        @else { p.dim { "This searches what answers are made of: passages of your documents and of the starter library, each with the scores that found it." } }
+    }))
+}
+
+fn results(found: &SearchResults) -> Markup {
+    html! {
+        p.dim { (if found.by_meaning { "By words and by meaning." } else { "By words alone." }) @if let Some(note) = &found.note { " " (note) } }
+        @if found.hits.is_empty() { p { "Nothing was found. Fewer or other words may help." } }
+        ol.hits { @for hit in &found.hits { (result(hit)) } }
+    }
+}
+
+fn result(hit: &SearchHit) -> Markup {
+    let (start, end) = (hit.start.to_string(), hit.end.to_string());
+    let link = link_with(&format!("/library/documents/{}", hit.document_id), &[("start", &start), ("end", &end)]);
+    html! {
+        li {
+            a href={ (link) "#cited" } { (hit.title) }
+            p.src-where { @if let Some(page) = hit.page { "page " (page) " · " } (hit.heading_path.join(" › ")) }
+            p.hit-text { (hit.text) }
+            p.scores {
+                span { (bar(hit.score)) " " (percent(hit.score)) }
+                span { "words " (hit.lexical.map_or("–".to_owned(), |s| format!("{s:.2}"))) }
+                span { "meaning " (hit.dense.map_or("–".to_owned(), |s| format!("{s:.3}"))) }
+            }
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Opens the database that the configuration names: a private cluster in the data folder, or a running PostgreSQL.
+//!
+//! **Invariant:** the passwords of the runtime roles are kept in the data folder (mode 0600) and made once. A command that finds none
+//! does not make new ones for a database that a server may be using, because that would lock the server out.
+
+use crate::{
+    config::Config,
+    failure::{Exit, Failure},
+};
+use anyhow::Context;
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+use vital_store::{
+    Db, PoolSizes, RoleSecrets,
+    embedded::{Cluster, DataFolder, Install},
+};
+
+/// Within the data folder.
+const SECRETS_FILE: &str = "role-secrets.json";
+/// Connections of a command: it does one thing at a time.
+const COMMAND_POOLS: PoolSizes = PoolSizes { app: 2, platform: 2 };
+
+/// An open database with what keeps it running.
+pub(crate) struct Opened {
+    /// The database.
+    pub(crate) db: Db,
+    /// The private cluster, if this process runs it.
+    pub(crate) cluster: Option<Cluster>,
+    /// The claimed data folder, if this process owns it.
+    pub(crate) folder: Option<DataFolder>,
+}
+
+/// Opens the database for a server, which owns the data folder.
+///
+/// # Errors
+/// Each message says what to do; nothing is left running.
+pub(crate) async fn for_server(config: &Config, folder: DataFolder) -> anyhow::Result<Opened> {
+    let secrets = secrets(folder.path(), Missing::Make)?;
+    if let Some(url) = &config.database.url {
+        let db = open_url(url, &secrets, PoolSizes::default()).await?;
+        return Ok(Opened { db, cluster: None, folder: Some(folder) });
+    }
+    let cluster = start(config, &folder).await?;
+    let db = Db::open(&cluster.admin_options(), &secrets, PoolSizes::default()).await.context("the private database cannot be used")?;
+    Ok(Opened { db, cluster: Some(cluster), folder: Some(folder) })
+}
+
+/// Opens the database for one command: the running server's, or for the moment its own.
+///
+/// # Errors
+/// Each message says what to do; nothing is left running.
+pub(crate) async fn for_command(config: &Config, missing: Missing) -> anyhow::Result<Opened> {
+    let data = &config.server.data;
+    if let Some(url) = &config.database.url {
+        if missing == Missing::Make {
+            create_folder(data)?;
+        }
+        let db = open_url(url, &secrets(data, missing)?, COMMAND_POOLS).await?;
+        return Ok(Opened { db, cluster: None, folder: None });
+    }
+    if let Some(running) = Cluster::connect_to_running(data)? {
+        let db = Db::open(&running, &secrets(data, Missing::Refuse)?, COMMAND_POOLS).await.context("the running server's database cannot be used")?;
+        return Ok(Opened { db, cluster: None, folder: None });
+    }
+    let folder = DataFolder::claim(data).await?;
+    // Nobody else can use a private database whose folder is claimed, so new passwords lock nobody out.
+    let secrets = secrets(folder.path(), Missing::Make)?;
+    let cluster = start(config, &folder).await?;
+    let db = Db::open(&cluster.admin_options(), &secrets, COMMAND_POOLS).await.context("the private database cannot be used")?;
+    Ok(Opened { db, cluster: Some(cluster), folder: Some(folder) })
+}
+
+/// Starts the private cluster of a claimed folder.
+///
+/// # Errors
+/// Each message says what to do.
+pub(crate) async fn start(config: &Config, folder: &DataFolder) -> anyhow::Result<Cluster> {
+    let install = Install::find(config.database.pg_home.as_deref())?;
+    Ok(Cluster::start(&install, folder, &config.database.cluster_options()).await?)
+}
+
+async fn open_url(url: &str, secrets: &RoleSecrets, sizes: PoolSizes) -> anyhow::Result<Db> {
+    // The parser's message may hold parts of the address, and with it the password.
+    let options = url.parse().map_err(|_| {
+        Failure::new("the address of the database cannot be read").hint("write `postgres://user:password@host:5432/name` into `DATABASE_URL` or `database.url`")
+    })?;
+    let opened = Db::open(&options, secrets, sizes).await;
+    opened.context("the database named by `DATABASE_URL` or `database.url` cannot be used")
+}
+
+/// What to do when the data folder holds no role passwords.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// Make new ones.
+    Make,
+    /// Stop: a server elsewhere may be using those that are set.
+    Refuse,
+}
+
+fn secrets(folder: &Path, missing: Missing) -> anyhow::Result<RoleSecrets> {
+    let path = folder.join(SECRETS_FILE);
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
+            let failure = Failure::new(format!("the file of database role passwords `{}` is damaged", path.display()));
+            failure.hint("delete it: new passwords are made at the next start, and no data depends on them").into()
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && missing == Missing::Make => make(&path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let failure = Failure::new(format!("the data folder `{}` holds no database role passwords", folder.display())).exit(Exit::Usage);
+            Err(failure.hint("name the server's data folder with `--data`; for a new database run `vital migrate` first").into())
+        }
+        Err(error) => Err(Failure::new(format!("`{}` cannot be read: {error}", path.display())).hint("run this as the user that runs the server").into()),
+    }
+}
+
+fn make(path: &Path) -> anyhow::Result<RoleSecrets> {
+    let made = RoleSecrets::generate();
+    let next = path.with_extension("new");
+    let written = write_private(&next, &serde_json::to_vec(&made)?).and_then(|()| fs::rename(&next, path));
+    written.map_err(|error| Failure::new(format!("`{}` cannot be written: {error}", path.display())))?;
+    Ok(made)
+}
+
+fn write_private(path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn create_folder(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    Ok(made.map_err(|error| Failure::new(format!("the data folder `{}` cannot be made: {error}", path.display())))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn json(secrets: &RoleSecrets) -> String {
+        serde_json::to_string(secrets).unwrap()
+    }
+
+    #[test]
+    fn role_passwords_are_made_once_and_private() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(secrets(temp.path(), Missing::Refuse).is_err());
+        let first = secrets(temp.path(), Missing::Make).unwrap();
+        assert_eq!(json(&secrets(temp.path(), Missing::Make).unwrap()), json(&first));
+        assert_eq!(json(&secrets(temp.path(), Missing::Refuse).unwrap()), json(&first));
+        let mode = fs::metadata(temp.path().join(SECRETS_FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn damaged_role_passwords_are_not_replaced_behind_the_operators_back() {
+        let temp = tempfile::tempdir().unwrap();
+        fs::write(temp.path().join(SECRETS_FILE), "{\"app\": \"s3cret\"").unwrap();
+        let error = format!("{:?}", secrets(temp.path(), Missing::Make).unwrap_err());
+        assert!(error.contains("damaged") && !error.contains("s3cret"), "{error}");
+    }
+}

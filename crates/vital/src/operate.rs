@@ -1,0 +1,172 @@
+//! Verbs of the operator, directly on the database: tenants, people, migrations, the set-up link.
+//!
+//! They work beside a running server (over its private socket), without one (the private database is started for the moment) and on a
+//! database elsewhere. They see the directory and create people; no verb here reads a tenant's content.
+
+use crate::{
+    config::Config,
+    database::{self, Missing, Opened},
+    failure::{Exit, Failure},
+    terminal,
+};
+use std::sync::Arc;
+use vital_kernel::Role;
+use vital_platform::{
+    Parts, Platform,
+    identity::{self, NewUser},
+    tenancy,
+};
+
+/// `vital tenant …`
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Tenant {
+    /// Create an organisation and queue the seeding of its experts and starter library
+    #[command(after_help = "Example:\n  vital tenant create \"Example Pharma\"")]
+    Create {
+        /// Its name
+        name: String,
+    },
+    /// List the organisations
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `vital user …`
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum User {
+    /// Create a person; their first password is asked for
+    #[command(after_help = "Roles: viewer, member, expert_author, reviewer, tenant_admin, auditor.
+
+Example:
+  vital user create --tenant example-pharma --email ada@example.org --name \"Ada Example\" --role member --role reviewer")]
+    Create(NewPerson),
+}
+
+/// Flags of `vital user create`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NewPerson {
+    /// Organisation (`vital tenant list` shows the slugs)
+    #[arg(long, value_name = "SLUG")]
+    tenant: String,
+    /// E-mail address, unique in the installation
+    #[arg(long)]
+    email: String,
+    /// Name
+    #[arg(long)]
+    name: String,
+    /// Role; give it several times for several roles
+    #[arg(long = "role", value_name = "ROLE", required = true)]
+    roles: Vec<Role>,
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+/// Creates or lists organisations.
+pub(crate) async fn tenant(config: &Config, verb: Tenant) -> anyhow::Result<Exit> {
+    match verb {
+        Tenant::Create { name } => {
+            with_platform(config, async |p| {
+                let id = tenancy::create_tenant(p, &name).await?;
+                let slug = tenancy::list(p).await?.into_iter().find(|t| t.id == id).map(|t| t.slug).unwrap_or_default();
+                terminal::data(&slug)?;
+                terminal::talk(&format!("created organisation `{slug}`; a running server now seeds its experts and starter library"));
+                Ok(Exit::Done)
+            })
+            .await
+        }
+        Tenant::List { json } => {
+            with_platform(config, async |p| {
+                let tenants = tenancy::list(p).await?;
+                if json {
+                    terminal::json(&tenants)?;
+                    return Ok(Exit::Done);
+                }
+                let width = tenants.iter().map(|t| t.slug.len()).max().unwrap_or_default();
+                for tenant in tenants {
+                    terminal::data(&terminal::plain(&format!("{:<width$}  {}", tenant.slug, tenant.name)))?;
+                }
+                Ok(Exit::Done)
+            })
+            .await
+        }
+    }
+}
+
+/// Creates a person.
+pub(crate) async fn user(config: &Config, verb: User) -> anyhow::Result<Exit> {
+    let User::Create(person) = verb;
+    // Asked for first: the private database must not be started for somebody who then gives up.
+    let password = terminal::password("Password: ", person.password_stdin)?;
+    if !person.password_stdin && terminal::password("Once more: ", false)? != password {
+        return Err(Failure::new("the two passwords differ").hint("nothing was stored; try again").exit(Exit::Usage).into());
+    }
+    with_platform(config, async |p| {
+        let tenants = tenancy::list(p).await?;
+        let Some(tenant) = tenants.iter().find(|t| t.slug == person.tenant) else {
+            let known = tenants.iter().map(|t| format!("`{}`", t.slug)).collect::<Vec<_>>().join(", ");
+            let hint = if known.is_empty() { "create one with `vital tenant create`".to_owned() } else { format!("organisations are {known}") };
+            return Err(Failure::new(format!("there is no organisation `{}`", terminal::plain(&person.tenant))).hint(hint).into());
+        };
+        let new = NewUser { display_name: person.name.clone(), email: person.email.clone(), password, roles: person.roles.clone() };
+        identity::create_user(p, &identity::operator_context(tenant.id), new).await?;
+        terminal::talk(&format!("created {} in `{}`", terminal::plain(&person.email), tenant.slug));
+        Ok(Exit::Done)
+    })
+    .await
+}
+
+/// Brings the schema up to date. Opening a database does it; this verb does nothing else.
+pub(crate) async fn migrate(config: &Config) -> anyhow::Result<Exit> {
+    let opened = database::for_command(config, Missing::Make).await?;
+    opened.db.close().await;
+    close(opened).await?;
+    terminal::talk("the database is up to date");
+    Ok(Exit::Done)
+}
+
+/// Prints a new one-time link for first-run set-up; older ones stop working.
+pub(crate) async fn setup_link(config: &Config) -> anyhow::Result<Exit> {
+    with_platform(config, async |p| {
+        let token = identity::issue_setup_link(p).await?;
+        terminal::data(&setup_address(&config.server.address(config.server.listen), token.reveal()))?;
+        terminal::talk("the link works once, for 24 hours, while the server runs; older ones no longer work");
+        Ok(Exit::Done)
+    })
+    .await
+}
+
+/// The address of the set-up page.
+pub(crate) fn setup_address(site: &str, token: &str) -> String {
+    format!("{site}/setup?token={token}")
+}
+
+/// Runs a verb on the platform of the configured database, without models, indexes and background work.
+async fn with_platform(config: &Config, verb: impl AsyncFnOnce(&Platform) -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
+    let Opened { db, cluster, folder } = database::for_command(config, Missing::Refuse).await?;
+    let platform: Arc<Platform> = Platform::new(Parts {
+        db,
+        index_folder: config.server.data.join(crate::serve::INDEX_FOLDER),
+        parser: Vec::new(),
+        embedder: Err("Commands of the operator use no model.".to_owned()),
+        provider: None,
+        alone: false,
+    });
+    let done = verb(&platform).await;
+    platform.stop().await;
+    if let Some(cluster) = cluster {
+        cluster.stop().await?;
+    }
+    drop(folder);
+    done
+}
+
+async fn close(opened: Opened) -> anyhow::Result<()> {
+    if let Some(cluster) = opened.cluster {
+        cluster.stop().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! `vital serve`: starts the parts, says when it is ready, and stops them in the order in which they need one another.
+//!
+//! The port is taken first, so that a taken one is told at once and early visitors wait instead of being refused; the database starts
+//! meanwhile, the model loads beside it, and requests are answered once the database was found to protect tenant data.
+
+mod embedder;
+mod listen;
+mod signals;
+mod supervise;
+
+use crate::{
+    config::Config,
+    database::{self, Opened},
+    failure::Exit,
+    operate::setup_address,
+    terminal,
+};
+use signals::Signals;
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use supervise::Supervisor;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use vital_platform::{Parts, Platform, identity};
+use vital_store::embedded::DataFolder;
+
+/// Folder of the lexical indexes within the data folder.
+pub(crate) const INDEX_FOLDER: &str = "index";
+/// Pause before background work is started again after it could not be.
+const WORK_RETRY: Duration = Duration::from_secs(2);
+
+/// What runs.
+struct Running {
+    platform: Arc<Platform>,
+    supervisor: Option<Supervisor>,
+    web: JoinHandle<std::io::Result<()>>,
+    work: JoinHandle<()>,
+    closing: CancellationToken,
+    /// Held until the very end: no other server may open the folder while anything here still writes.
+    _folder: Option<DataFolder>,
+}
+
+/// Serves until a signal or a fault ends it. `begun` is when the process started.
+///
+/// # Errors
+/// When a part cannot start, or the private database ended and cannot be started again.
+pub(crate) async fn run(config: Config, begun: Instant) -> anyhow::Result<Exit> {
+    let mut signals = Signals::catch()?;
+    let listener = listen::bind(config.server.listen).await?;
+    let bound = listener.local_addr()?;
+    let mut running = tokio::select! {
+        started = start(&config, listener) => started?,
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopped before it was ready");
+            return Ok(Exit::Done);
+        }
+    };
+    announce(&config, &running.platform, bound, begun).await?;
+    let fault = tokio::select! {
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopping; a second signal stops at once");
+            None
+        }
+        fault = supervise::failed(&mut running.supervisor) => Some(fault),
+        ended = &mut running.web => Some(anyhow::anyhow!("the web server ended by itself: {ended:?}")),
+    };
+    tokio::select! {
+        stopped = running.stop() => stopped?,
+        _ = signals.next() => tracing::warn!("stopped at once; what was being written ends with a typed event at the next start"),
+    }
+    match fault {
+        Some(fault) => Err(fault),
+        None => Ok(Exit::Done),
+    }
+}
+
+async fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Running> {
+    let provider = config.provider.as_ref().map(crate::config::Provider::open).transpose()?;
+    // The model is read on a thread of its own while the database starts.
+    let embedder = embedder::load(&config.models);
+    let folder = DataFolder::claim(&config.server.data).await?;
+    let path = folder.path().to_owned();
+    let Opened { db, cluster, folder } = database::for_server(config, folder).await?;
+    let platform = Platform::new(Parts {
+        db,
+        index_folder: path.join(INDEX_FOLDER),
+        parser: parser()?,
+        embedder,
+        provider,
+        alone: cluster.is_some(),
+    });
+    if let Some(note) = platform.embedding_note() {
+        tracing::info!(note, "embedding model");
+    }
+    let closing = CancellationToken::new();
+    let state = vital_web::AppState::new(Arc::clone(&platform), config.server.is_https(), closing.clone());
+    let web = tokio::spawn(vital_web::serve(listener, vital_web::router(state), closing.clone()));
+    let work = tokio::spawn(work(Arc::clone(&platform), closing.clone()));
+    let supervisor = cluster.map(|cluster| Supervisor::new(cluster, config.clone()));
+    Ok(Running { platform, supervisor, web, work, closing, _folder: folder })
+}
+
+/// The program that parses documents in a process of its own: this one. On Linux the path stays right when the file on disk is
+/// replaced by another version.
+fn parser() -> anyhow::Result<Vec<String>> {
+    let own = std::path::Path::new("/proc/self/exe");
+    let program = if own.exists() { own.to_owned() } else { std::env::current_exe()? };
+    Ok(vec![program.to_string_lossy().into_owned(), crate::cli::PARSE_DOCUMENT.to_owned()])
+}
+
+/// Runs background work, and begins again when it could not begin.
+async fn work(platform: Arc<Platform>, closing: CancellationToken) {
+    while let Err(error) = vital_platform::work::run(Arc::clone(&platform)).await {
+        tracing::error!(%error, "background work cannot start; trying again");
+        tokio::select! {
+            () = closing.cancelled() => return,
+            () = tokio::time::sleep(WORK_RETRY) => {}
+        }
+    }
+}
+
+async fn announce(config: &Config, platform: &Platform, bound: SocketAddr, begun: Instant) -> anyhow::Result<()> {
+    let address = config.server.address(bound);
+    let took_ms = begun.elapsed().as_millis();
+    tracing::info!(took_ms, address, composer = platform.composer(), version = env!("CARGO_PKG_VERSION"), "ready");
+    terminal::talk(&format!("ready in {took_ms} ms at {address}"));
+    if identity::setup_pending(platform).await? {
+        let token = identity::issue_setup_link(platform).await?;
+        terminal::talk(&format!("set up your organisation with this one-time link: {}", setup_address(&address, token.reveal())));
+    }
+    Ok(())
+}
+
+impl Running {
+    /// Requests first, then background work and answers, then the database.
+    async fn stop(self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        self.closing.cancel();
+        // A part that ended by itself has been reported already.
+        let _ = self.web.await;
+        self.platform.stop().await;
+        let _ = self.work.await;
+        if let Some(supervisor) = self.supervisor {
+            supervisor.stop().await?;
+        }
+        tracing::info!(took_ms = begun.elapsed().as_millis(), "stopped");
+        Ok(())
+    }
+}
