@@ -24,7 +24,7 @@ const SECRETS_FILE: &str = "role-secrets.json";
 /// Connections of a command: it does one thing at a time.
 const COMMAND_POOLS: PoolSizes = PoolSizes { app: 2, platform: 2 };
 
-/// An open database with what keeps it running.
+/// The database of one command, with what keeps it running.
 pub(crate) struct Opened {
     /// The database.
     pub(crate) db: Db,
@@ -34,19 +34,19 @@ pub(crate) struct Opened {
     pub(crate) folder: Option<DataFolder>,
 }
 
-/// Opens the database for a server, which owns the data folder.
+/// Opens the database for a server, which owns the data folder; with the private cluster, if there is one.
 ///
 /// # Errors
 /// Each message says what to do; nothing is left running.
-pub(crate) async fn for_server(config: &Config, folder: DataFolder) -> anyhow::Result<Opened> {
+pub(crate) async fn for_server(config: &Config, folder: &DataFolder) -> anyhow::Result<(Db, Option<Cluster>)> {
     let secrets = secrets(folder.path(), Missing::Make)?;
     if let Some(url) = &config.database.url {
         let db = open_url(url, &secrets, PoolSizes::default()).await?;
-        return Ok(Opened { db, cluster: None, folder: Some(folder) });
+        return Ok((db, None));
     }
-    let cluster = start(config, &folder).await?;
+    let cluster = start(config, folder).await?;
     let db = Db::open(&cluster.admin_options(), &secrets, PoolSizes::default()).await.context("the private database cannot be used")?;
-    Ok(Opened { db, cluster: Some(cluster), folder: Some(folder) })
+    Ok((db, Some(cluster)))
 }
 
 /// Opens the database for one command: the running server's, or for the moment its own.

@@ -1,7 +1,7 @@
 //! The task that writes one answer: route, retrieve, write, check, store. It belongs to the turn and not to the browser.
 
 use super::{
-    StoredEvent, TurnEvent, TurnState, answer::{Searched, Source}, history, prompt::Exchange, record::TurnRecord, recorder::{Recorder, patiently}, store, stream::Live, write,
+    StoredEvent, TurnEvent, TurnState, answer::{Searched, Source}, compose, history, prompt::Exchange, record::TurnRecord, recorder::{Recorder, patiently}, store, stream::Live, write,
 };
 use crate::{
     Platform,
@@ -58,7 +58,10 @@ pub(super) async fn run(p: Arc<Platform>, work: Work, permit: OwnedSemaphorePerm
 
 async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome: &mut Outcome) -> Result<TurnState> {
     let earlier = earlier(p, work).await?;
-    let questions: Vec<String> = earlier.iter().map(|e| e.question.clone()).collect();
+    let questions: Vec<&str> = earlier.iter().map(|e| e.question.as_str()).collect();
+    if compose::is_patient_specific(&work.question) {
+        return refuse_patient_specific(work, recorder, outcome).await;
+    }
     let query = history::search_query(&work.question, &questions);
     let expert = route(p, work, &query, recorder).await?;
     outcome.expert = Some((expert.id, expert.version));
@@ -66,8 +69,21 @@ async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome
     recorder.push(TurnEvent::Retrieved(searched(&query, &expert, &found))).await?;
     outcome.composer = p.composer();
     match &p.provider {
-        Some(provider) => write::by_provider(provider, &expert, &work.question, &query, &found, &earlier, recorder, outcome).await,
-        None => write::extractive(p, &query, &found, recorder, outcome).await,
+        Some(provider) => {
+            let brief = write::Brief { expert: &expert, question: &work.question, query: &query, earlier: &earlier };
+            write::by_provider(provider, &brief, &found, recorder, outcome).await
+        }
+        None => write::extractive(p, &work.question, &questions, &found, recorder, outcome).await,
+    }
+}
+
+/// Safety comes before search: advice on one person's health is refused whoever would write the answer.
+async fn refuse_patient_specific(work: &Work, recorder: &mut Recorder, outcome: &mut Outcome) -> Result<TurnState> {
+    outcome.composer = "extractive".to_owned();
+    let nothing = Retrieval { evidence: Vec::new(), vector: None, note: None };
+    match compose::compose(&work.question, &[], &[], &[], None) {
+        compose::Composition::InsufficientEvidence(shortfall) => write::refuse(&shortfall.blocks(), &nothing, recorder).await,
+        compose::Composition::Answer(_) => Err(Error::internal("an answer was composed of nothing")),
     }
 }
 

@@ -19,7 +19,7 @@ fn leans(question: &str) -> bool {
 }
 
 /// The words to search for: the question, led by the last one it leans on.
-pub(super) fn search_query(question: &str, earlier: &[String]) -> String {
+pub(super) fn search_query(question: &str, earlier: &[&str]) -> String {
     match earlier.last() {
         Some(last) if leans(question) => format!("{last}\n{question}"),
         _ => question.to_owned(),
@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn a_follow_up_is_searched_with_the_question_before_it() {
-        let earlier = vec!["How long does FDA review a 510(k)?".to_owned()];
+        let earlier = ["How long does FDA review a 510(k)?"];
         for follow_up in ["And for De Novo?", "What about PMA supplements?", "Who sets it?", "Why?"] {
             assert_eq!(search_query(follow_up, &earlier), format!("{}\n{follow_up}", earlier[0]));
         }
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_question_of_its_own_is_searched_alone() {
-        let earlier = vec!["How long does FDA review a 510(k)?".to_owned()];
+        let earlier = ["How long does FDA review a 510(k)?"];
         let own = "Which documents does an EU clinical trial application need?";
         assert_eq!(search_query(own, &earlier), own);
         assert_eq!(search_query("And then?", &[]), "And then?");

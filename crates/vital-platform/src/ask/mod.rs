@@ -4,11 +4,11 @@
 //! one process by lease and survives the browser; what a stopped process leaves behind ends with a typed event.
 
 pub mod answer;
-//pub mod assemble;
+pub mod assemble;
 pub mod bind;
 pub mod check;
-//pub mod compose;
-//pub mod confidence;
+pub mod compose;
+pub mod confidence;
 mod draft;
 pub mod event;
 pub mod evidence;

@@ -15,7 +15,6 @@ use axum::{
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 use vital_kernel::ConversationId;
 use vital_platform::ask::{self, Conversation, ConversationView};
 

@@ -18,7 +18,6 @@ use futures_util::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 use std::{convert::Infallible, time::Duration};
 use utoipa::IntoParams;
-use uuid::Uuid;
 use vital_kernel::{Error, RequestId, Result, TurnId};
 use vital_platform::ask::{self, StoredEvent};
 
@@ -89,6 +88,7 @@ fn problem_frame(problem: Problem, request_id: RequestId) -> Event {
 mod tests {
     use super::*;
     use http_body_util::BodyExt as _;
+    use uuid::Uuid;
     use vital_platform::ask::TurnEvent;
 
     async fn wire(events: Vec<Result<StoredEvent>>) -> String {

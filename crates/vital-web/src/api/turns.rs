@@ -14,7 +14,6 @@ use axum::{
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 use vital_kernel::{ConversationId, TurnId};
 use vital_platform::ask::{self, Question, Turn};
 

@@ -54,10 +54,10 @@ pub(crate) fn turn(t: &Turn, may_ask: bool) -> Markup {
 fn who(t: &Turn) -> Markup {
     html! {
         @if let Some(e) = &t.expert {
-            (monogram(&e.name)) " " a href={ "/experts/" (e.slug) } { (e.name) } " "
+            span.who-name { (monogram(&e.name)) a href={ "/experts/" (e.slug) } { (e.name) } } " "
             span.tag { (if t.automatic { "chosen automatically" } else { "chosen by you" }) }
         } @else if t.state == TurnState::Running {
-            span.monogram.wait aria-hidden="true" {} " " span.dim { "Finding the expert…" }
+            span.who-name { span.monogram.wait aria-hidden="true" {} span.dim { "Finding the expert…" } }
         }
     }
 }

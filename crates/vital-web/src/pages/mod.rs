@@ -14,7 +14,7 @@ pub(crate) mod sign_in;
 use crate::{caller::SignedIn, frame::Nonce};
 use axum::{
     extract::FromRequestParts,
-    http::{Extensions, HeaderMap, Uri, request::Parts},
+    http::{Extensions, HeaderMap, request::Parts},
 };
 use axum_extra::extract::CookieJar;
 use std::convert::Infallible;
@@ -40,17 +40,15 @@ pub(crate) struct View {
     pub(crate) theme: Theme,
     /// Who reads it.
     pub(crate) caller: Option<Caller>,
-    /// Its path.
-    pub(crate) path: String,
 }
 
 impl View {
     /// Reads what there is to know of a request.
     pub(crate) fn of<B>(request: &axum::http::Request<B>) -> Self {
-        Self::from_parts(request.headers(), request.extensions(), request.uri())
+        Self::from_parts(request.headers(), request.extensions())
     }
 
-    fn from_parts(headers: &HeaderMap, extensions: &Extensions, uri: &Uri) -> Self {
+    fn from_parts(headers: &HeaderMap, extensions: &Extensions) -> Self {
         let theme = match CookieJar::from_headers(headers).get("vital_theme").map(|c| c.value().to_owned()).as_deref() {
             Some("light") => Theme::Light,
             Some("dark") => Theme::Dark,
@@ -61,13 +59,12 @@ impl View {
             nonce: extensions.get::<Nonce>().map(|n| n.0.clone()).unwrap_or_default(),
             theme,
             caller: extensions.get::<SignedIn>().map(|s| s.0.clone()),
-            path: uri.path().to_owned(),
         }
     }
 
     #[cfg(test)]
     pub(crate) fn for_test() -> Self {
-        Self { request_id: RequestId::new(), nonce: "nonce".to_owned(), theme: Theme::System, caller: None, path: "/".to_owned() }
+        Self { request_id: RequestId::new(), nonce: "nonce".to_owned(), theme: Theme::System, caller: None }
     }
 }
 
@@ -75,6 +72,6 @@ impl<S: Sync> FromRequestParts<S> for View {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(Self::from_parts(&parts.headers, &parts.extensions, &parts.uri))
+        Ok(Self::from_parts(&parts.headers, &parts.extensions))
     }
 }

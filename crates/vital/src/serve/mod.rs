@@ -3,14 +3,14 @@
 //! The port is taken first, so that a taken one is told at once and early visitors wait instead of being refused; the database starts
 //! meanwhile, the model loads beside it, and requests are answered once the database was found to protect tenant data.
 
-mod embedder;
+pub(crate) mod embedder;
 mod listen;
 mod signals;
 mod supervise;
 
 use crate::{
     config::Config,
-    database::{self, Opened},
+    database,
     failure::Exit,
     operate::setup_address,
     terminal,
@@ -39,7 +39,7 @@ struct Running {
     web: JoinHandle<std::io::Result<()>>,
     work: JoinHandle<()>,
     closing: CancellationToken,
-    /// Held until the very end: no other server may open the folder while anything here still writes.
+    /// Held to the end where the supervisor does not hold it: no other server may use the folder while anything here still writes.
     _folder: Option<DataFolder>,
 }
 
@@ -83,7 +83,7 @@ async fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Running
     let embedder = embedder::load(&config.models);
     let folder = DataFolder::claim(&config.server.data).await?;
     let path = folder.path().to_owned();
-    let Opened { db, cluster, folder } = database::for_server(config, folder).await?;
+    let (db, cluster) = database::for_server(config, &folder).await?;
     let platform = Platform::new(Parts {
         db,
         index_folder: path.join(INDEX_FOLDER),
@@ -99,7 +99,10 @@ async fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Running
     let state = vital_web::AppState::new(Arc::clone(&platform), config.server.is_https(), closing.clone());
     let web = tokio::spawn(vital_web::serve(listener, vital_web::router(state), closing.clone()));
     let work = tokio::spawn(work(Arc::clone(&platform), closing.clone()));
-    let supervisor = cluster.map(|cluster| Supervisor::new(cluster, config.clone()));
+    let (supervisor, folder) = match cluster {
+        Some(cluster) => (Some(Supervisor::new(cluster, folder, config.clone())), None),
+        None => (None, Some(folder)),
+    };
     Ok(Running { platform, supervisor, web, work, closing, _folder: folder })
 }
 
@@ -126,12 +129,17 @@ async fn announce(config: &Config, platform: &Platform, bound: SocketAddr, begun
     let address = config.server.address(bound);
     let took_ms = begun.elapsed().as_millis();
     tracing::info!(took_ms, address, composer = platform.composer(), version = env!("CARGO_PKG_VERSION"), "ready");
-    terminal::talk(&format!("ready in {took_ms} ms at {address}"));
+    tell(&format!("ready in {took_ms} ms at {address}"));
     if identity::setup_pending(platform).await? {
         let token = identity::issue_setup_link(platform).await?;
-        terminal::talk(&format!("set up your organisation with this one-time link: {}", setup_address(&address, token.reveal())));
+        tell(&format!("set up your organisation with this one-time link: {}", setup_address(&address, token.reveal())));
     }
     Ok(())
+}
+
+/// Tells whoever started the server; log lines go to standard error, so this stays readable beside JSON. Nobody has to be reading.
+fn tell(line: &str) {
+    let _ = terminal::data(line);
 }
 
 impl Running {
@@ -139,8 +147,10 @@ impl Running {
     async fn stop(self) -> anyhow::Result<()> {
         let begun = Instant::now();
         self.closing.cancel();
-        // A part that ended by itself has been reported already.
-        let _ = self.web.await;
+        // One that ended by itself has been reported already.
+        if !self.web.is_finished() {
+            self.web.await??;
+        }
         self.platform.stop().await;
         let _ = self.work.await;
         if let Some(supervisor) = self.supervisor {

@@ -64,6 +64,12 @@ impl Shortfall {
         }
     }
 
+    /// The same refusal, given after these passages were read.
+    #[must_use]
+    pub fn after_reading(self, evidence: &[Evidence]) -> Self {
+        if self.reason == Reason::PatientSpecific { self } else { Self::of(Lack::Everything, evidence) }
+    }
+
     /// The refusal as blocks of text, without citations.
     #[must_use]
     pub fn blocks(&self) -> Vec<ComposedBlock> {
