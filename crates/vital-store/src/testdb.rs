@@ -34,8 +34,16 @@ impl TestDb {
     /// # Errors
     /// The cluster cannot be started, for example because `script/setup` was not run.
     pub async fn new() -> Result<Self, Failure> {
-        static TEMPLATE: OnceCell<(PgConnectOptions, String)> = OnceCell::const_new();
-        let (server, template) = TEMPLATE.get_or_try_init(prepare).await?;
+        let (_, template) = prepared().await?;
+        Self::clone_of(template).await
+    }
+
+    /// Clones a database of the cluster that nobody is connected to.
+    ///
+    /// # Errors
+    /// There is none of this name, or somebody is connected to it.
+    pub async fn clone_of(template: &str) -> Result<Self, Failure> {
+        let (server, _) = prepared().await?;
         let name = format!("t_{}", uuid::Uuid::new_v4().simple());
         let mut conn = server.clone().connect().await?;
         sqlx::query(AssertSqlSafe(format!("create database {name} template {template} strategy file_copy"))).execute(&mut conn).await?;
@@ -43,6 +51,15 @@ impl TestDb {
         let admin = server.clone().database(&name);
         let db = Db::open(&admin, &secrets()?, PoolSizes { app: 6, platform: 3 }).await?;
         Ok(Self { db, admin })
+    }
+
+    /// How to connect to the cluster itself as its administrator, and the name of the migrated template.
+    ///
+    /// # Errors
+    /// The cluster cannot be started.
+    pub async fn cluster() -> Result<(&'static PgConnectOptions, &'static str), Failure> {
+        let (server, template) = prepared().await?;
+        Ok((server, template))
     }
 
     /// Opens the same database again, as a second process would.
@@ -79,6 +96,11 @@ impl TestDb {
 
 fn secrets() -> Result<RoleSecrets, Failure> {
     Ok(serde_json::from_str(SECRETS)?)
+}
+
+async fn prepared() -> Result<&'static (PgConnectOptions, String), Failure> {
+    static TEMPLATE: OnceCell<(PgConnectOptions, String)> = OnceCell::const_new();
+    TEMPLATE.get_or_try_init(prepare).await
 }
 
 /// Makes sure of cluster and template, one process at a time.

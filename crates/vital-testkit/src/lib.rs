@@ -1,3 +1,5 @@
 //! Test doubles and fixtures shared by the workspace; a dev-dependency only.
 
+#[cfg(feature = "app")]
+pub mod app;
 pub mod provider;

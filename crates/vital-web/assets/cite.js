@@ -5,6 +5,9 @@ const preview = document.querySelector("#preview");
 let opener = null;
 let latest = 0;
 
+const sheet = matchMedia("(max-width: 67.99rem)");
+const behind = [document.querySelector(".thread"), document.querySelector(".top"), document.querySelector(".foot")];
+
 const source = (chip) => chip.closest(".turn")?.querySelector(`.sources li[data-n="${CSS.escape(chip.dataset.n)}"]`);
 const chips = () => [...document.querySelectorAll(".cite")];
 
@@ -67,7 +70,10 @@ async function open(link) {
   }
   const words = body.querySelector("#cited");
   if (words) body.scrollTop += words.getBoundingClientRect().top - body.getBoundingClientRect().top - body.clientHeight / 3;
-  if (matchMedia("(max-width: 67.99rem)").matches) pane.querySelector(".js-close").focus();
+  if (sheet.matches) {
+    for (const part of behind) part.inert = true;
+    pane.querySelector(".js-close").focus();
+  }
 }
 
 function close() {
@@ -75,6 +81,7 @@ function close() {
   latest += 1;
   pane.hidden = true;
   document.body.classList.remove("pane-open-wide");
+  for (const part of behind) part.inert = false;
   opener?.removeAttribute("aria-current");
   opener?.focus();
 }
@@ -104,3 +111,4 @@ document.addEventListener("keydown", (event) => {
   if (pane && !pane.hidden) open(next);
 });
 pane?.querySelector(".js-close").addEventListener("click", close);
+sheet.addEventListener("change", () => { if (!pane?.hidden) for (const part of behind) part.inert = sheet.matches; });

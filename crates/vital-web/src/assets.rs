@@ -1,10 +1,7 @@
 //! Style, scripts and the icon, embedded in the binary and served under an address that changes with their content.
 
 use crate::problem::Reply;
-use axum::{
-    http::header,
-    response::IntoResponse,
-};
+use axum::{http::header, response::IntoResponse};
 use sha2::{Digest as _, Sha256};
 use std::sync::LazyLock;
 use vital_kernel::Error;

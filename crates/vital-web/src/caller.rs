@@ -92,7 +92,13 @@ fn token(s: &AppState, headers: &HeaderMap) -> Option<String> {
 /// The cookie that carries a session.
 pub(crate) fn session_cookie(s: &AppState, token: &str) -> Cookie<'static> {
     let age = time::Duration::seconds(i64::try_from(limits::SESSION_ABSOLUTE.as_secs()).unwrap_or(i64::MAX));
-    Cookie::build((s.cookie_name(), token.to_owned())).path("/").http_only(true).secure(s.https).same_site(SameSite::Lax).max_age(age).build()
+    Cookie::build((s.cookie_name(), token.to_owned()))
+        .path("/")
+        .http_only(true)
+        .secure(s.https)
+        .same_site(SameSite::Lax)
+        .max_age(age)
+        .build()
 }
 
 /// The cookie that takes a session away.

@@ -25,7 +25,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
         let bytes = small_body(request).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|e| match e.classify() {
             Category::Data => Error::invalid("request.field", format!("The JSON does not have the expected fields: {e}.")).into(),
-            Category::Syntax | Category::Eof | Category::Io => Error::malformed("request.json", format!("The body is not valid JSON: {e}.")).into(),
+            Category::Syntax | Category::Eof | Category::Io => {
+                Error::malformed("request.json", format!("The body is not valid JSON: {e}.")).into()
+            }
         })
     }
 }
@@ -81,13 +83,18 @@ fn media_type(request: &Request) -> &str {
 async fn small_body(request: Request) -> Result<Bytes, Problem> {
     to_bytes(request.into_body(), limits::BODY_BYTES_MAX).await.map_err(|e| {
         let over = std::error::Error::source(&e).is_some_and(|s| s.is::<http_body_util::LengthLimitError>());
-        if over { body_too_large(limits::BODY_BYTES_MAX) } else { Error::malformed("request.body", "The body broke off before its end. Nothing was changed; send it again.").into() }
+        if over {
+            body_too_large(limits::BODY_BYTES_MAX)
+        } else {
+            Error::malformed("request.body", "The body broke off before its end. Nothing was changed; send it again.").into()
+        }
     })
 }
 
 /// The refusal of a body over its limit.
 pub(crate) fn body_too_large(limit: usize) -> Problem {
-    Error::too_large("request.too_large", format!("A request here may have at most {} KiB. Nothing was stored; send less.", limit / 1024)).into()
+    Error::too_large("request.too_large", format!("A request here may have at most {} KiB. Nothing was stored; send less.", limit / 1024))
+        .into()
 }
 
 #[cfg(test)]

@@ -90,9 +90,11 @@ fn secure(headers: &mut HeaderMap, nonce: &Nonce, policy: Option<Policy>, https:
     }
     let csp = match policy {
         None => content_security_policy(nonce),
-        Some(Policy::ApiDocs) => "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
+        Some(Policy::ApiDocs) => {
+            "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
              font-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
-            .to_owned(),
+                .to_owned()
+        }
     };
     if let Ok(csp) = HeaderValue::try_from(csp) {
         headers.insert(header::CONTENT_SECURITY_POLICY, csp);

@@ -77,5 +77,11 @@ async fn probe(s: &AppState) -> Ready {
     if !violations.is_empty() {
         tracing::error!(?violations, "tenant protection is broken");
     }
-    Ready { ready: database && violations.is_empty(), database, violations, composer: s.platform.composer(), embedding: s.platform.embedding_note() }
+    Ready {
+        ready: database && violations.is_empty(),
+        database,
+        violations,
+        composer: s.platform.composer(),
+        embedding: s.platform.embedding_note(),
+    }
 }

@@ -90,7 +90,8 @@ pub(crate) async fn docs_file(Path(file): Path<String>) -> Reply<Response> {
     if !matches!(file.as_str(), "swagger-ui.css" | "swagger-ui-bundle.js") {
         return Err(unknown());
     }
-    let found = utoipa_swagger_ui::serve(&file, Arc::new(Config::default())).map_err(|e| Error::internal(e.to_string()))?.ok_or_else(unknown)?;
+    let found =
+        utoipa_swagger_ui::serve(&file, Arc::new(Config::default())).map_err(|e| Error::internal(e.to_string()))?.ok_or_else(unknown)?;
     let mut response = ([(header::CONTENT_TYPE, found.content_type)], found.bytes.into_owned()).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
     if found.gzpipped {

@@ -105,7 +105,10 @@ impl From<Error> for Problem {
 impl Problem {
     /// The path exists, but not with this method.
     pub(crate) fn method_not_allowed(method: &Method) -> Self {
-        let mut problem = Self::from(Error::malformed("request.method", format!("This address does not answer to {method}. The API description lists what it answers to.")));
+        let mut problem = Self::from(Error::malformed(
+            "request.method",
+            format!("This address does not answer to {method}. The API description lists what it answers to."),
+        ));
         problem.0.status = StatusCode::METHOD_NOT_ALLOWED;
         problem.0.title = "Method not allowed";
         problem
@@ -203,7 +206,8 @@ mod tests {
 
     #[tokio::test]
     async fn fields_and_retry_after_reach_the_client() {
-        let error = Error::rate_limited("x.y", "Wait.").with_field("/email", "Write an address.").with_retry_after(Duration::from_millis(300));
+        let error =
+            Error::rate_limited("x.y", "Wait.").with_field("/email", "Write an address.").with_retry_after(Duration::from_millis(300));
         let response = Problem::from(error).render(&View::for_test(), false);
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()["retry-after"], "1", "a wait below a second is rounded up");
@@ -224,8 +228,20 @@ mod tests {
     fn every_kind_has_an_error_status() {
         use Kind::*;
         let all = [
-            Malformed, Invalid, Unauthenticated, Forbidden, NotFound, Conflict, Stale, TooLarge, RateLimited, BudgetExhausted, Upstream, UpstreamTimeout,
-            Unavailable, Internal,
+            Malformed,
+            Invalid,
+            Unauthenticated,
+            Forbidden,
+            NotFound,
+            Conflict,
+            Stale,
+            TooLarge,
+            RateLimited,
+            BudgetExhausted,
+            Upstream,
+            UpstreamTimeout,
+            Unavailable,
+            Internal,
         ];
         let statuses = all.map(|k| status(k).0.as_u16());
         assert_eq!(statuses, [400, 422, 401, 403, 404, 409, 412, 413, 429, 429, 502, 504, 503, 500]);

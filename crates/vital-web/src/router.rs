@@ -2,11 +2,7 @@
 
 use crate::{
     api::{conversations, documents, events, experts, search, session, turns},
-    assets,
-    caller,
-    csrf,
-    frame,
-    health,
+    assets, caller, csrf, frame, health,
     openapi::{self, Description},
     pages,
     problem::Problem,

@@ -61,13 +61,18 @@ impl Upload {
                     upload.collection = Some(String::from_utf8_lossy(&bytes).trim().to_owned()).filter(|c| !c.is_empty());
                 }
                 other => {
-                    let detail = format!("A field `{}` is not known here; send `file` and optionally `collection`.", other.chars().take(40).collect::<String>());
+                    let detail = format!(
+                        "A field `{}` is not known here; send `file` and optionally `collection`.",
+                        other.chars().take(40).collect::<String>()
+                    );
                     return Err(Error::invalid("upload.field", detail).into());
                 }
             }
         }
         if upload.files.is_empty() {
-            return Err(Error::invalid("upload.no_file", "No file came with this request. Choose one and send it again.").with_field("/file", "Add a file.").into());
+            return Err(Error::invalid("upload.no_file", "No file came with this request. Choose one and send it again.")
+                .with_field("/file", "Add a file.")
+                .into());
         }
         Ok(upload)
     }

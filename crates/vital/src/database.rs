@@ -63,7 +63,9 @@ pub(crate) async fn for_command(config: &Config, missing: Missing) -> anyhow::Re
         return Ok(Opened { db, cluster: None, folder: None });
     }
     if let Some(running) = Cluster::connect_to_running(data)? {
-        let db = Db::open(&running, &secrets(data, Missing::Refuse)?, COMMAND_POOLS).await.context("the running server's database cannot be used")?;
+        let db = Db::open(&running, &secrets(data, Missing::Refuse)?, COMMAND_POOLS)
+            .await
+            .context("the running server's database cannot be used")?;
         return Ok(Opened { db, cluster: None, folder: None });
     }
     let folder = DataFolder::claim(data).await?;
@@ -86,7 +88,8 @@ pub(crate) async fn start(config: &Config, folder: &DataFolder) -> anyhow::Resul
 async fn open_url(url: &str, secrets: &RoleSecrets, sizes: PoolSizes) -> anyhow::Result<Db> {
     // The parser's message may hold parts of the address, and with it the password.
     let options = url.parse().map_err(|_| {
-        Failure::new("the address of the database cannot be read").hint("write `postgres://user:password@host:5432/name` into `DATABASE_URL` or `database.url`")
+        Failure::new("the address of the database cannot be read")
+            .hint("write `postgres://user:password@host:5432/name` into `DATABASE_URL` or `database.url`")
     })?;
     let opened = Db::open(&options, secrets, sizes).await;
     opened.context("the database named by `DATABASE_URL` or `database.url` cannot be used")
@@ -110,10 +113,13 @@ fn secrets(folder: &Path, missing: Missing) -> anyhow::Result<RoleSecrets> {
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound && missing == Missing::Make => make(&path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let failure = Failure::new(format!("the data folder `{}` holds no database role passwords", folder.display())).exit(Exit::Usage);
+            let failure =
+                Failure::new(format!("the data folder `{}` holds no database role passwords", folder.display())).exit(Exit::Usage);
             Err(failure.hint("name the server's data folder with `--data`; for a new database run `vital migrate` first").into())
         }
-        Err(error) => Err(Failure::new(format!("`{}` cannot be read: {error}", path.display())).hint("run this as the user that runs the server").into()),
+        Err(error) => Err(Failure::new(format!("`{}` cannot be read: {error}", path.display()))
+            .hint("run this as the user that runs the server")
+            .into()),
     }
 }
 

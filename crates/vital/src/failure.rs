@@ -100,18 +100,19 @@ fn words(error: &anyhow::Error) -> String {
     for cause in error.chain() {
         if let Some(domain) = cause.downcast_ref::<vital_kernel::Error>() {
             // The cause of a domain error is for the log; fields say what to change.
-            let fields: String = domain.fields().iter().map(|f| format!("\n  {}: {}", f.pointer.trim_start_matches('/'), trim(&f.detail))).collect();
-            return join(out, &format!("{}{fields}", trim(domain.detail())));
+            let fields: String =
+                domain.fields().iter().map(|f| format!("\n  {}: {}", f.pointer.trim_start_matches('/'), trim(&f.detail))).collect();
+            return join(&out, &format!("{}{fields}", trim(domain.detail())));
         }
         let text = cause.to_string();
         if !out.contains(trim(&text)) {
-            out = join(out, trim(&text));
+            out = join(&out, trim(&text));
         }
     }
     out
 }
 
-fn join(before: String, next: &str) -> String {
+fn join(before: &str, next: &str) -> String {
     if before.is_empty() { next.to_owned() } else { format!("{before}: {next}") }
 }
 

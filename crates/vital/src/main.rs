@@ -26,7 +26,10 @@ fn main() -> ExitCode {
     let begun = Instant::now();
     let Cli { verb } = Cli::parse();
     if matches!(verb, Verb::ParseDocument) {
-        return child::run(ProcessLimits { memory_bytes_max: limits::PARSER_MEMORY_BYTES_MAX, cpu_seconds_max: limits::PARSER_CPU.as_secs() });
+        return child::run(ProcessLimits {
+            memory_bytes_max: limits::PARSER_MEMORY_BYTES_MAX,
+            cpu_seconds_max: limits::PARSER_CPU.as_secs(),
+        });
     }
     vital_llm::ensure_crypto_provider();
     match run(verb, begun) {

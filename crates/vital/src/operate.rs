@@ -108,7 +108,8 @@ pub(crate) async fn user(config: &Config, verb: User) -> anyhow::Result<Exit> {
         let tenants = tenancy::list(p).await?;
         let Some(tenant) = tenants.iter().find(|t| t.slug == person.tenant) else {
             let known = tenants.iter().map(|t| format!("`{}`", t.slug)).collect::<Vec<_>>().join(", ");
-            let hint = if known.is_empty() { "create one with `vital tenant create`".to_owned() } else { format!("organisations are {known}") };
+            let hint =
+                if known.is_empty() { "create one with `vital tenant create`".to_owned() } else { format!("organisations are {known}") };
             return Err(Failure::new(format!("there is no organisation `{}`", terminal::plain(&person.tenant))).hint(hint).into());
         };
         let new = NewUser { display_name: person.name.clone(), email: person.email.clone(), password, roles: person.roles.clone() };

@@ -116,7 +116,8 @@ impl Assembler {
 
     fn take_line_start(&mut self, c: char) {
         if c == '\n' {
-            let rule = self.prefix.chars().filter(|c| !c.is_whitespace()).count() >= 3 && self.prefix.chars().all(|c| matches!(c, '-' | '*' | '_' | ' '));
+            let rule = self.prefix.chars().filter(|c| !c.is_whitespace()).count() >= 3
+                && self.prefix.chars().all(|c| matches!(c, '-' | '*' | '_' | ' '));
             if !self.prefix.trim().is_empty() && !rule {
                 self.decide_line(true);
                 self.take_text('\n');
@@ -234,7 +235,8 @@ impl Assembler {
     /// Gives up on a bracket: what it held is text, unless it began like a citation mark that was cut off.
     fn end_bracket(&mut self) {
         if let Some(held) = self.bracket.take() {
-            let digits_only = held.chars().skip(1).all(|c| digit(c).is_some() || c.is_whitespace() || matches!(c, ',' | ';' | '-' | '–' | '^'));
+            let digits_only =
+                held.chars().skip(1).all(|c| digit(c).is_some() || c.is_whitespace() || matches!(c, ',' | ';' | '-' | '–' | '^'));
             if !digits_only {
                 held.chars().for_each(|c| self.put(c));
             }
@@ -340,7 +342,11 @@ impl Assembler {
         if self.text.is_empty() {
             return;
         }
-        let piece = Piece::SentenceEnd { sentence: self.sentence, text: std::mem::take(&mut self.text), markers: std::mem::take(&mut self.markers) };
+        let piece = Piece::SentenceEnd {
+            sentence: self.sentence,
+            text: std::mem::take(&mut self.text),
+            markers: std::mem::take(&mut self.markers),
+        };
         self.out.push(piece);
         self.sentence += 1;
     }
@@ -382,7 +388,10 @@ fn ends_with_stop(text: &str) -> bool {
 fn read_mark(held: &str) -> Option<Vec<u32>> {
     let inner = held.trim_start_matches(is_open).trim();
     let lower = inner.to_lowercase();
-    let inner = ["source", "sources", "passage", "passages", "ref", "citation", "^", "#"].iter().find_map(|w| lower.strip_prefix(w)).unwrap_or(&lower);
+    let inner = ["source", "sources", "passage", "passages", "ref", "citation", "^", "#"]
+        .iter()
+        .find_map(|w| lower.strip_prefix(w))
+        .unwrap_or(&lower);
     let inner = inner.trim_start_matches(['s', ' ', ':', '^', '#', '.']);
     let inner = inner.split('†').next().unwrap_or_default();
     let mut numbers: Vec<u32> = Vec::new();
@@ -419,7 +428,9 @@ mod tests {
         let mut out: Vec<Piece> = Vec::new();
         for piece in pieces {
             match (out.last_mut(), piece) {
-                (Some(Piece::Token { sentence: a, text, .. }), Piece::Token { sentence: b, text: more, .. }) if *a == b => text.push_str(&more),
+                (Some(Piece::Token { sentence: a, text, .. }), Piece::Token { sentence: b, text: more, .. }) if *a == b => {
+                    text.push_str(&more);
+                }
                 (_, piece) => out.push(piece),
             }
         }
@@ -474,7 +485,9 @@ mod tests {
     }
 
     fn has_mark(text: &str) -> bool {
-        text.char_indices().filter(|(_, c)| is_open(*c)).any(|(at, _)| text[at..].find(is_close).is_some_and(|end| read_mark(&text[at..at + end]).is_some()))
+        text.char_indices()
+            .filter(|(_, c)| is_open(*c))
+            .any(|(at, _)| text[at..].find(is_close).is_some_and(|end| read_mark(&text[at..at + end]).is_some()))
     }
 
     fn evidence() -> Vec<Evidence> {

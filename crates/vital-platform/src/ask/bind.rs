@@ -4,7 +4,7 @@
 //! always succeeds on it. A number that names no passage is dropped and counted, never guessed at.
 
 use super::check::{Figure, figures};
-use super::evidence::Evidence;
+use crate::knowledge::Evidence;
 use std::collections::HashSet;
 use std::ops::Range;
 use vital_documents::sentences;

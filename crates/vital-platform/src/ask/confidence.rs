@@ -17,11 +17,17 @@ const DOCUMENTS_FULL: usize = 3;
 /// Measures the confidence of an answer. `evidence` is all that was read, `citations` what the sentences cite.
 #[must_use]
 pub fn confidence(question: &str, sentences: &[Sentence], citations: &[Citation], evidence: &[Evidence]) -> Confidence {
-    let measured = [support(sentences), coverage(question, citations), relevance(question, citations, evidence), agreement(sentences, citations)];
+    let measured =
+        [support(sentences), coverage(question, citations), relevance(question, citations, evidence), agreement(sentences, citations)];
     let parts: Vec<ConfidencePart> = WEIGHTS
         .iter()
         .zip(measured)
-        .map(|((name, weight), (value, says))| ConfidencePart { name: (*name).to_owned(), value: value.clamp(0.0, 1.0), weight: *weight, says })
+        .map(|((name, weight), (value, says))| ConfidencePart {
+            name: (*name).to_owned(),
+            value: value.clamp(0.0, 1.0),
+            weight: *weight,
+            says,
+        })
         .collect();
     Confidence { score: parts.iter().map(|p| p.value * p.weight).sum(), parts }
 }
@@ -55,9 +61,13 @@ fn support(sentences: &[Sentence]) -> (f32, String) {
 
 fn coverage(question: &str, citations: &[Citation]) -> (f32, String) {
     let asked: HashSet<String> = content_terms(question).into_iter().collect();
-    let cited: HashSet<String> = citations.iter().flat_map(|c| content_terms(&format!("{} {} {}", c.title, c.heading_path.join(" "), c.quote))).collect();
+    let cited: HashSet<String> =
+        citations.iter().flat_map(|c| content_terms(&format!("{} {} {}", c.title, c.heading_path.join(" "), c.quote))).collect();
     let found = asked.intersection(&cited).count();
-    (share(found, asked.len(), 0.0), format!("{found} of {} key terms of the question stand in the cited passages or their headings.", asked.len()))
+    (
+        share(found, asked.len(), 0.0),
+        format!("{found} of {} key terms of the question stand in the cited passages or their headings.", asked.len()),
+    )
 }
 
 fn relevance(question: &str, citations: &[Citation], evidence: &[Evidence]) -> (f32, String) {
@@ -67,7 +77,10 @@ fn relevance(question: &str, citations: &[Citation], evidence: &[Evidence]) -> (
     if !cosines.is_empty() {
         let mean = cosines.iter().sum::<f32>() / cosines.len() as f32;
         let value = (mean - COSINE.start) / (COSINE.end - COSINE.start);
-        return (value, format!("The cited passages are close to the question in meaning: mean cosine {mean:.2} over {} passages.", cosines.len()));
+        return (
+            value,
+            format!("The cited passages are close to the question in meaning: mean cosine {mean:.2} over {} passages.", cosines.len()),
+        );
     }
     let asked: HashSet<String> = content_terms(question).into_iter().collect();
     let of = |e: &&Evidence| {
@@ -75,7 +88,14 @@ fn relevance(question: &str, citations: &[Citation], evidence: &[Evidence]) -> (
         share(asked.intersection(&terms).count(), asked.len(), 0.0)
     };
     let mean = cited.iter().map(of).sum::<f32>() / cited.len().max(1) as f32;
-    (mean, format!("A cited passage has {:.0}% of the question's key terms on average over {} passages; meaning was not compared.", mean * 100.0, cited.len()))
+    (
+        mean,
+        format!(
+            "A cited passage has {:.0}% of the question's key terms on average over {} passages; meaning was not compared.",
+            mean * 100.0,
+            cited.len()
+        ),
+    )
 }
 
 fn agreement(sentences: &[Sentence], citations: &[Citation]) -> (f32, String) {

@@ -100,6 +100,9 @@ pub struct ExpertBody {
     pub collections: Vec<String>,
     /// Questions to begin with.
     pub starters: Vec<String>,
+    /// Further questions that belong here; routing compares with them.
+    #[serde(default)]
+    pub examples: Vec<String>,
     /// Scope and limits.
     pub charter: Charter,
     /// Instructions in six parts.

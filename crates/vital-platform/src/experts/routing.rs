@@ -19,8 +19,10 @@ const K1: f32 = 0.9;
 const B: f32 = 0.4;
 /// Share of meaning in the score where vectors are there.
 const DENSE_SHARE: f32 = 0.65;
-/// Within meaning: share of the closest text of the expert; the rest is the scope's.
-const CLOSEST_SHARE: f32 = 0.6;
+/// Closest texts of an expert that count, each half as much as the one before; a single lucky hit is not enough.
+const CLOSEST: usize = 4;
+/// Shortest item of a scope that is compared on its own, in bytes.
+const TOPIC_BYTES_MIN: usize = 8;
 /// Experts returned.
 const CANDIDATES: usize = 5;
 /// Profiles kept in memory, one a tenant.
@@ -70,6 +72,21 @@ pub(super) struct Profile {
     fetching: Arc<AtomicBool>,
 }
 
+/// A text of an expert.
+struct Text {
+    kind: TextKind,
+    text: String,
+}
+
+/// What a text of an expert is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TextKind {
+    Scope,
+    Purpose,
+    Topic,
+    Question,
+}
+
 /// Term statistics over the experts' texts.
 struct Words {
     counts: Vec<HashMap<String, f32>>,
@@ -78,11 +95,24 @@ struct Words {
     holders: HashMap<String, f32>,
 }
 
-/// The texts of an expert that a question may come close to: scope first, then name and tagline, then starters.
-fn texts(body: &ExpertBody) -> Vec<String> {
-    let mut out = vec![body.charter.scope.clone(), format!("{}: {}", body.name, body.tagline)];
-    out.extend(body.starters.iter().cloned());
+/// The texts of an expert that a question may come close to: scope and what the expert is for, each topic of the scope, then questions.
+fn texts(body: &ExpertBody) -> Vec<Text> {
+    let mut out = vec![
+        Text { kind: TextKind::Scope, text: body.charter.scope.clone() },
+        Text { kind: TextKind::Purpose, text: format!("{}: {}", body.name, body.tagline) },
+    ];
+    out.extend(topics(&body.charter.scope).map(|t| Text { kind: TextKind::Topic, text: t.to_owned() }));
+    out.extend(body.starters.iter().chain(&body.examples).map(|q| Text { kind: TextKind::Question, text: q.clone() }));
     out
+}
+
+fn plain(body: &ExpertBody) -> Vec<String> {
+    texts(body).into_iter().map(|t| t.text).collect()
+}
+
+/// The items that a scope lists.
+fn topics(scope: &str) -> impl Iterator<Item = &str> {
+    scope.split([',', ';', ':']).map(str::trim).filter(|t| t.len() >= TOPIC_BYTES_MIN)
 }
 
 impl Profile {
@@ -97,7 +127,7 @@ impl Profile {
             return;
         }
         let Some(platform) = p.this() else { return };
-        let parts: Vec<Vec<String>> = self.experts.iter().map(|e| texts(&e.body)).collect();
+        let parts: Vec<Vec<String>> = self.experts.iter().map(|e| plain(&e.body)).collect();
         let (slot, fetching) = (self.vectors.clone(), self.fetching.clone());
         p.tasks.spawn(async move {
             let flat: Vec<String> = parts.iter().flatten().cloned().collect();
@@ -150,9 +180,11 @@ fn cosine_of(meaning: Option<(&[f32], &[Vec<Vec<f32>>])>, expert: usize, part: u
 
 /// How close a question comes to an expert, and which text is the closest.
 fn closeness(question: &[f32], parts: &[Vec<f32>]) -> (f32, usize) {
-    let cosines: Vec<f32> = parts.iter().map(|p| dot(question, p)).collect();
-    let (best, closest) = cosines.iter().enumerate().fold((0, f32::MIN), |(bi, bs), (i, &s)| if s > bs { (i, s) } else { (bi, bs) });
-    (CLOSEST_SHARE * closest + (1.0 - CLOSEST_SHARE) * cosines.first().copied().unwrap_or(0.0), best)
+    let mut cosines: Vec<(usize, f32)> = parts.iter().map(|p| dot(question, p)).enumerate().collect();
+    cosines.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let weighted = cosines.iter().take(CLOSEST).zip((0..).map(|i| 0.5_f32.powi(i)));
+    let (sum, weights) = weighted.fold((0.0, 0.0), |(sum, all), ((_, cosine), w)| (sum + cosine * w, all + w));
+    (if weights > 0.0 { sum / weights } else { 0.0 }, cosines.first().map_or(0, |c| c.0))
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -168,11 +200,13 @@ fn scaled(scores: &[f32]) -> Vec<f32> {
 fn reasons(body: &ExpertBody, words: &Words, expert: usize, terms: &HashSet<String>, closest: Option<(usize, f32)>) -> Vec<String> {
     let mut out = Vec::new();
     if let Some((part, cosine)) = closest {
-        out.push(match part {
-            0 => format!("The question is close to the scope (similarity {cosine:.2})"),
-            1 => format!("The question is close to what this expert is for (similarity {cosine:.2})"),
-            n => format!("Close to “{}” (similarity {cosine:.2})", body.starters.get(n - 2).map_or("", String::as_str)),
-        });
+        if let Some(text) = texts(body).into_iter().nth(part) {
+            out.push(match text.kind {
+                TextKind::Scope => format!("The question is close to the scope (similarity {cosine:.2})"),
+                TextKind::Purpose => format!("The question is close to what this expert is for (similarity {cosine:.2})"),
+                TextKind::Topic | TextKind::Question => format!("Close to “{}” (similarity {cosine:.2})", text.text),
+            });
+        }
     }
     let mut shared: Vec<&String> = terms.iter().filter(|t| words.counts[expert].contains_key(*t)).collect();
     shared.sort_by(|a, b| words.idf(b).total_cmp(&words.idf(a)).then(a.cmp(b)));
@@ -190,7 +224,9 @@ impl Words {
         let counts: Vec<HashMap<String, f32>> = bodies
             .map(|body| {
                 let mut counts = HashMap::new();
-                for text in texts(body) {
+                let i = &body.instructions;
+                let all = texts(body).into_iter().filter(|t| t.kind != TextKind::Topic).map(|t| t.text).chain([i.what.clone(), i.evidence.clone()]);
+                for text in all {
                     content_terms(&text).into_iter().for_each(|t| *counts.entry(t).or_default() += 1.0);
                 }
                 // The name says most in the fewest words.
@@ -228,7 +264,7 @@ pub fn rank_for_evaluation(questions: &[String], embed: impl Fn(Vec<String>) -> 
     let experts = super::built_in()?;
     let bodies: Vec<&ExpertBody> = experts.iter().collect();
     let words = Words::of(experts.iter());
-    let parts: Option<Vec<Vec<Vec<f32>>>> = experts.iter().map(|e| embed(texts(e))).collect::<Result<Option<Vec<_>>>>()?;
+    let parts: Option<Vec<Vec<Vec<f32>>>> = experts.iter().map(|e| embed(plain(e))).collect::<Result<Option<Vec<_>>>>()?;
     let vectors = embed(questions.to_vec())?;
     let rank_one = |(i, question): (usize, &String)| {
         let meaning = vectors.as_ref().zip(parts.as_ref()).map(|(q, p)| (q[i].as_slice(), p.as_slice()));

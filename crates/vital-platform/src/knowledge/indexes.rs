@@ -58,12 +58,12 @@ impl Indexes {
         }
     }
 
-    /// Puts the passages of one document into the index, in place of what was there of it.
-    pub(crate) async fn put_document(&self, p: &Platform, cx: &OpContext, document: DocumentId) -> Result<()> {
+    /// Puts the passages of documents into the index, in place of what was there of them.
+    pub(crate) async fn put_documents(&self, p: &Platform, cx: &OpContext, documents: &[DocumentId]) -> Result<()> {
         let index = self.of(p, cx).await?;
-        let target = index.clone();
-        blocking(move || target.delete_document(document)).await?;
-        add_all(p, cx, &index, Some(document)).await
+        let (target, gone) = (index.clone(), documents.to_vec());
+        blocking(move || gone.into_iter().try_for_each(|d| target.delete_document(d))).await?;
+        add_all(p, cx, &index, Some(documents)).await
     }
 }
 
@@ -83,10 +83,10 @@ async fn rebuild(p: &Platform, cx: &OpContext, index: &Arc<LexicalIndex>) -> Res
     add_all(p, cx, index, None).await
 }
 
-async fn add_all(p: &Platform, cx: &OpContext, index: &Arc<LexicalIndex>, document: Option<DocumentId>) -> Result<()> {
+async fn add_all(p: &Platform, cx: &OpContext, index: &Arc<LexicalIndex>, documents: Option<&[DocumentId]>) -> Result<()> {
     let mut after = Uuid::nil();
     loop {
-        let rows = store::passages_after(&mut p.db.read(cx).await?, document, after, REBUILD_BATCH).await?;
+        let rows = store::passages_after(&mut p.db.read(cx).await?, documents, after, REBUILD_BATCH).await?;
         let Some(last) = rows.last() else { break };
         after = last.id;
         let entries: Vec<PassageEntry> = rows

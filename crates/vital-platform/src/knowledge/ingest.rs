@@ -34,7 +34,7 @@ pub(crate) async fn ingest(p: &Platform, job: &Claimed) -> Result<()> {
     }
     store::store_text(&mut tx, id, &title, &parsed, &version, &cut).await?;
     tx.commit_unaudited(Unaudited::IngestionProgress).await?;
-    p.indexes.put_document(p, &cx, id).await?;
+    p.indexes.put_documents(p, &cx, &[id]).await?;
     let mut tx = p.db.write(&cx).await?;
     if store::lock_state(&mut tx, id).await?.is_none() {
         drop(tx);

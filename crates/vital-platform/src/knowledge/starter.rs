@@ -73,17 +73,19 @@ pub(crate) async fn seed(p: &Platform, cx: &OpContext) -> Result<()> {
         changed.push(id);
     }
     tx.commit_all(entries).await?;
-    let index_is_behind = !changed.is_empty();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    p.indexes.put_documents(p, cx, &changed).await?;
+    let mut tx = p.db.write(cx).await?;
+    let mut entries = Vec::new();
     for id in changed {
-        p.indexes.put_document(p, cx, id).await?;
-        let mut tx = p.db.write(cx).await?;
         store::set_state(&mut tx, id, super::DocumentState::Ready).await?;
         tx.enqueue(JobKind::EmbedDocument, id.0).await?;
-        tx.commit(AuditEntry::new(AuditAction::DocumentIngested, "document", id)).await?;
+        entries.push(AuditEntry::new(AuditAction::DocumentIngested, "document", id));
     }
-    if index_is_behind {
-        p.work_waiting.notify_one();
-    }
+    tx.commit_all(entries).await?;
+    p.work_waiting.notify_one();
     Ok(())
 }
 

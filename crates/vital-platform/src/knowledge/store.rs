@@ -279,14 +279,15 @@ pub(super) struct IndexRow {
     pub body: String,
 }
 
-/// Reads passages of ready or almost ready documents in key order, for the index: of one document, or of all.
-pub(super) async fn passages_after(tx: &mut TenantTx<Read>, document: Option<DocumentId>, after: Uuid, limit: i64) -> Result<Vec<IndexRow>> {
+/// Reads passages of ready or almost ready documents in key order, for the index: of some documents, or of all.
+pub(super) async fn passages_after(tx: &mut TenantTx<Read>, documents: Option<&[DocumentId]>, after: Uuid, limit: i64) -> Result<Vec<IndexRow>> {
+    let documents: Option<Vec<Uuid>> = documents.map(|all| all.iter().map(|d| d.0).collect());
     sqlx::query_as!(
         IndexRow,
         "select p.id, p.document_id, d.collection_id, d.title, p.heading_path, p.body
          from passages p join documents d on d.tenant_id = p.tenant_id and d.id = p.document_id
-         where ($1::uuid is null or p.document_id = $1) and p.id > $2 and d.state in ('indexing', 'ready') order by p.id limit $3",
-        document.map(|d| d.0),
+         where ($1::uuid[] is null or p.document_id = any ($1)) and p.id > $2 and d.state in ('indexing', 'ready') order by p.id limit $3",
+        documents.as_deref(),
         after,
         limit
     )

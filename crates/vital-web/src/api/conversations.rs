@@ -37,14 +37,22 @@ pub(crate) struct Turns {
 
 /// Lists the caller's conversations, newest first.
 #[utoipa::path(get, path = "/api/v1/conversations", tag = "ask", params(Page), responses((status = 200, body = [Conversation])))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(page): Params<Page>) -> Reply<Json<Vec<Conversation>>> {
+pub(crate) async fn list(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Params(page): Params<Page>,
+) -> Reply<Json<Vec<Conversation>>> {
     Ok(Json(ask::conversations(&s.platform, &caller.cx, page.before.map(ConversationId), page_size(page.limit)).await?))
 }
 
 /// Opens a conversation.
 #[utoipa::path(post, path = "/api/v1/conversations", tag = "ask", request_body = NewConversation,
     responses((status = 201, body = Conversation, headers(("location", description = "The conversation")))))]
-pub(crate) async fn create(State(s): State<AppState>, SignedIn(caller): SignedIn, Body(new): Body<NewConversation>) -> Reply<impl IntoResponse> {
+pub(crate) async fn create(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Body(new): Body<NewConversation>,
+) -> Reply<impl IntoResponse> {
     let opened = ask::open_conversation(&s.platform, &caller.cx, new.expert.as_deref()).await?;
     Ok((StatusCode::CREATED, [(header::LOCATION, format!("/api/v1/conversations/{}", opened.id))], Json(opened)))
 }

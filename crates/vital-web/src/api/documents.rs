@@ -98,8 +98,13 @@ pub(crate) async fn collections(State(s): State<AppState>, SignedIn(caller): Sig
 /// Lists documents, newest first.
 #[utoipa::path(get, path = "/api/v1/documents", tag = "documents", params(Filter), responses((status = 200, body = [Document])))]
 pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(f): Params<Filter>) -> Reply<Json<Vec<Document>>> {
-    let filter =
-        DocumentFilter { collection: f.collection, starter: f.starter, title: f.title, before: f.before.map(DocumentId), limit: page_size(f.limit) };
+    let filter = DocumentFilter {
+        collection: f.collection,
+        starter: f.starter,
+        title: f.title,
+        before: f.before.map(DocumentId),
+        limit: page_size(f.limit),
+    };
     Ok(Json(knowledge::documents(&s.platform, &caller.cx, filter).await?))
 }
 
@@ -107,7 +112,11 @@ pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, 
 #[utoipa::path(post, path = "/api/v1/documents", tag = "documents", request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses((status = 201, body = Document, headers(("location", description = "The document")))))]
 pub(crate) async fn create(State(s): State<AppState>, SignedIn(caller): SignedIn, form: Multipart) -> Reply<impl IntoResponse> {
-    let new = Upload::read(form, 1).await?.documents().next().ok_or_else(|| Error::invalid("upload.no_file", "No file came with this request."))?;
+    let new = Upload::read(form, 1)
+        .await?
+        .documents()
+        .next()
+        .ok_or_else(|| Error::invalid("upload.no_file", "No file came with this request."))?;
     let document = knowledge::add_document(&s.platform, &caller.cx, new).await?;
     Ok((StatusCode::CREATED, [(header::LOCATION, format!("/api/v1/documents/{}", document.id))], Json(document)))
 }

@@ -60,7 +60,10 @@ fn last_event_id(headers: &HeaderMap) -> Reply<Option<i32>> {
 }
 
 /// The frames of a stream; a failure becomes one `problem` frame without an id, and ends it.
-fn frames(events: impl Stream<Item = Result<StoredEvent>> + Send, request_id: RequestId) -> impl Stream<Item = Result<Event, Infallible>> + Send {
+fn frames(
+    events: impl Stream<Item = Result<StoredEvent>> + Send,
+    request_id: RequestId,
+) -> impl Stream<Item = Result<Event, Infallible>> + Send {
     let retry = stream::once(async { Ok(Event::default().retry(RETRY)) });
     let mut failed = false;
     let frames = events

@@ -1,11 +1,6 @@
 //! Experts: list, profile, and which of them would take a question.
 
-use crate::{
-    caller::SignedIn,
-    extract::Body,
-    problem::Reply,
-    state::AppState,
-};
+use crate::{caller::SignedIn, extract::Body, problem::Reply, state::AppState};
 use axum::{
     Json,
     extract::{Path, State},

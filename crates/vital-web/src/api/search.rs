@@ -27,9 +27,15 @@ pub(crate) struct Query {
 
 /// Finds passages by words and by meaning.
 #[utoipa::path(get, path = "/api/v1/search", tag = "search", params(Query), responses((status = 200, body = SearchResults)))]
-pub(crate) async fn search(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(given): Params<Query>) -> Reply<Json<SearchResults>> {
+pub(crate) async fn search(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Params(given): Params<Query>,
+) -> Reply<Json<SearchResults>> {
     if given.q.trim().is_empty() {
-        return Err(Error::invalid("search.empty", "There is nothing to search for. Give `q` some words.").with_field("/q", "Write some words.").into());
+        return Err(Error::invalid("search.empty", "There is nothing to search for. Give `q` some words.")
+            .with_field("/q", "Write some words.")
+            .into());
     }
     let limit = given.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
     let query = SearchQuery { query: given.q, collections: given.collection.into_iter().collect(), limit };

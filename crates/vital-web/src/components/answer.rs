@@ -114,7 +114,13 @@ mod tests {
     fn answer(kind: BlockKind, verdict: Verdict, missing: &[&str]) -> Answer {
         let missing = missing.iter().map(|m| (*m).to_owned()).collect();
         let sentence = Sentence { index: 0, text: "Report <i>within</i> 7 days.".into(), verdict, missing, citations: vec![1] };
-        Answer { composer: "extractive".into(), blocks: vec![Block { kind, sentences: vec![sentence] }], citations: vec![citation()], confidence: None, trust: None }
+        Answer {
+            composer: "extractive".into(),
+            blocks: vec![Block { kind, sentences: vec![sentence] }],
+            citations: vec![citation()],
+            confidence: None,
+            trust: None,
+        }
     }
 
     #[test]

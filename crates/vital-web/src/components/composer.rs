@@ -24,7 +24,7 @@ pub(crate) struct Composer<'a> {
 /// Renders a composer.
 pub(crate) fn composer(c: &Composer<'_>) -> Markup {
     html! {
-        form.composer.follow-up[c.follow_up] method="post" action=(c.action) {
+        form.composer method="post" action=(c.action) {
             label.sr for="question" { (c.label) }
             textarea #question name="question" rows=(if c.follow_up { 1 } else { 3 }) maxlength=(limits::QUESTION_BYTES_MAX) required placeholder=(c.label) autofocus[!c.follow_up] { (c.question) }
             div.composer-row {

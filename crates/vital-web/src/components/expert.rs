@@ -5,7 +5,10 @@ use vital_platform::experts::{Domain, ExpertSummary};
 
 /// Up to two letters that stand for a name.
 pub(crate) fn initials(name: &str) -> String {
-    let words = || name.split_whitespace().filter(|w| w.chars().next().is_some_and(char::is_alphanumeric) && !matches!(*w, "and" | "of" | "for" | "the"));
+    let words = || {
+        name.split_whitespace()
+            .filter(|w| w.chars().next().is_some_and(char::is_alphanumeric) && !matches!(*w, "and" | "of" | "for" | "the"))
+    };
     words().take(2).filter_map(|w| w.chars().next()).flat_map(char::to_uppercase).collect()
 }
 

@@ -28,22 +28,34 @@ const THEME_ICON: PreEscaped<&str> = PreEscaped(
 
 /// Makes a page. `scripts` are names of modules beside the one every page has.
 pub(crate) fn page(view: &View, title: &str, section: Section, scripts: &[&str], body: Markup) -> Markup {
-    document(view, title, scripts, None, &html! {
-        a.skip href="#main" { "Skip to the content" }
-        (header(view, section))
-        main #main tabindex="-1" { (body) }
-        (footer())
-    })
+    document(
+        view,
+        title,
+        scripts,
+        None,
+        &html! {
+            a.skip href="#main" { "Skip to the content" }
+            (header(view, section))
+            main #main tabindex="-1" { (body) }
+            (footer())
+        },
+    )
 }
 
 /// Makes a page that comes again by itself while an answer is written, for readers without scripts.
 pub(crate) fn waiting_page(view: &View, title: &str, section: Section, scripts: &[&str], body: Markup) -> Markup {
-    document(view, title, scripts, Some(2), &html! {
-        a.skip href="#main" { "Skip to the content" }
-        (header(view, section))
-        main #main tabindex="-1" { (body) }
-        (footer())
-    })
+    document(
+        view,
+        title,
+        scripts,
+        Some(2),
+        &html! {
+            a.skip href="#main" { "Skip to the content" }
+            (header(view, section))
+            main #main tabindex="-1" { (body) }
+            (footer())
+        },
+    )
 }
 
 /// Makes a page of nothing but its content, for the source pane.

@@ -84,7 +84,10 @@ mod tests {
         assert_eq!(distance(time::Duration::minutes(59)), "59 min ago");
         assert_eq!(distance(time::Duration::hours(25)), "1 day ago");
         assert_eq!(distance(time::Duration::days(70)), "2 months ago");
-        assert_eq!([size(900), size(348_120), size(5 * 1_024 * 1_024 + 600_000), size(50 * 1_024 * 1_024)], ["900 B", "339 KiB", "5.5 MiB", "50 MiB"]);
+        assert_eq!(
+            [size(900), size(348_120), size(5 * 1_024 * 1_024 + 600_000), size(50 * 1_024 * 1_024)],
+            ["900 B", "339 KiB", "5.5 MiB", "50 MiB"]
+        );
     }
 
     #[test]

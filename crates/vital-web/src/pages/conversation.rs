@@ -14,10 +14,7 @@ use crate::{
     problem::Reply,
     state::AppState,
 };
-use axum::{
-    extract::State,
-    response::Redirect,
-};
+use axum::{extract::State, response::Redirect};
 use maud::{Markup, html};
 use serde::Deserialize;
 use vital_kernel::{ConversationId, Permission, TurnId};
@@ -51,7 +48,12 @@ pub(crate) async fn show(
 }
 
 /// Asks a follow-up.
-pub(crate) async fn ask(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<ConversationId>, Form(asked): Form<Asked>) -> Reply<Redirect> {
+pub(crate) async fn ask(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Id(id): Id<ConversationId>,
+    Form(asked): Form<Asked>,
+) -> Reply<Redirect> {
     Ok(to_turn(&ask::ask(&s.platform, &caller.cx, id, asked.into_question()).await?))
 }
 
@@ -73,7 +75,12 @@ pub(crate) async fn regenerate(State(s): State<AppState>, SignedIn(caller): Sign
 }
 
 /// Overrules the choice of the expert: asks the same question to another one.
-pub(crate) async fn ask_again(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<TurnId>, Form(other): Form<Other>) -> Reply<Redirect> {
+pub(crate) async fn ask_again(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Id(id): Id<TurnId>,
+    Form(other): Form<Other>,
+) -> Reply<Redirect> {
     let old = ask::turn(&s.platform, &caller.cx, id).await?;
     let question = Question { text: old.question, expert: Some(other.expert) };
     Ok(to_turn(&ask::ask(&s.platform, &caller.cx, old.conversation_id, question).await?))

@@ -56,7 +56,11 @@ pub(crate) async fn show(
     let window = Window::choose(&read.blocks, given.from, given.start, bytes);
     let cited = given.start.zip(given.end).filter(|(start, end)| start < end).map(|(start, end)| start..end);
     let text = passage::text(&read.text, &read.blocks, &window, cited);
-    Ok(if given.pane { bare(&view, &read.document.title, &text) } else { page(&view, &read.document.title, Section::Library, &[], whole(&read, &window, &text)) })
+    Ok(if given.pane {
+        bare(&view, &read.document.title, &text)
+    } else {
+        page(&view, &read.document.title, Section::Library, &[], whole(&read, &window, &text))
+    })
 }
 
 fn whole(read: &DocumentText, window: &Window, text: &Markup) -> Markup {
@@ -94,12 +98,18 @@ fn turner(d: &Document, window: &Window) -> Markup {
 
 /// A document that has no text (yet).
 fn unread(view: &View, d: &Document) -> Markup {
-    page(view, &d.title, Section::Library, &[], html! {
-        article.document {
-            (head(d))
-            p { (badge(d)) }
-            @if let Some(failure) = &d.failure { p.notice.bad { (failure.detail) } }
-            @else { p.notice { "This document is still being read. Its text appears here when it is ready." } }
-        }
-    })
+    page(
+        view,
+        &d.title,
+        Section::Library,
+        &[],
+        html! {
+            article.document {
+                (head(d))
+                p { (badge(d)) }
+                @if let Some(failure) = &d.failure { p.notice.bad { (failure.detail) } }
+                @else { p.notice { "This document is still being read. Its text appears here when it is ready." } }
+            }
+        },
+    )
 }

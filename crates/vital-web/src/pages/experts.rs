@@ -21,18 +21,24 @@ use vital_platform::{
 /// Shows all experts by field.
 pub(crate) async fn gallery(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View) -> Reply<Markup> {
     let all = experts::list(&s.platform, &caller.cx).await?;
-    Ok(page(&view, "Experts", Section::Experts, &["filter.js"], html! {
-        div.section-head { h1 { "Experts" } span.dim { (all.len()) " with a written charter each" } }
-        @if all.is_empty() { p.notice { "The experts of this organisation are being set up. Reload in a moment." } }
-        input.filter.js-filter type="search" placeholder="Filter: name, field, topic" aria-label="Filter experts" hidden;
-        p.dim.js-none hidden { "No expert has these words in name or field. Ask without choosing: the platform finds the one whose charter fits." }
-        @for domain in Domain::ALL {
-            section.js-group aria-labelledby=(anchor(domain)) {
-                h2 id=(anchor(domain)) { (domain.title()) }
-                ul.cards.js-filtered { @for e in all.iter().filter(|e| e.domain == domain) { (card(e)) } }
+    Ok(page(
+        &view,
+        "Experts",
+        Section::Experts,
+        &["filter.js"],
+        html! {
+            div.section-head { h1 { "Experts" } span.dim { (all.len()) " with a written charter each" } }
+            @if all.is_empty() { p.notice { "The experts of this organisation are being set up. Reload in a moment." } }
+            input.filter.js-filter type="search" placeholder="Filter: name, field, topic" aria-label="Filter experts" hidden;
+            p.dim.js-none hidden { "No expert has these words in name or field. Ask without choosing: the platform finds the one whose charter fits." }
+            @for domain in Domain::ALL {
+                section.js-group aria-labelledby=(anchor(domain)) {
+                    h2 id=(anchor(domain)) { (domain.title()) }
+                    ul.cards.js-filtered { @for e in all.iter().filter(|e| e.domain == domain) { (card(e)) } }
+                }
             }
-        }
-    }))
+        },
+    ))
 }
 
 /// Shows one expert: what it is for, how it works, and questions to begin with.
@@ -68,7 +74,14 @@ const fn tone(tone: Tone) -> &'static str {
 fn sheet(e: &Expert, searched: &[String]) -> Markup {
     let b = &e.body;
     let i = &b.instructions;
-    let parts = [("Who", &i.who), ("What", &i.what), ("Never", &i.never), ("Success", &i.success), ("When unsure", &i.unsure), ("Evidence", &i.evidence)];
+    let parts = [
+        ("Who", &i.who),
+        ("What", &i.what),
+        ("Never", &i.never),
+        ("Success", &i.success),
+        ("When unsure", &i.unsure),
+        ("Evidence", &i.evidence),
+    ];
     html! {
         article.sheet {
             header.sheet-head {

@@ -56,7 +56,12 @@ impl Asked {
 }
 
 /// Shows the page.
-pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, Params(given): Params<Prefill>) -> Reply<Markup> {
+pub(crate) async fn show(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    Params(given): Params<Prefill>,
+) -> Reply<Markup> {
     let (p, cx) = (&s.platform, &caller.cx);
     let own = DocumentFilter { starter: Some(false), limit: limits::PAGE_SIZE_MAX, ..DocumentFilter::default() };
     let experts = experts::list(p, cx).await?;
@@ -65,13 +70,19 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
     let documents = if may_read { knowledge::documents(p, cx, own).await? } else { Vec::new() };
     let collections = if may_read { knowledge::collections(p, cx).await? } else { Vec::new() };
     let ask = Permission::Ask.held_by(cx.roles()).then(|| start(&experts, &given));
-    Ok(page(&view, "Ask", Section::Ask, &[], html! {
-        @if let Some(ask) = ask { (ask) } @else { h1 { "Welcome" } p.notice { "Your role reads, but does not ask. An administrator of your organisation can change that." } }
-        div.columns {
-            (recent_conversations(&recent))
-            div { (library(&documents, &collections, s.platform.embedding_note().as_deref())) (gallery(&experts)) }
-        }
-    }))
+    Ok(page(
+        &view,
+        "Ask",
+        Section::Ask,
+        &[],
+        html! {
+            @if let Some(ask) = ask { (ask) } @else { h1 { "Welcome" } p.notice { "Your role reads, but does not ask. An administrator of your organisation can change that." } }
+            div.columns {
+                (recent_conversations(&recent))
+                div { (library(&documents, &collections, s.platform.embedding_note().as_deref())) (gallery(&experts)) }
+            }
+        },
+    ))
 }
 
 /// Asks a first question: opens a conversation and goes to it.

@@ -34,15 +34,21 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
         let query = SearchQuery { query: given.q.clone(), collections: Vec::new(), limit: HITS };
         Some(knowledge::search(&s.platform, &caller.cx, query).await?)
     };
-    Ok(page(&view, "Search", Section::Library, &[], html! {
-        h1 { "Search passages" }
-        form.search method="get" action="/search" role="search" {
-            input type="search" name="q" value=(given.q) aria-label="Search passages" required autofocus;
-            button.primary type="submit" { "Search" }
-        }
-        @if let Some(found) = &found { (results(found)) }
-        @else { p.dim { "This searches what answers are made of: passages of your documents and of the starter library, each with the scores that found it." } }
-    }))
+    Ok(page(
+        &view,
+        "Search",
+        Section::Library,
+        &[],
+        html! {
+            h1 { "Search passages" }
+            form.search method="get" action="/search" role="search" {
+                input type="search" name="q" value=(given.q) aria-label="Search passages" required autofocus;
+                button.primary type="submit" { "Search" }
+            }
+            @if let Some(found) = &found { (results(found)) }
+            @else { p.dim { "This searches what answers are made of: passages of your documents and of the starter library, each with the scores that found it." } }
+        },
+    ))
 }
 
 fn results(found: &SearchResults) -> Markup {

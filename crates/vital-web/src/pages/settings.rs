@@ -18,13 +18,19 @@ use vital_platform::identity::Caller;
 #[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View) -> Markup {
     let note = s.platform.embedding_note();
-    page(&view, "Settings", Section::None, &[], html! {
-        h1 { "Settings" }
-        div.columns {
-            div { (person(&caller)) (looks(view.theme)) }
-            div { (platform(&s.platform.composer(), note.as_deref())) (bounds()) }
-        }
-    })
+    page(
+        &view,
+        "Settings",
+        Section::None,
+        &[],
+        html! {
+            h1 { "Settings" }
+            div.columns {
+                div { (person(&caller)) (looks(view.theme)) }
+                div { (platform(&s.platform.composer(), note.as_deref())) (bounds()) }
+            }
+        },
+    )
 }
 
 fn person(caller: &Caller) -> Markup {

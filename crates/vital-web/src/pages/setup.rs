@@ -45,8 +45,12 @@ pub(crate) async fn show(State(s): State<AppState>, view: View, Params(link): Pa
 
 /// Creates both and signs the administrator in.
 pub(crate) async fn complete(State(s): State<AppState>, view: View, jar: CookieJar, Form(given): Form<Given>) -> Reply<Response> {
-    let admin =
-        NewUser { display_name: given.display_name.clone(), email: given.email.clone(), password: given.password.clone(), roles: Vec::new() };
+    let admin = NewUser {
+        display_name: given.display_name.clone(),
+        email: given.email.clone(),
+        password: given.password.clone(),
+        roles: Vec::new(),
+    };
     match identity::complete_setup(&s.platform, &given.token, &given.organisation, admin).await {
         Ok(token) => Ok((jar.add(session_cookie(&s, token.reveal())), Redirect::to("/")).into_response()),
         Err(error) if is_form_fault(&error) => {
@@ -67,19 +71,25 @@ fn form(view: &View, given: &Given, problem: Option<&Problem>) -> Markup {
             p.field-hint.bad[fault.is_some()] id={ (name) "-hint" } { (fault.map(str::to_owned).or(hint).unwrap_or_default()) }
         }
     };
-    page(view, "Set up", Section::None, &[], html! {
-        div.gate {
-            h1 { "Set up VITAL Path" }
-            p.dim { "Name your organisation and make its first account, the administrator's. This link works once." }
-            @if let Some(p) = problem { p.notice.bad role="alert" { (p.detail()) } }
-            form method="post" action="/setup" {
-                input type="hidden" name="token" value=(given.token);
-                (field("organisation", "Organisation", "text", &given.organisation, "organization", None))
-                (field("display_name", "Your name", "text", &given.display_name, "name", None))
-                (field("email", "E-mail address", "email", &given.email, "username", None))
-                (field("password", "Password", "password", "", "new-password", Some(format!("At least {} characters; a sentence works well.", limits::PASSWORD_CHARS_MIN))))
-                button.primary type="submit" { "Create and sign in" }
+    page(
+        view,
+        "Set up",
+        Section::None,
+        &[],
+        html! {
+            div.gate {
+                h1 { "Set up VITAL Path" }
+                p.dim { "Name your organisation and make its first account, the administrator's. This link works once." }
+                @if let Some(p) = problem { p.notice.bad role="alert" { (p.detail()) } }
+                form method="post" action="/setup" {
+                    input type="hidden" name="token" value=(given.token);
+                    (field("organisation", "Organisation", "text", &given.organisation, "organization", None))
+                    (field("display_name", "Your name", "text", &given.display_name, "name", None))
+                    (field("email", "E-mail address", "email", &given.email, "username", None))
+                    (field("password", "Password", "password", "", "new-password", Some(format!("At least {} characters; a sentence works well.", limits::PASSWORD_CHARS_MIN))))
+                    button.primary type="submit" { "Create and sign in" }
+                }
             }
-        }
-    })
+        },
+    )
 }

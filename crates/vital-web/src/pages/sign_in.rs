@@ -66,21 +66,27 @@ pub(crate) async fn sign_out(State(s): State<AppState>, SignedIn(caller): Signed
 }
 
 fn form(view: &View, email: &str, next: &str, setup_pending: bool, problem: Option<&Problem>) -> Markup {
-    page(view, "Sign in", Section::None, &[], html! {
-        div.gate {
-            h1 { "Sign in" }
-            @if setup_pending {
-                p.notice { "This installation is new. Open the set-up link that the server printed when it started; it makes the first account." }
+    page(
+        view,
+        "Sign in",
+        Section::None,
+        &[],
+        html! {
+            div.gate {
+                h1 { "Sign in" }
+                @if setup_pending {
+                    p.notice { "This installation is new. Open the set-up link that the server printed when it started; it makes the first account." }
+                }
+                @if let Some(p) = problem { p.notice.bad role="alert" { (p.detail()) } }
+                form method="post" action="/sign-in" {
+                    input type="hidden" name="next" value=(next);
+                    label for="email" { "E-mail address" }
+                    input #email type="email" name="email" value=(email) autocomplete="username" required autofocus[email.is_empty()];
+                    label for="password" { "Password" }
+                    input #password type="password" name="password" autocomplete="current-password" required autofocus[!email.is_empty()];
+                    button.primary type="submit" { "Sign in" }
+                }
             }
-            @if let Some(p) = problem { p.notice.bad role="alert" { (p.detail()) } }
-            form method="post" action="/sign-in" {
-                input type="hidden" name="next" value=(next);
-                label for="email" { "E-mail address" }
-                input #email type="email" name="email" value=(email) autocomplete="username" required autofocus[email.is_empty()];
-                label for="password" { "Password" }
-                input #password type="password" name="password" autocomplete="current-password" required autofocus[!email.is_empty()];
-                button.primary type="submit" { "Sign in" }
-            }
-        }
-    })
+        },
+    )
 }

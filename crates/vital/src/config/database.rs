@@ -53,7 +53,11 @@ impl Database {
 
     /// How the private cluster is run.
     pub(crate) fn cluster_options(&self) -> ClusterOptions {
-        ClusterOptions { run_as: self.run_as.clone(), start_timeout: Duration::from_secs(self.start_timeout_s), ..ClusterOptions::default() }
+        ClusterOptions {
+            run_as: self.run_as.clone(),
+            start_timeout: Duration::from_secs(self.start_timeout_s),
+            ..ClusterOptions::default()
+        }
     }
 }
 

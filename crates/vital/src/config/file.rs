@@ -60,10 +60,18 @@ fn explain(message: &str, line_text: &str, section: &str, line: usize) -> Wrong 
         // A header in the file may itself be the unknown key.
         let in_section = !section.is_empty() && section != *unknown;
         let place = if in_section { format!("{section}.{unknown}") } else { (*unknown).to_owned() };
-        return Wrong { line, what: format!("unknown key `{place}`"), hint: Some(known_keys(unknown, known, in_section.then_some(section))) };
+        return Wrong {
+            line,
+            what: format!("unknown key `{place}`"),
+            hint: Some(known_keys(unknown, known, in_section.then_some(section))),
+        };
     }
     if let (true, Some(missing)) = (message.starts_with("missing field"), quoted.first()) {
-        return Wrong { line, what: format!("`[{section}]` needs the key `{missing}`"), hint: Some("`vital config template` shows every key".to_owned()) };
+        return Wrong {
+            line,
+            what: format!("`[{section}]` needs the key `{missing}`"),
+            hint: Some("`vital config template` shows every key".to_owned()),
+        };
     }
     let key = line_text.split_once('=').map(|(key, _)| key.trim()).filter(|key| !key.is_empty() && !key.starts_with(['#', '[']));
     let what = match key {

@@ -67,7 +67,10 @@ impl Overrides {
     pub(crate) fn from_environment(variable: &dyn Fn(&str) -> Option<OsString>) -> anyhow::Result<Self> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let text = |name: &str| {
-            set(name).map(OsString::into_string).transpose().map_err(|_| Failure::new(format!("the environment variable `{name}` is not UTF-8")))
+            set(name)
+                .map(OsString::into_string)
+                .transpose()
+                .map_err(|_| Failure::new(format!("the environment variable `{name}` is not UTF-8")))
         };
         Ok(Self {
             config: set("VITAL_CONFIG").map(PathBuf::from),
@@ -119,8 +122,8 @@ fn load_with(flags: Overrides, environment: Overrides) -> anyhow::Result<Loaded>
         config.server.data = data;
     }
     if let Some(listen) = given.listen {
-        config.server.listen = server::parse_address(&listen)
-            .map_err(|why| Failure::new(format!("`--listen` (or `VITAL_LISTEN`) cannot be used: {why}")))?;
+        config.server.listen =
+            server::parse_address(&listen).map_err(|why| Failure::new(format!("`--listen` (or `VITAL_LISTEN`) cannot be used: {why}")))?;
     }
     if let Some(url) = given.database_url {
         config.database.url = Some(url);
@@ -165,7 +168,8 @@ mod tests {
     fn flags_win_over_the_environment_which_wins_over_the_file_which_wins_over_the_defaults() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("c.toml");
-        std::fs::write(&path, "[server]\nlisten = \"127.0.0.1:1\"\ndata = \"from-file\"\n[database]\nurl = \"postgres://file/d\"\n").unwrap();
+        std::fs::write(&path, "[server]\nlisten = \"127.0.0.1:1\"\ndata = \"from-file\"\n[database]\nurl = \"postgres://file/d\"\n")
+            .unwrap();
         let file_only = load_with(at(&path), Overrides::default()).unwrap().config;
         assert_eq!(file_only.server.listen.port(), 1);
         assert_eq!(file_only.server.data, Path::new("from-file"));
@@ -220,7 +224,8 @@ mod tests {
 
     #[test]
     fn what_is_shown_can_be_read_again_and_holds_no_password() {
-        let config = Config { database: Database { url: Some("postgres://u:s3cret@h/d".into()), ..Database::default() }, ..Config::default() };
+        let config =
+            Config { database: Database { url: Some("postgres://u:s3cret@h/d".into()), ..Database::default() }, ..Config::default() };
         let shown = config.show().unwrap();
         assert!(!shown.contains("s3cret"), "{shown}");
         let again: Config = toml::from_str(&shown).unwrap();
@@ -241,12 +246,17 @@ mod tests {
         assert_eq!((Server { public_url: None, ..server.clone() }, log), (Server::default(), Log::default()));
         assert_eq!(Database { url: None, pg_home: None, ..database.clone() }, Database::default());
         let optional = [server.public_url.is_some(), database.url.is_some(), database.pg_home.is_some(), models.dir.is_some()];
-        let of_provider = [provider.base_url.is_some(), provider.name.is_some(), provider.api_key_env.is_some(), provider.api_key_file.is_some()];
+        let of_provider =
+            [provider.base_url.is_some(), provider.name.is_some(), provider.api_key_env.is_some(), provider.api_key_file.is_some()];
         assert!(optional.iter().chain(&of_provider).all(|documented| *documented), "{optional:?} {of_provider:?}");
     }
 
     /// Commented settings begin with `#` at once; prose has a blank after it.
     fn uncomment(template: &str) -> String {
-        template.lines().map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with([' ', '#'])).unwrap_or(line)).collect::<Vec<_>>().join("\n")
+        template
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with([' ', '#'])).unwrap_or(line))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }

@@ -28,7 +28,10 @@ impl Models {
         let found = places.iter().find(|place| place.join("MODEL.json").is_file());
         found.cloned().ok_or_else(|| {
             let looked: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
-            format!("The embedding model is not installed, so search works by words alone. Run script/setup to install it. Looked in: {}", looked.join(", "))
+            format!(
+                "The embedding model is not installed, so search works by words alone. Run script/setup to install it. Looked in: {}",
+                looked.join(", ")
+            )
         })
     }
 

@@ -32,7 +32,12 @@ pub(crate) struct Server {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), public_url: None, data: PathBuf::from("data"), allow_plain_http: false }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            public_url: None,
+            data: PathBuf::from("data"),
+            allow_plain_http: false,
+        }
     }
 }
 
@@ -79,7 +84,8 @@ impl Server {
 /// Scheme and host, optionally a port, and nothing behind them.
 fn is_origin(url: &str) -> bool {
     reqwest::Url::parse(url).is_ok_and(|url| {
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+        let bare =
+            url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
         matches!(url.scheme(), "http" | "https") && url.has_host() && bare
     })
 }

@@ -1,11 +1,6 @@
 //! The local model for measurements: waited for, and used from code that is not async.
 
-use crate::{
-    config::Models,
-    failure::Failure,
-    serve::embedder,
-    terminal,
-};
+use crate::{config::Models, failure::Failure, serve::embedder, terminal};
 use std::path::PathBuf;
 use tokio::runtime::Runtime;
 use vital_kernel::{EmbedLane, Embedder, EmbedderStatus, Error, Result};

@@ -39,12 +39,19 @@ pub(super) fn run(flags: &Flags, runtime: &Runtime) -> anyhow::Result<Exit> {
     let embedder = model.as_ref().map(|model| model as &dyn Embedder);
     let report = runtime.block_on(evaluate(&set, embedder, &progress))?;
     bar.finish_and_clear();
-    if flags.json { terminal::json(&report)? } else { print(&report)? }
+    if flags.json {
+        terminal::json(&report)?;
+    } else {
+        print(&report)?;
+    }
     Ok(Exit::Done)
 }
 
 fn print(report: &Report) -> anyhow::Result<()> {
-    terminal::data(&format!("{:<24} {:>8} {:>10} {:>11} {:>7} {:>9} {:>9}", "system", "nDCG@10", "recall@10", "recall@100", "MRR", "p50 ms", "p95 ms"))?;
+    terminal::data(&format!(
+        "{:<24} {:>8} {:>10} {:>11} {:>7} {:>9} {:>9}",
+        "system", "nDCG@10", "recall@10", "recall@100", "MRR", "p50 ms", "p95 ms"
+    ))?;
     for system in &report.systems {
         let m = &system.measures;
         terminal::data(&format!(
@@ -53,6 +60,7 @@ fn print(report: &Report) -> anyhow::Result<()> {
         ))?;
     }
     let questions = report.systems.first().map_or(0, |system| system.measures.questions);
-    let embedding = report.embedding_s.map(|s| format!(", embedding {s:.1} s ({:.1} documents/s)", report.documents as f64 / s)).unwrap_or_default();
+    let embedding =
+        report.embedding_s.map(|s| format!(", embedding {s:.1} s ({:.1} documents/s)", report.documents as f64 / s)).unwrap_or_default();
     Ok(terminal::data(&format!("{} documents, {questions} questions; indexing {:.2} s{embedding}", report.documents, report.indexing_s))?)
 }

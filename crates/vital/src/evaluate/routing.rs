@@ -57,7 +57,11 @@ pub(super) fn run(flags: &Flags, runtime: &Runtime) -> anyhow::Result<Exit> {
     let ranked = rank_for_evaluation(&questions, |texts| embed(runtime, model.as_ref(), texts))?;
     let took_ms = begun.elapsed().as_secs_f64() * 1_000.0;
     let report = measure(&judged, &ranked, model.is_some(), took_ms);
-    if flags.json { terminal::json(&report)? } else { print(&report)? }
+    if flags.json {
+        terminal::json(&report)?;
+    } else {
+        print(&report)?;
+    }
     Ok(Exit::Done)
 }
 
@@ -110,7 +114,12 @@ fn print(report: &Report) -> anyhow::Result<()> {
     ))?;
     for miss in &report.misses {
         let rank = miss.rank.map_or_else(|| "not ranked".to_owned(), |rank| format!("rank {rank}"));
-        terminal::talk(&terminal::plain(&format!("{rank}: {} (expected {}, first {})", miss.question, miss.expected.join(" or "), miss.first)));
+        terminal::talk(&terminal::plain(&format!(
+            "{rank}: {} (expected {}, first {})",
+            miss.question,
+            miss.expected.join(" or "),
+            miss.first
+        )));
     }
     Ok(())
 }

@@ -68,7 +68,9 @@ fn question(given: &str) -> anyhow::Result<String> {
         given.clone_into(&mut text);
     }
     if text.trim().is_empty() || text.len() > limits::QUESTION_BYTES_MAX {
-        return Err(Failure::new(format!("the question is empty or longer than {} KiB", limits::QUESTION_BYTES_MAX / 1024)).exit(Exit::Usage).into());
+        return Err(Failure::new(format!("the question is empty or longer than {} KiB", limits::QUESTION_BYTES_MAX / 1024))
+            .exit(Exit::Usage)
+            .into());
     }
     Ok(text)
 }

@@ -196,7 +196,11 @@ impl Client {
         if status == StatusCode::UNAUTHORIZED && self.token.is_some() {
             return self.not_signed_in("your session has ended").into();
         }
-        let fields: String = problem.errors.iter().map(|e| format!("\n  {}: {}", plain(e.pointer.trim_start_matches('/')), plain(e.detail.trim_end_matches('.')))).collect();
+        let fields: String = problem
+            .errors
+            .iter()
+            .map(|e| format!("\n  {}: {}", plain(e.pointer.trim_start_matches('/')), plain(e.detail.trim_end_matches('.'))))
+            .collect();
         let exit = match status.as_u16() {
             401 => Exit::NotSignedIn,
             429 | 500.. => Exit::Server,
@@ -262,7 +266,16 @@ mod tests {
         for fine in ["http://127.0.0.1:8080", "http://localhost:1", "http://[::1]:1", "https://vital.example"] {
             assert!(base(fine, false).is_ok(), "{fine}");
         }
-        for bad in ["http://vital.example", "http://10.0.0.1", "http://localhost.example", "ftp://127.0.0.1", "127.0.0.1:8080", "https://u:p@h.example", "https://h.example?q", ""] {
+        for bad in [
+            "http://vital.example",
+            "http://10.0.0.1",
+            "http://localhost.example",
+            "ftp://127.0.0.1",
+            "127.0.0.1:8080",
+            "https://u:p@h.example",
+            "https://h.example?q",
+            "",
+        ] {
             assert!(base(bad, false).is_err(), "{bad}");
         }
         assert!(base("http://10.0.0.1", true).is_ok());

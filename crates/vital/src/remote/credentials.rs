@@ -49,7 +49,8 @@ pub(crate) fn path() -> anyhow::Result<PathBuf> {
     // The XDG base directory specification says that a relative path is to be ignored.
     let set = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|home| home.join(".config")));
-    let folder = folder.ok_or_else(|| Failure::new("there is no place for credentials").hint("set `HOME` or `XDG_CONFIG_HOME` to an absolute path"))?;
+    let folder = folder
+        .ok_or_else(|| Failure::new("there is no place for credentials").hint("set `HOME` or `XDG_CONFIG_HOME` to an absolute path"))?;
     Ok(folder.join("vital/credentials.toml"))
 }
 
@@ -71,7 +72,9 @@ impl Credentials {
         }
         toml::from_str(&text).map_err(|_| {
             // The parser's message would quote the line, and lines hold tokens.
-            Failure::new(format!("the credentials file `{shown}` is damaged")).hint(format!("delete it with `rm {shown}` and sign in again")).into()
+            Failure::new(format!("the credentials file `{shown}` is damaged"))
+                .hint(format!("delete it with `rm {shown}` and sign in again"))
+                .into()
         })
     }
 

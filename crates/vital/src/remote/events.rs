@@ -63,7 +63,10 @@ pub(crate) async fn follow(client: &Client, turn: Uuid, mut each: impl FnMut(Eve
         };
         let Some(pause_ms) = PAUSES_MS.get(attempt) else {
             let failure = Failure::new(format!("the connection to `{}` was lost ({why}) and could not be made again", client.address()));
-            return Err(failure.hint("the question is kept: the answer stands in the conversation once the server is back").exit(Exit::Server).into());
+            return Err(failure
+                .hint("the question is kept: the answer stands in the conversation once the server is back")
+                .exit(Exit::Server)
+                .into());
         };
         tracing::debug!(why, attempt, last = position.last, "the event stream ended early; coming back");
         tokio::time::sleep(Duration::from_millis(*pause_ms)).await;
@@ -95,7 +98,7 @@ async fn connection(client: &Client, turn: Uuid, position: &mut Position, each: 
             Err(_) => return Drop::Away(format!("nothing came for {} s", SILENCE_MAX.as_secs())),
         };
         for frame in decoder.push(&chunk) {
-            let read = frame.map_err(|error| Drop::Final(error.into())).and_then(|frame| position.accept(frame));
+            let read = frame.map_err(|error| Drop::Final(error.into())).and_then(|frame| position.accept(&frame));
             match read {
                 Ok(Some(event)) => {
                     if let Err(error) = each(event) {
@@ -114,7 +117,7 @@ async fn connection(client: &Client, turn: Uuid, position: &mut Position, each: 
 
 impl Position {
     /// Takes a frame: an event that is new, nothing for one that is not, or why the stream cannot go on.
-    fn accept(&mut self, frame: Frame) -> Result<Option<Event>, Drop> {
+    fn accept(&mut self, frame: &Frame) -> Result<Option<Event>, Drop> {
         let unreadable = || Drop::Final(Failure::new("the server sent an event that cannot be read").exit(Exit::Server).into());
         let value: serde_json::Value = serde_json::from_str(&frame.data).map_err(|_| unreadable())?;
         let Some(seq) = value.get("seq").and_then(serde_json::Value::as_i64) else {
@@ -170,11 +173,15 @@ mod tests {
     }
 
     fn usage(seq: i32) -> String {
-        format!("id: {seq}\nevent: usage\ndata: {{\"seq\":{seq},\"kind\":\"usage\",\"composer\":\"x\",\"input_tokens\":0,\"output_tokens\":0,\"elapsed_ms\":1}}\n\n")
+        format!(
+            "id: {seq}\nevent: usage\ndata: {{\"seq\":{seq},\"kind\":\"usage\",\"composer\":\"x\",\"input_tokens\":0,\"output_tokens\":0,\"elapsed_ms\":1}}\n\n"
+        )
     }
 
     fn done(seq: i32) -> String {
-        format!("id: {seq}\nevent: done\ndata: {{\"seq\":{seq},\"kind\":\"done\",\"state\":\"answered\",\"confidence\":null,\"trust\":null}}\n\n")
+        format!(
+            "id: {seq}\nevent: done\ndata: {{\"seq\":{seq},\"kind\":\"done\",\"state\":\"answered\",\"confidence\":null,\"trust\":null}}\n\n"
+        )
     }
 
     async fn numbers(client: &Client) -> anyhow::Result<Vec<i64>> {

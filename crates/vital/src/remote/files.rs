@@ -62,7 +62,10 @@ fn walk(folder: &Path, depth: usize, found: &mut Found) -> anyhow::Result<()> {
             Err(error) => found.unreadable.push((path, error.to_string())),
         }
         if found.files.len() > FILES_MAX {
-            return Err(Failure::new(format!("there are more than {FILES_MAX} files")).hint("add folder by folder").exit(Exit::Usage).into());
+            return Err(Failure::new(format!("there are more than {FILES_MAX} files"))
+                .hint("add folder by folder")
+                .exit(Exit::Usage)
+                .into());
         }
     }
     Ok(())

@@ -34,11 +34,13 @@ const UPLOAD: Duration = Duration::from_secs(600);
 
 /// Flags of `vital ingest`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Reads PDF, DOCX, HTML, Markdown and text. Exit codes: 0 all added, 1 any failed, 4 not signed in, 5 the server cannot be reached.
+#[command(
+    after_help = "Reads PDF, DOCX, HTML, Markdown and text. Exit codes: 0 all added, 1 any failed, 4 not signed in, 5 the server cannot be reached.
 
 Examples:
   vital ingest protocol.pdf sops/
-  vital ingest --collection own --no-wait --json archive/")]
+  vital ingest --collection own --no-wait --json archive/"
+)]
 pub(crate) struct Ingest {
     /// Files and folders
     #[arg(required = true)]
@@ -92,7 +94,7 @@ pub(crate) async fn run(flags: Ingest) -> anyhow::Result<Exit> {
     }
     let mut report = Report { json: flags.json, failed: 0, bar: bar() };
     for (path, why) in found.unreadable {
-        report.line(Line::failed(&path, format!("cannot be read: {why}")))?;
+        report.line(&Line::failed(&path, format!("cannot be read: {why}")))?;
     }
     let mut waiting = VecDeque::new();
     let count = found.files.len();
@@ -100,12 +102,12 @@ pub(crate) async fn run(flags: Ingest) -> anyhow::Result<Exit> {
         report.bar.set_prefix(format!("{}/{count}", number + 1));
         match upload(&client, &path, flags.collection.clone(), &report.bar).await? {
             Sent::Stored(document) => waiting.push_back((path, *document)),
-            Sent::Refused(line) => report.line(line)?,
+            Sent::Refused(line) => report.line(&line)?,
         }
     }
-    if !(flags.wait || !flags.no_wait) {
+    if flags.no_wait && !flags.wait {
         for (path, document) in waiting {
-            report.line(Line::of(&path, Outcome::Queued, document))?;
+            report.line(&Line::of(&path, Outcome::Queued, document))?;
         }
     } else {
         wait(&client, waiting, &mut report).await?;
@@ -116,23 +118,26 @@ pub(crate) async fn run(flags: Ingest) -> anyhow::Result<Exit> {
 
 enum Sent {
     Stored(Box<Document>),
-    Refused(Line),
+    Refused(Box<Line>),
 }
 
 /// Sends one file. An error ends the command: the server is gone, or nobody is signed in.
 async fn upload(client: &Client, path: &Path, collection: Option<String>, bar: &ProgressBar) -> anyhow::Result<Sent> {
     let form = match form(path, collection, bar).await {
         Ok(form) => form,
-        Err(why) => return Ok(Sent::Refused(Line::failed(path, why))),
+        Err(why) => return Ok(Sent::Refused(Box::new(Line::failed(path, why)))),
     };
     let request = client.request(Method::POST, "/api/v1/documents").timeout(UPLOAD).multipart(form);
     match client.reply::<Document>(request).await? {
         Reply::Value(document) => Ok(Sent::Stored(Box::new(document))),
-        Reply::Refused(StatusCode::CONFLICT, problem) if problem.code == "document.duplicate" => {
-            Ok(Sent::Refused(Line { path: shown(path), outcome: Outcome::Duplicate, document: None, detail: Some(problem.detail) }))
-        }
+        Reply::Refused(StatusCode::CONFLICT, problem) if problem.code == "document.duplicate" => Ok(Sent::Refused(Box::new(Line {
+            path: shown(path),
+            outcome: Outcome::Duplicate,
+            document: None,
+            detail: Some(problem.detail),
+        }))),
         Reply::Refused(status, problem) if status == StatusCode::UNAUTHORIZED => Err(client.refused(status, &problem)),
-        Reply::Refused(status, problem) => Ok(Sent::Refused(Line::failed(path, client.refused(status, &problem).to_string()))),
+        Reply::Refused(status, problem) => Ok(Sent::Refused(Box::new(Line::failed(path, client.refused(status, &problem).to_string())))),
     }
 }
 
@@ -173,14 +178,14 @@ async fn wait(client: &Client, mut waiting: VecDeque<(PathBuf, Document)>, repor
                     match look(client, &document).await? {
                         Reply::Value(next) => document = next,
                         Reply::Refused(_, problem) => {
-                            report.line(Line::failed(&path, problem.detail))?;
+                            report.line(&Line::failed(&path, problem.detail))?;
                             break;
                         }
                     }
                     continue;
                 }
             };
-            report.line(Line::of(&path, outcome, document))?;
+            report.line(&Line::of(&path, outcome, document))?;
             break;
         }
     }
@@ -202,9 +207,9 @@ struct Report {
 }
 
 impl Report {
-    fn line(&mut self, line: Line) -> anyhow::Result<()> {
+    fn line(&mut self, line: &Line) -> anyhow::Result<()> {
         self.failed += usize::from(line.outcome == Outcome::Failed);
-        self.bar.suspend(|| if self.json { terminal::json(&line) } else { Ok(terminal::data(&terminal::plain(&line.text()))?) })
+        self.bar.suspend(|| if self.json { terminal::json(line) } else { Ok(terminal::data(&terminal::plain(&line.text()))?) })
     }
 }
 

@@ -64,7 +64,9 @@ pub(crate) async fn logout(server: Server) -> anyhow::Result<Exit> {
             terminal::talk(&format!("signed out of {}", client.address()));
             Ok(Exit::Done)
         }
-        Ok(Reply::Refused(status, problem)) => Err(client.refused(status, &problem).context("the session is forgotten here, but was not ended on the server")),
+        Ok(Reply::Refused(status, problem)) => {
+            Err(client.refused(status, &problem).context("the session is forgotten here, but was not ended on the server"))
+        }
         Err(_) => {
             let failure = Failure::new(format!("the session is forgotten here, but `{}` could not be told to end it", client.address()));
             Err(failure.hint("it ends by itself after an hour without use").exit(Exit::Server).into())

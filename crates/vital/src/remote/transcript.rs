@@ -53,7 +53,9 @@ impl<W: Write> Transcript<W> {
             }
             TurnEvent::Check { .. } => {}
             TurnEvent::Usage { composer, elapsed_ms, .. } => talk(&format!("\nwritten by {} in {elapsed_ms} ms", plain(&composer))),
-            TurnEvent::Problem { detail, code, .. } => talk(&format!("\nproblem: {} ({})", plain(detail.trim_end_matches('.')), plain(&code))),
+            TurnEvent::Problem { detail, code, .. } => {
+                talk(&format!("\nproblem: {} ({})", plain(detail.trim_end_matches('.')), plain(&code)));
+            }
             TurnEvent::Done { state, confidence, .. } => {
                 self.state = Some(state);
                 self.end(confidence.as_ref())?;
@@ -142,7 +144,11 @@ fn one_line(text: &str) -> String {
 
 fn talk_searched(searched: &Searched) {
     let count = searched.sources.len();
-    talk(&format!("searched {}: {count} source{}", if searched.by_meaning { "by words and meaning" } else { "by words" }, if count == 1 { "" } else { "s" }));
+    talk(&format!(
+        "searched {}: {count} source{}",
+        if searched.by_meaning { "by words and meaning" } else { "by words" },
+        if count == 1 { "" } else { "s" }
+    ));
     if let Some(note) = &searched.note {
         talk(&plain(note));
     }

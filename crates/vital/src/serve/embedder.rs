@@ -14,5 +14,7 @@ pub(crate) fn load(models: &Models) -> Result<Arc<dyn Embedder>, String> {
 pub(crate) fn open(models: &Models) -> Result<LocalEmbedder, String> {
     let folder = models.folder()?;
     let threads = available_parallelism().map_or(1, NonZero::get);
-    LocalEmbedder::load(&folder, threads).map_err(|error| format!("The embedding model cannot be used ({error}), so search works by words alone. Run script/setup to install it again."))
+    LocalEmbedder::load(&folder, threads).map_err(|error| {
+        format!("The embedding model cannot be used ({error}), so search works by words alone. Run script/setup to install it again.")
+    })
 }

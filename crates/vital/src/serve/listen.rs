@@ -12,8 +12,9 @@ pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let port = address.port();
         match error.kind() {
-            io::ErrorKind::AddrInUse => Failure::new(format!("port `{port}` on `{}` is taken by another program", address.ip()))
-                .hint(format!("stop it (`ss -ltnp 'sport = :{port}'` names it), or choose another port with `--listen {}`", other_port(address))),
+            io::ErrorKind::AddrInUse => Failure::new(format!("port `{port}` on `{}` is taken by another program", address.ip())).hint(
+                format!("stop it (`ss -ltnp 'sport = :{port}'` names it), or choose another port with `--listen {}`", other_port(address)),
+            ),
             io::ErrorKind::PermissionDenied => Failure::new(format!("this user may not listen on port `{port}`"))
                 .hint(format!("ports below 1024 need rights; choose another with `--listen {}`", SocketAddr::new(address.ip(), 8080))),
             io::ErrorKind::AddrNotAvailable => {

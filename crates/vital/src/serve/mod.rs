@@ -8,13 +8,7 @@ mod listen;
 mod signals;
 mod supervise;
 
-use crate::{
-    config::Config,
-    database,
-    failure::Exit,
-    operate::setup_address,
-    terminal,
-};
+use crate::{config::Config, database, failure::Exit, operate::setup_address, terminal};
 use signals::Signals;
 use std::{
     net::SocketAddr,
@@ -84,14 +78,8 @@ async fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Running
     let folder = DataFolder::claim(&config.server.data).await?;
     let path = folder.path().to_owned();
     let (db, cluster) = database::for_server(config, &folder).await?;
-    let platform = Platform::new(Parts {
-        db,
-        index_folder: path.join(INDEX_FOLDER),
-        parser: parser()?,
-        embedder,
-        provider,
-        alone: cluster.is_some(),
-    });
+    let platform =
+        Platform::new(Parts { db, index_folder: path.join(INDEX_FOLDER), parser: parser()?, embedder, provider, alone: cluster.is_some() });
     if let Some(note) = platform.embedding_note() {
         tracing::info!(note, "embedding model");
     }

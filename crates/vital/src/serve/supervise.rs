@@ -42,7 +42,11 @@ impl Supervisor {
             let ended = cluster.died().await;
             self.cluster = None;
             if !may_restart(&mut self.restarts, Instant::now()) {
-                return anyhow::Error::from(ended).context(format!("the private database ended {} times within {} s", RESTARTS_MAX + 1, WINDOW.as_secs()));
+                return anyhow::Error::from(ended).context(format!(
+                    "the private database ended {} times within {} s",
+                    RESTARTS_MAX + 1,
+                    WINDOW.as_secs()
+                ));
             }
             tracing::error!(%ended, "the private database ended and is started again");
             match database::start(&self.config, &self.folder).await {

@@ -44,21 +44,78 @@ pub(crate) struct Found {
 
 /// Words whose number or letter is a name and not a quantity.
 const MARKED: &[&str] = &[
-    "annex", "appendix", "article", "art", "arm", "category", "cfr", "chapter", "clause", "class", "criterion", "directive", "factor",
-    "form", "grade", "group", "guidance", "level", "module", "part", "phase", "principle", "rule", "schedule", "section", "stage", "step",
-    "subpart", "table", "tier", "title", "type", "usc", "version", "volume",
+    "annex",
+    "appendix",
+    "article",
+    "art",
+    "arm",
+    "category",
+    "cfr",
+    "chapter",
+    "clause",
+    "class",
+    "criterion",
+    "directive",
+    "factor",
+    "form",
+    "grade",
+    "group",
+    "guidance",
+    "level",
+    "module",
+    "part",
+    "phase",
+    "principle",
+    "rule",
+    "schedule",
+    "section",
+    "stage",
+    "step",
+    "subpart",
+    "table",
+    "tier",
+    "title",
+    "type",
+    "usc",
+    "version",
+    "volume",
 ];
 const MONTHS: [&str; 12] =
     ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
 const ORDINALS: [&str; 9] = ["second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
 const WORD_NUMBERS: &[(&str, u32)] = &[
-    ("zero", 0), ("one", 1), ("two", 2), ("three", 3), ("four", 4), ("five", 5), ("six", 6), ("seven", 7), ("eight", 8), ("nine", 9),
-    ("ten", 10), ("eleven", 11), ("twelve", 12), ("thirteen", 13), ("fourteen", 14), ("fifteen", 15), ("sixteen", 16), ("seventeen", 17),
-    ("eighteen", 18), ("nineteen", 19), ("twenty", 20), ("thirty", 30), ("forty", 40), ("fifty", 50), ("sixty", 60), ("seventy", 70),
-    ("eighty", 80), ("ninety", 90),
+    ("zero", 0),
+    ("one", 1),
+    ("two", 2),
+    ("three", 3),
+    ("four", 4),
+    ("five", 5),
+    ("six", 6),
+    ("seven", 7),
+    ("eight", 8),
+    ("nine", 9),
+    ("ten", 10),
+    ("eleven", 11),
+    ("twelve", 12),
+    ("thirteen", 13),
+    ("fourteen", 14),
+    ("fifteen", 15),
+    ("sixteen", 16),
+    ("seventeen", 17),
+    ("eighteen", 18),
+    ("nineteen", 19),
+    ("twenty", 20),
+    ("thirty", 30),
+    ("forty", 40),
+    ("fifty", 50),
+    ("sixty", 60),
+    ("seventy", 70),
+    ("eighty", 80),
+    ("ninety", 90),
 ];
 /// After these, "one" is a pronoun.
-const PRONOUN_AFTER: &[&str] = &["of", "another", "or", "can", "could", "should", "must", "may", "might", "is", "that", "who", "which", "by"];
+const PRONOUN_AFTER: &[&str] =
+    &["of", "another", "or", "can", "could", "should", "must", "may", "might", "is", "that", "who", "which", "by"];
 /// Before these, "one" is a pronoun or part of one.
 const PRONOUN_BEFORE: &[&str] = &["no", "any", "every", "each", "this", "that", "the", "which", "some", "another", "for", "only", "same"];
 
@@ -123,7 +180,8 @@ impl Reader<'_> {
             self.push(Figure::Mark { name: "title".into(), mark: token.code() + next.replace('.', "").as_str() }, at, at + 1);
             return at + 1;
         }
-        if let Some(ordinal) = token.text.strip_suffix("nd").or_else(|| token.text.strip_suffix("rd")).or_else(|| token.text.strip_suffix("th"))
+        if let Some(ordinal) =
+            token.text.strip_suffix("nd").or_else(|| token.text.strip_suffix("rd")).or_else(|| token.text.strip_suffix("th"))
             && ordinal.bytes().all(|b| b.is_ascii_digit())
         {
             self.push(Figure::Mark { name: "ordinal".into(), mark: ordinal.to_owned() }, at, at);
@@ -178,8 +236,7 @@ impl Reader<'_> {
     fn marks(&mut self, at: usize, name: &str) -> usize {
         let mut next = at + 1;
         let mut read = false;
-        loop {
-            let Some(token) = self.tokens.get(next) else { break };
+        while let Some(token) = self.tokens.get(next) {
             if !token.is_mark() || (read && (self.counts_something(next) || matches!(self.lower(next + 1), "cfr" | "usc"))) {
                 break;
             }

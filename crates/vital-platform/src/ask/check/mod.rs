@@ -26,15 +26,72 @@ const OVERLAP_MIN: f32 = 0.4;
 const MISSING_MAX: usize = 6;
 /// Endings of international non-proprietary names (WHO stem book) that hardly occur in other words.
 const DRUG_ENDINGS: &[&str] = &[
-    "mab", "tinib", "rafenib", "ciclib", "parib", "zomib", "statin", "prazole", "sartan", "olol", "cillin", "mycin", "gliptin",
-    "gliflozin", "glutide", "parin", "xaban", "gatran", "conazole", "caine", "cept", "dipine", "triptan", "setron", "lukast", "floxacin",
-    "cycline", "vir", "formin", "barbital", "azepam", "oxetine", "profen", "darone", "semide", "thiazide", "lisib", "denib", "leucel",
+    "mab",
+    "tinib",
+    "rafenib",
+    "ciclib",
+    "parib",
+    "zomib",
+    "statin",
+    "prazole",
+    "sartan",
+    "olol",
+    "cillin",
+    "mycin",
+    "gliptin",
+    "gliflozin",
+    "glutide",
+    "parin",
+    "xaban",
+    "gatran",
+    "conazole",
+    "caine",
+    "cept",
+    "dipine",
+    "triptan",
+    "setron",
+    "lukast",
+    "floxacin",
+    "cycline",
+    "vir",
+    "formin",
+    "barbital",
+    "azepam",
+    "oxetine",
+    "profen",
+    "darone",
+    "semide",
+    "thiazide",
+    "lisib",
+    "denib",
+    "leucel",
 ];
 /// Openings of sentences that speak about the answer itself.
 const META: &[&str] = &[
-    "the sources do not", "the sources say nothing", "the passages do not", "the provided", "the evidence does not", "none of the sources",
-    "i could not", "i cannot", "i can't", "i do not", "based on the", "here is", "here are", "below is", "below are", "in summary:",
-    "the following", "this answer", "note that the sources", "please ", "sources differ", "let me", "to summarise:", "to summarize:",
+    "the sources do not",
+    "the sources say nothing",
+    "the passages do not",
+    "the provided",
+    "the evidence does not",
+    "none of the sources",
+    "i could not",
+    "i cannot",
+    "i can't",
+    "i do not",
+    "based on the",
+    "here is",
+    "here are",
+    "below is",
+    "below are",
+    "in summary:",
+    "the following",
+    "this answer",
+    "note that the sources",
+    "please ",
+    "sources differ",
+    "let me",
+    "to summarise:",
+    "to summarize:",
 ];
 
 /// The result of a check.
@@ -113,7 +170,9 @@ fn unmatched(sentence: &str, ours: &[Found], theirs: &[Found]) -> Vec<String> {
         let choice = free.clone().find(same).or_else(|| free.clone().next());
         match choice {
             Some(at) => used[*at] = true,
-            None if candidates.is_empty() => missing.push(sentence[found.range.clone()].to_owned()),
+            None if candidates.is_empty() || matches!(found.figure, Figure::Number { unit: None, .. }) => {
+                missing.push(sentence[found.range.clone()].to_owned());
+            }
             None => repeated.push(sentence[found.range.clone()].to_owned()),
         }
     }

@@ -5,17 +5,60 @@ use vital_search::{TermSpan, content_spans, content_terms};
 
 /// Words that deny what follows them.
 const NEGATORS: &[&str] = &[
-    "not", "no", "never", "cannot", "without", "neither", "nor", "none", "nobody", "nothing", "unless", "except", "non", "isn't", "aren't",
-    "wasn't", "weren't", "don't", "doesn't", "didn't", "won't", "can't", "couldn't", "shouldn't", "needn't", "mustn't", "hasn't", "haven't",
+    "not",
+    "no",
+    "never",
+    "cannot",
+    "without",
+    "neither",
+    "nor",
+    "none",
+    "nobody",
+    "nothing",
+    "unless",
+    "except",
+    "non",
+    "isn't",
+    "aren't",
+    "wasn't",
+    "weren't",
+    "don't",
+    "doesn't",
+    "didn't",
+    "won't",
+    "can't",
+    "couldn't",
+    "shouldn't",
+    "needn't",
+    "mustn't",
+    "hasn't",
+    "haven't",
 ];
 /// Words with a denial inside, as stems; a plain negator on the other side can say the same.
-const DENYING_STEMS: &[&str] = &["exempt", "prohibit", "forbid", "exclud", "absenc", "refus", "declin", "deni", "reject", "lack", "avoid", "waiv", "ban", "bar"];
+const DENYING_STEMS: &[&str] =
+    &["exempt", "prohibit", "forbid", "exclud", "absenc", "refus", "declin", "deni", "reject", "lack", "avoid", "waiv", "ban", "bar"];
 /// Content terms after a negator that it reaches.
 const REACH: usize = 3;
 /// Words that become their opposite with `in`, `im` or `ir` before them.
 const OPPOSED: &[&str] = &[
-    "adequate", "complete", "sufficient", "effective", "valid", "eligible", "active", "dependent", "appropriate", "consistent", "correct",
-    "direct", "possible", "proper", "relevant", "reversible", "significant", "accurate",
+    "adequate",
+    "complete",
+    "sufficient",
+    "effective",
+    "valid",
+    "eligible",
+    "active",
+    "dependent",
+    "appropriate",
+    "consistent",
+    "correct",
+    "direct",
+    "possible",
+    "proper",
+    "relevant",
+    "reversible",
+    "significant",
+    "accurate",
 ];
 const OBLIGING: &[&str] = &["must", "shall", "required", "requires", "require", "mandatory", "obliged", "obligatory", "obligation"];
 const ALLOWING: &[&str] = &["may", "should", "can", "could", "might", "recommends", "recommended", "encouraged", "optional", "voluntary"];

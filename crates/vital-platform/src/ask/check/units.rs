@@ -16,19 +16,66 @@ pub(crate) struct Unit {
 /// Words that multiply the number before them, with their zeros.
 pub(super) const MULTIPLIERS: &[(&str, usize)] = &[("hundred", 2), ("thousand", 3), ("million", 6), ("billion", 9), ("bn", 9), ("m", 6)];
 
-const QUALIFIERS: &[(&str, &str)] =
-    &[("calendar", "calendar"), ("working", "working"), ("work", "working"), ("business", "working"), ("fda", "review"), ("review", "review")];
+const QUALIFIERS: &[(&str, &str)] = &[
+    ("calendar", "calendar"),
+    ("working", "working"),
+    ("work", "working"),
+    ("business", "working"),
+    ("fda", "review"),
+    ("review", "review"),
+];
 /// Words between number and unit that change nothing.
 const FILLERS: &[&str] = &["-", "–", "further", "additional", "consecutive", "full", "more", "other", "us"];
 
 const UNITS: &[(&str, &str)] = &[
-    ("day", "day"), ("days", "day"), ("week", "week"), ("weeks", "week"), ("month", "month"), ("months", "month"), ("year", "year"),
-    ("years", "year"), ("hour", "hour"), ("hours", "hour"), ("h", "hour"), ("minute", "minute"), ("minutes", "minute"), ("mg", "mg"),
-    ("milligram", "mg"), ("milligrams", "mg"), ("g", "g"), ("gram", "g"), ("grams", "g"), ("kg", "kg"), ("kilogram", "kg"),
-    ("kilograms", "kg"), ("µg", "µg"), ("μg", "µg"), ("mcg", "µg"), ("microgram", "µg"), ("micrograms", "µg"), ("ng", "ng"), ("ml", "ml"),
-    ("millilitre", "ml"), ("milliliter", "ml"), ("l", "l"), ("litre", "l"), ("liter", "l"), ("iu", "iu"), ("mmol", "mmol"), ("%", "%"),
-    ("percent", "%"), ("percentage", "%"), ("euro", "eur"), ("euros", "eur"), ("eur", "eur"), ("dollar", "usd"), ("dollars", "usd"),
-    ("usd", "usd"), ("pound", "gbp"), ("pounds", "gbp"), ("gbp", "gbp"),
+    ("day", "day"),
+    ("days", "day"),
+    ("week", "week"),
+    ("weeks", "week"),
+    ("month", "month"),
+    ("months", "month"),
+    ("year", "year"),
+    ("years", "year"),
+    ("hour", "hour"),
+    ("hours", "hour"),
+    ("h", "hour"),
+    ("minute", "minute"),
+    ("minutes", "minute"),
+    ("mg", "mg"),
+    ("milligram", "mg"),
+    ("milligrams", "mg"),
+    ("g", "g"),
+    ("gram", "g"),
+    ("grams", "g"),
+    ("kg", "kg"),
+    ("kilogram", "kg"),
+    ("kilograms", "kg"),
+    ("µg", "µg"),
+    ("μg", "µg"),
+    ("mcg", "µg"),
+    ("microgram", "µg"),
+    ("micrograms", "µg"),
+    ("ng", "ng"),
+    ("ml", "ml"),
+    ("millilitre", "ml"),
+    ("milliliter", "ml"),
+    ("l", "l"),
+    ("litre", "l"),
+    ("liter", "l"),
+    ("iu", "iu"),
+    ("mmol", "mmol"),
+    ("%", "%"),
+    ("percent", "%"),
+    ("percentage", "%"),
+    ("euro", "eur"),
+    ("euros", "eur"),
+    ("eur", "eur"),
+    ("dollar", "usd"),
+    ("dollars", "usd"),
+    ("usd", "usd"),
+    ("pound", "gbp"),
+    ("pounds", "gbp"),
+    ("gbp", "gbp"),
 ];
 
 /// The currency of a sign before a number.

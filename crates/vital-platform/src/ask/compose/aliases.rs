@@ -11,6 +11,28 @@ const SHORT_CHARS_MAX: usize = 10;
 const RULES_MAX: usize = 200;
 const ALSO: [&str; 4] = [" also called ", " also known as ", " also referred to as ", " abbreviated "];
 
+/// Abbreviations that everybody in the field uses and few documents spell out.
+const COMMON: &[(&str, &str)] = &[
+    ("CRO", "contract research organisation"),
+    ("CRO", "contract research organization"),
+    ("SAE", "serious adverse event"),
+    ("IRB", "institutional review board"),
+    ("IEC", "independent ethics committee"),
+    ("GCP", "good clinical practice"),
+    ("GMP", "good manufacturing practice"),
+    ("MAH", "marketing authorisation holder"),
+    ("TMF", "trial master file"),
+    ("SAP", "statistical analysis plan"),
+    ("HCP", "health care professional"),
+    ("HCP", "healthcare professional"),
+    ("RCT", "randomised controlled trial"),
+    ("RCT", "randomized controlled trial"),
+    ("ICF", "informed consent form"),
+    ("SmPC", "summary of product characteristics"),
+    ("IFU", "instructions for use"),
+    ("QMS", "quality management system"),
+];
+
 /// All of `from` together mean `to`.
 struct Rule {
     from: Vec<String>,
@@ -27,6 +49,9 @@ impl Aliases {
     /// Reads the abbreviations that some texts introduce.
     pub(crate) fn read<'t>(texts: impl Iterator<Item = &'t str>) -> Self {
         let mut aliases = Self::default();
+        for (short, long) in COMMON {
+            aliases.add(content_terms(long), content_terms(short));
+        }
         for text in texts {
             aliases.brackets(text);
             aliases.also_called(text);

@@ -5,15 +5,119 @@ use crate::ask::check::{Figure, figures};
 use std::collections::HashSet;
 use vital_search::content_terms;
 
-const OFTEN: &[&str] = &["annual", "annually", "yearly", "quarterly", "monthly", "weekly", "daily", "immediately", "promptly", "twice", "continuous"];
-const CONDITIONS: &[&str] = &["when", "if", "before", "after", "until", "since", "once", "only", "upon", "unless", "as soon as", "whenever", "earlier", "later", "at the time", "moment"];
-const AGENTS: &[&str] = &["sponsor", "manufacturer", "applicant", "investigator", "committee", "board", "agency", "authority", "authorities", "commission", "company", "holder", "institute", "association", "person", "people", "reviewer", "assessor", "member state", "body", "officer", "author", "physician", "professional", "council", "panel", "team", "organisation", "organization", "branch", "office", "group", "centers", "center", "user", "importer", "facility"];
-const MODALS: &[&str] = &["must", "may", "should", "not", "no", "required", "requires", "need", "needs", "recommended", "allowed", "allows", "permitted", "prohibited", "prohibits", "cannot", "never", "only", "exempt", "applies", "apply", "can", "mandatory", "voluntary"];
-const REASONS: &[&str] = &["because", "since", "so that", "therefore", "due to", "reason", "cannot", "neither", "assumes", "leads to", "in order to", "otherwise", "rather than", "bias"];
+const OFTEN: &[&str] =
+    &["annual", "annually", "yearly", "quarterly", "monthly", "weekly", "daily", "immediately", "promptly", "twice", "continuous"];
+const CONDITIONS: &[&str] = &[
+    "when",
+    "if",
+    "before",
+    "after",
+    "until",
+    "since",
+    "once",
+    "only",
+    "upon",
+    "unless",
+    "as soon as",
+    "whenever",
+    "earlier",
+    "later",
+    "at the time",
+    "moment",
+];
+const AGENTS: &[&str] = &[
+    "sponsor",
+    "manufacturer",
+    "applicant",
+    "investigator",
+    "committee",
+    "board",
+    "agency",
+    "authority",
+    "authorities",
+    "commission",
+    "company",
+    "holder",
+    "institute",
+    "association",
+    "person",
+    "people",
+    "reviewer",
+    "assessor",
+    "member state",
+    "body",
+    "officer",
+    "author",
+    "physician",
+    "professional",
+    "council",
+    "panel",
+    "team",
+    "organisation",
+    "organization",
+    "branch",
+    "office",
+    "group",
+    "centers",
+    "center",
+    "user",
+    "importer",
+    "facility",
+    "unit",
+    "owner",
+    "manager",
+    "director",
+    "department",
+    "responsible",
+];
+const MODALS: &[&str] = &[
+    "must",
+    "may",
+    "should",
+    "not",
+    "no",
+    "required",
+    "requires",
+    "need",
+    "needs",
+    "recommended",
+    "allowed",
+    "allows",
+    "permitted",
+    "prohibited",
+    "prohibits",
+    "cannot",
+    "never",
+    "only",
+    "exempt",
+    "applies",
+    "apply",
+    "can",
+    "mandatory",
+    "voluntary",
+];
+const REASONS: &[&str] = &[
+    "because",
+    "since",
+    "so that",
+    "therefore",
+    "due to",
+    "reason",
+    "cannot",
+    "neither",
+    "assumes",
+    "leads to",
+    "in order to",
+    "otherwise",
+    "rather than",
+    "bias",
+];
 const CONTRASTS: &[&str] = &["whereas", "while", "differs", "differ", "unlike", "instead", "rather than", "but", "versus", "compared with"];
-const METHODS: &[&str] = &["by ", "equals", "divide", "multiplied", "calculated", "formula", "uses", "using", "with ", "through", "steps", "first", "becomes"];
+const METHODS: &[&str] =
+    &["by ", "equals", "divide", "multiplied", "calculated", "formula", "uses", "using", "with ", "through", "steps", "first", "becomes"];
 /// Verbs that join a subject to its definition.
-const DEFINES: &[&str] = &[" is ", " are ", " means ", " mean ", " stands for ", " stand for ", " refers to ", " refer to ", " was ", " defines ", " denotes "];
+const DEFINES: &[&str] =
+    &[" is ", " are ", " means ", " mean ", " stands for ", " stand for ", " refers to ", " refer to ", " was ", " defines ", " denotes "];
 
 /// How far a sentence has the kind of answer asked for: 0, 0.5 or 1.
 pub(crate) fn typed(question: &Question, sentence: &str) -> f32 {
@@ -24,7 +128,15 @@ pub(crate) fn typed(question: &Question, sentence: &str) -> f32 {
     let unit = |kinds: &[&str]| any(&|f| matches!(f, Figure::Number { unit: Some(u), .. } if kinds.contains(&u.kind)));
     let duration = unit(&["day", "month", "hour", "minute"]);
     let date = any(&|f| matches!(f, Figure::Date { .. }));
-    let grade = |full: bool, half: bool| if full { 1.0 } else if half { 0.5 } else { 0.0 };
+    let grade = |full: bool, half: bool| {
+        if full {
+            1.0
+        } else if half {
+            0.5
+        } else {
+            0.0
+        }
+    };
     match question.asks {
         Asks::HowLong => grade(duration || has(OFTEN), date),
         Asks::When => grade(date || duration, has(CONDITIONS) || has(OFTEN)),
@@ -65,14 +177,29 @@ fn counts(question: &Question, sentence: &str) -> bool {
 /// Whether what the question is about stands before a verb of definition.
 fn defines(question: &Question, sentence: &str) -> bool {
     let Some(verb) = DEFINES.iter().filter_map(|v| sentence.find(v)).min() else { return false };
-    let subject: HashSet<String> = content_terms(&sentence[..verb]).into_iter().collect();
-    let narrow = question.terms.iter().filter(|t| t.kind != Kind::Soft);
-    let (mut hit, mut all) = (0, 0);
-    for term in narrow {
-        all += 1;
-        hit += usize::from(term.stems.iter().all(|s| subject.contains(s)));
-    }
-    hit > 0 && subject.len() <= 4 * hit.max(1) + 2 && (2 * hit >= all || question.asks == Asks::Comparison)
+    let before = &sentence[..verb];
+    let subject: Vec<String> = content_terms(before);
+    let narrow = || question.terms.iter().filter(|t| t.kind != Kind::Soft);
+    let all = narrow().count();
+    let hit = narrow().filter(|t| t.stems.iter().all(|s| subject.contains(s))).count();
+    // "Examples of X are …" defines nothing; "A long name (X) is …" does.
+    let leads = subject.first().is_some_and(|first| narrow().any(|t| t.stems.contains(first)));
+    let in_brackets = before.split('(').skip(1).any(|b| narrow().any(|t| b.starts_with(&t.surface)));
+    let short = subject.len() <= 4 * hit + 2;
+    hit > 0 && short && (leads || in_brackets) && (2 * hit >= all || question.asks == Asks::Comparison)
+}
+
+/// Whether a sentence speaks of a named special kind of what is asked about: a "Special 510(k)" where a 510(k) was asked for.
+pub(crate) fn narrows(question: &Question, sentence: &str) -> bool {
+    let asked: HashSet<&String> = question.terms.iter().flat_map(|t| &t.stems).collect();
+    question.terms.iter().filter(|t| t.kind == Kind::Anchor).any(|t| {
+        sentence.find(&t.surface).is_some_and(|at| {
+            let before = sentence[..at].trim_end().rsplit(' ').next().unwrap_or_default();
+            let opens = before.len() == sentence[..at].trim_end().len();
+            let named = before.len() > 3 && before.starts_with(char::is_uppercase) && before.chars().skip(1).all(char::is_lowercase);
+            named && !opens && content_terms(before).iter().all(|w| !asked.contains(w))
+        })
+    })
 }
 
 fn enumerates(lower: &str) -> bool {

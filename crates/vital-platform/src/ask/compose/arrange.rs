@@ -55,9 +55,10 @@ impl Material<'_> {
         ComposedBlock { kind: BlockKind::Point, sentences: vec![self.sentence(chosen)] }
     }
 
-    /// Points of the lead's own section follow it; the others stand under headings that say what they share.
+    /// Points of the lead's own section, and those of no special section, follow it; the others stand under headings that say what they share.
     fn groups(&self, leads: &[Chosen], points: &[&Chosen]) -> Vec<ComposedBlock> {
-        let own: HashSet<String> = leads.iter().filter_map(|c| self.section(c.index)).collect();
+        let mut own: HashSet<String> = leads.iter().filter_map(|c| self.section(c.index)).collect();
+        own.insert(String::new());
         let mut groups: Vec<(String, Vec<&Chosen>)> = Vec::new();
         for point in points {
             let name = self.section(point.index).unwrap_or_default();
@@ -70,7 +71,8 @@ impl Material<'_> {
         for (_, group) in groups.iter().filter(|(n, _)| own.contains(n)) {
             blocks.extend(self.in_order(group));
         }
-        let (headed, loose): (Vec<_>, Vec<_>) = groups.iter().filter(|(n, _)| !own.contains(n)).partition(|(n, g)| !n.is_empty() && g.len() >= GROUP_MIN);
+        let (headed, loose): (Vec<_>, Vec<_>) =
+            groups.iter().filter(|(n, _)| !own.contains(n)).partition(|(n, g)| !n.is_empty() && g.len() >= GROUP_MIN);
         for (name, group) in headed {
             blocks.push(heading(name));
             blocks.extend(self.in_order(group));

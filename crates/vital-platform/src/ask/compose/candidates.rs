@@ -20,7 +20,29 @@ const SENTENCE_BYTES: Range<usize> = 25..600;
 /// A sentence longer than this is cut at a semicolon.
 const TRIM_BYTES: usize = 320;
 /// Words that lean on the sentence before.
-const LEANING: &[&str] = &["it", "this", "these", "those", "they", "such", "its", "their", "he", "she", "that", "however", "therefore", "thus", "otherwise", "moreover", "furthermore", "additionally", "consequently", "similarly", "instead"];
+const LEANING: &[&str] = &[
+    "it",
+    "this",
+    "these",
+    "those",
+    "they",
+    "such",
+    "its",
+    "their",
+    "he",
+    "she",
+    "that",
+    "however",
+    "therefore",
+    "thus",
+    "otherwise",
+    "moreover",
+    "furthermore",
+    "additionally",
+    "consequently",
+    "similarly",
+    "instead",
+];
 /// A tail that begins like this limits what stands before it and must not be cut off.
 const LIMITING: &[&str] = &["unless", "except", "but", "however", "only", "provided", "not", "otherwise", "if", "although"];
 
@@ -74,7 +96,10 @@ fn of_passage(index: usize, evidence: &Evidence) -> Vec<CandidateSentence> {
             continue;
         }
         let mut range = part.clone();
-        if let Some(previous) = before.replace(part.clone()).filter(|p| leans(text) && part.end - p.start < SENTENCE_BYTES.end && !body[p.end..part.start].contains('\n')) {
+        if let Some(previous) = before
+            .replace(part.clone())
+            .filter(|p| leans(text) && part.end - p.start < SENTENCE_BYTES.end && !body[p.end..part.start].contains('\n'))
+        {
             range.start = previous.start;
         }
         range.end = trimmed_end(body, &range);

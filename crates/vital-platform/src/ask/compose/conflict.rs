@@ -14,13 +14,21 @@ use vital_search::content_spans;
 const SUBJECT_MIN: f32 = 0.6;
 
 /// Pairs of candidates that contradict one another.
-pub(crate) fn conflicts(evidence: &[Evidence], candidates: &[CandidateSentence], relevance: &[Relevance], among: &[usize]) -> Vec<(usize, usize)> {
+pub(crate) fn conflicts(
+    evidence: &[Evidence],
+    candidates: &[CandidateSentence],
+    relevance: &[Relevance],
+    among: &[usize],
+) -> Vec<(usize, usize)> {
     let mut pairs = Vec::new();
     for (position, a) in among.iter().enumerate() {
         for b in &among[position + 1..] {
             let documents = (evidence.get(candidates[*a].evidence), evidence.get(candidates[*b].evidence));
             let apart = matches!(documents, (Some(x), Some(y)) if x.document != y.document);
-            if apart && jaccard(&relevance[*a].terms, &relevance[*b].terms) >= 0.35 && contradict(&candidates[*a].text, &candidates[*b].text) {
+            if apart
+                && jaccard(&relevance[*a].terms, &relevance[*b].terms) >= 0.35
+                && contradict(&candidates[*a].text, &candidates[*b].text)
+            {
                 pairs.push((*a, *b));
             }
         }
@@ -38,9 +46,9 @@ fn contradict(a: &str, b: &str) -> bool {
         return false;
     }
     let (a_numbers, b_numbers) = (measures(a), measures(b));
-    let other_number = a_numbers.iter().any(|(unit, value)| {
-        b_numbers.iter().any(|(u, _)| u == unit) && !b_numbers.contains(&(*unit, value.clone()))
-    }) && b_numbers.iter().any(|n| !a_numbers.contains(n));
+    let other_number =
+        a_numbers.iter().any(|(unit, value)| b_numbers.iter().any(|(u, _)| u == unit) && !b_numbers.contains(&(*unit, value.clone())))
+            && b_numbers.iter().any(|n| !a_numbers.contains(n));
     other_number || denies(a) != denies(b)
 }
 
@@ -58,5 +66,7 @@ fn measures(text: &str) -> Vec<(&'static str, String)> {
 
 fn denies(text: &str) -> bool {
     let lower = text.to_lowercase();
-    lower.split(|c: char| !c.is_alphabetic()).any(|w| matches!(w, "not" | "no" | "never" | "cannot" | "prohibited" | "prohibits" | "forbidden"))
+    lower
+        .split(|c: char| !c.is_alphabetic())
+        .any(|w| matches!(w, "not" | "no" | "never" | "cannot" | "prohibited" | "prohibits" | "forbidden"))
 }

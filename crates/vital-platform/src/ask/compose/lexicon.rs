@@ -27,7 +27,7 @@ const GROUPS: &[&str] = &[
     "product compound substance",
     "pathway route",
     "europe european eu union",
-    "us usa america american united",
+    "US usa america american united",
     "uk britain british england",
     "germany german",
     "japan japanese",
@@ -46,6 +46,7 @@ const GROUPS: &[&str] = &[
     "instrument tool questionnaire",
     "trial study investigation",
     "price cost",
+    "review decide decision process",
     "sponsor company applicant firm manufacturer",
     "agency authority regulator",
     "effective efficacy effectiveness",
@@ -85,7 +86,7 @@ const SOFT: &str = "able account actually allow also amount answer any apply app
     reach really receive regard relate relevant require respect result right rule same say see set several short show similar simple size someone something sort soon \
     special specific start state still subject suitable take talk tell term thing think time today together topic true try turn two type under understand use usual \
     usually various versus view want way well what whole whom within without word work worth would write wrong year yes yet please versus vs thank explain \
-    currently actually exactly fresh light lighter reason judge apply come keep fall stand remain stay build demand trigger want anything anyone his her own before begin while take over";
+    currently actually exactly fresh light lighter reason judge apply come keep fall stand remain stay build demand trigger want back hand anything anyone his her own before begin while take over";
 
 fn stems(words: &str) -> impl Iterator<Item = String> + '_ {
     words.split_whitespace().flat_map(content_terms)

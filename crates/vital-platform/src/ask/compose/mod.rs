@@ -23,6 +23,8 @@ mod shortfall;
 mod sufficiency;
 
 #[cfg(test)]
+mod library_tests;
+#[cfg(test)]
 mod tests;
 
 use super::answer::BlockKind;
@@ -81,7 +83,13 @@ pub enum Composition {
 
 /// Answers a question from candidate sentences. `earlier` are the questions before it in the conversation, oldest first.
 #[must_use]
-pub fn compose(question: &str, earlier: &[&str], evidence: &[Evidence], candidates: &[CandidateSentence], vectors: Option<&SentenceVectors>) -> Composition {
+pub fn compose(
+    question: &str,
+    earlier: &[&str],
+    evidence: &[Evidence],
+    candidates: &[CandidateSentence],
+    vectors: Option<&SentenceVectors>,
+) -> Composition {
     if is_patient_specific(question) {
         return Composition::InsufficientEvidence(Shortfall::patient_specific());
     }
@@ -94,7 +102,7 @@ pub fn compose(question: &str, earlier: &[&str], evidence: &[Evidence], candidat
     match sufficiency::judge(&question, &relevance) {
         Err(lack) => Composition::InsufficientEvidence(Shortfall::of(lack, evidence)),
         Ok(carrying) => {
-            let (leads, points) = select::select(&question, evidence, candidates, &relevance, &carrying);
+            let (leads, points) = select::select(&question, candidates, &relevance, &carrying);
             let material = Material { question: &question, evidence, candidates, relevance: &relevance };
             Composition::Answer(material.blocks(&leads, &points))
         }

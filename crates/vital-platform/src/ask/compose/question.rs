@@ -69,7 +69,6 @@ pub(crate) struct Term {
 /// A question as the composer sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
-    pub(crate) text: String,
     pub(crate) asks: Asks,
     pub(crate) terms: Vec<Term>,
     /// The sides of a comparison, as indexes of terms.
@@ -83,32 +82,31 @@ impl Question {
         let asks = asks(&text[core.clone()], text);
         let mut terms = read_terms(text, &core, asks);
         let own = terms.iter().filter(|t| t.kind != Kind::Soft).count();
-        if own < 3 && is_follow_up(text, own)
+        if own < 3
+            && is_follow_up(text, own)
             && let Some(last) = earlier.last()
         {
             let whole = 0..last.len();
             for mut term in read_terms(last, &whole, Asks::Open) {
                 if !terms.iter().any(|t| t.stems == term.stems) {
-                    term.weight *= 0.6;
+                    term.weight *= 0.25;
                     term.kind = if term.kind == Kind::Anchor { Kind::Plain } else { term.kind };
                     terms.push(term);
                 }
             }
         }
         let sides = if asks == Asks::Comparison { sides(text, &terms) } else { Vec::new() };
-        Self { text: text.to_owned(), asks, terms, sides }
-    }
-
-    /// Sum of the weights.
-    pub(crate) fn weight(&self) -> f32 {
-        self.terms.iter().map(|t| t.weight).sum::<f32>().max(f32::EPSILON)
+        Self { asks, terms, sides }
     }
 }
 
 fn is_follow_up(text: &str, own: usize) -> bool {
     let lower = text.trim().to_lowercase();
-    own == 0 || ["and ", "what about", "how about", "or ", "but ", "why", "also"].iter().any(|s| lower.starts_with(s))
-        || lower.split(|c: char| !c.is_alphabetic()).any(|w| matches!(w, "it" | "they" | "that" | "this" | "those" | "these" | "there" | "them" | "its" | "their"))
+    own == 0
+        || ["and ", "what about", "how about", "or ", "but ", "why", "also"].iter().any(|s| lower.starts_with(s))
+        || lower
+            .split(|c: char| !c.is_alphabetic())
+            .any(|w| matches!(w, "it" | "they" | "that" | "this" | "those" | "these" | "there" | "them" | "its" | "their"))
 }
 
 /// The sentence that asks; what stands before it is the situation.
@@ -118,7 +116,9 @@ fn core(text: &str) -> Range<usize> {
     let part = asking.or(parts.last()).cloned().unwrap_or(0..text.len());
     let body = &text[part.clone()];
     match body.find(": ") {
-        Some(colon) if body[..colon].split_whitespace().count() >= 6 && body[colon..].split_whitespace().count() >= 4 => part.start + colon + 2..part.end,
+        Some(colon) if body[..colon].split_whitespace().count() >= 6 && body[colon..].split_whitespace().count() >= 4 => {
+            part.start + colon + 2..part.end
+        }
         _ => part,
     }
 }
@@ -128,16 +128,65 @@ fn asks(core: &str, whole: &str) -> Asks {
     let all = whole.to_lowercase();
     let has = |list: &[&str]| list.iter().any(|w| lower.contains(w));
     let first = lower.split_whitespace().next().unwrap_or_default();
-    if has(&[" difference", " differ", " versus ", " vs ", " vs. ", " compared ", " distinguish", " rather than ", " contrast"]) || all.contains(" versus ") || all.contains(" vs ") {
+    if has(&[" difference", " differ", " versus ", " vs ", " vs. ", " compared ", " distinguish", " rather than ", " contrast"])
+        || all.contains(" versus ")
+        || all.contains(" vs ")
+    {
         return Asks::Comparison;
     }
-    if has(&[" fee ", " fees ", " cost ", " costs of ", " charge ", " charges ", " price ", " how much does", " how much is", " fine ", " penalty ", " salary "]) && !has(&["who ", " discount", " relief", " waive"]) {
+    if has(&[
+        " fee ",
+        " fees ",
+        " cost ",
+        " costs of ",
+        " charge ",
+        " charges ",
+        " price ",
+        " how much does",
+        " how much is",
+        " fine ",
+        " penalty ",
+        " salary ",
+    ]) && !has(&["who ", " discount", " relief", " waive"])
+    {
         return Asks::HowMuch;
     }
-    if has(&[" how long", " how quickly", " how soon", " how fast", " deadline", " within what", " how many days", " how many months", " how many years", " how many weeks", " how often", " how frequent", " what period", " time limit", " timeline", " for what period"]) {
+    if has(&[
+        " how long",
+        " how quickly",
+        " how soon",
+        " how fast",
+        " deadline",
+        " within what",
+        " how many days",
+        " how many months",
+        " how many years",
+        " how many weeks",
+        " how often",
+        " how frequent",
+        " what period",
+        " time limit",
+        " timeline",
+        " for what period",
+    ]) {
         return Asks::HowLong;
     }
-    if has(&[" how many", " how large", " how big", " how high", " how rare", " what percentage", " what share", " what number", " how much", " what rate", " how old", " what size", " what sample size", " what dose"]) {
+    if has(&[
+        " how many",
+        " how large",
+        " how big",
+        " how high",
+        " how rare",
+        " what percentage",
+        " what share",
+        " what number",
+        " how much",
+        " what rate",
+        " how old",
+        " what size",
+        " what sample size",
+        " what dose",
+    ]) {
         return Asks::HowMany;
     }
     if has(&[" when ", " until when", " by when", " since when", " from what date", " what date", " from when"]) {
@@ -149,14 +198,44 @@ fn asks(core: &str, whole: &str) -> Asks {
     if has(&[" why ", " for what reason", " what reason"]) && !lower.contains(" reasons ") {
         return Asks::Why;
     }
-    let list_words = [" steps", " list ", " kinds", " types", " sorts", " parts", " elements", " criteria", " reasons", " levels", " strategies", " which characteristics", " principles", " methods", " requirements", " contents", " factors", " views", " conditions", " examples", " categories", " phases", " stages", " domains", " components", " documents"];
+    let list_words = [
+        " steps",
+        " list ",
+        " kinds",
+        " types",
+        " sorts",
+        " parts",
+        " elements",
+        " criteria",
+        " reasons",
+        " levels",
+        " strategies",
+        " which characteristics",
+        " principles",
+        " methods",
+        " requirements",
+        " contents",
+        " factors",
+        " views",
+        " conditions",
+        " examples",
+        " categories",
+        " phases",
+        " stages",
+        " domains",
+        " components",
+        " documents",
+    ];
     if has(&list_words) {
         return Asks::List;
     }
     if has(&[" what is ", " what are ", " what's ", " stand for", " mean ", " definition", " define ", " explain ", " meant by"]) {
         return Asks::Definition;
     }
-    if matches!(first, "do" | "does" | "did" | "is" | "are" | "can" | "may" | "must" | "should" | "could" | "will" | "would" | "has" | "have" | "need") {
+    if matches!(
+        first,
+        "do" | "does" | "did" | "is" | "are" | "can" | "may" | "must" | "should" | "could" | "will" | "would" | "has" | "have" | "need"
+    ) {
         return Asks::Whether;
     }
     if has(&[" how "]) { Asks::How } else { Asks::Open }
@@ -181,7 +260,9 @@ fn read_terms(text: &str, core: &Range<usize>, asks: Asks) -> Vec<Term> {
     let focus = focus(text, core);
     let spans = content_spans(text);
     for (index, span) in spans.iter().enumerate() {
-        let part_of_whole = spans.iter().enumerate().any(|(o, other)| o != index && other.range.len() > span.range.len() && other.range.start <= span.range.start && span.range.end <= other.range.end);
+        let part_of_whole = spans.iter().enumerate().any(|(o, other)| {
+            o != index && other.range.len() > span.range.len() && other.range.start <= span.range.start && span.range.end <= other.range.end
+        });
         if covered.contains(&span.range.start) || part_of_whole {
             continue;
         }
@@ -198,9 +279,16 @@ fn read_terms(text: &str, core: &Range<usize>, asks: Asks) -> Vec<Term> {
             Kind::Plain
         };
         let inside = core.contains(&span.range.start);
-        let base = match kind { Kind::Anchor | Kind::Focus => 1.0, Kind::Plain => 0.8, Kind::Soft => 0.2 };
+        let base = match kind {
+            Kind::Anchor | Kind::Focus => 1.0,
+            Kind::Plain => 0.8,
+            Kind::Soft => 0.2,
+        };
         let (kind, weight) = if inside { (kind, base) } else { (if kind == Kind::Soft { kind } else { Kind::Plain }, base * 0.4) };
-        push(&mut terms, Term { surface: surface.to_owned(), stems: vec![span.term.clone()], kind, weight, group: lexicon::group(&span.term) });
+        push(
+            &mut terms,
+            Term { surface: surface.to_owned(), stems: vec![span.term.clone()], kind, weight, group: lexicon::group(&span.term) },
+        );
     }
     terms
 }
@@ -247,7 +335,7 @@ fn name_runs(words: &[Word]) -> Vec<Range<usize>> {
     let mut start = 0;
     while start < words.len() {
         let mut end = start;
-        while end < words.len() && words[end].capital && (end == start || !words[end].opens) && !(words[end].opens && end == start) {
+        while end < words.len() && words[end].capital && !words[end].opens {
             end += 1;
         }
         if end - start >= 2 {
@@ -272,8 +360,13 @@ fn is_anchor(surface: &str, sentence_start: bool) -> bool {
 
 /// The noun that is asked for: the last word of the group after "what is the", "which", "how many" up to the next small word.
 fn focus(text: &str, core: &Range<usize>) -> Option<Range<usize>> {
-    const OPENINGS: &[&str] = &["what is the ", "what are the ", "what was the ", "who is the ", "how many ", "what's the ", "how much is the ", "what "];
-    const BORDERS: &[&str] = &["of", "for", "in", "to", "that", "which", "on", "under", "do", "does", "did", "is", "are", "was", "were", "has", "have", "had", "should", "must", "may", "can", "will", "at", "by", "from", "with", "when", "if", "after", "a", "the", "an", "need", "needs", "apply", "applies", "and", "between", "counts", "need", "should"];
+    const OPENINGS: &[&str] =
+        &["what is the ", "what are the ", "what was the ", "who is the ", "how many ", "what's the ", "how much is the ", "what "];
+    const BORDERS: &[&str] = &[
+        "of", "for", "in", "to", "that", "which", "on", "under", "do", "does", "did", "is", "are", "was", "were", "has", "have", "had",
+        "should", "must", "may", "can", "will", "at", "by", "from", "with", "when", "if", "after", "a", "the", "an", "need", "needs",
+        "apply", "applies", "and", "between", "counts", "need", "should",
+    ];
     let body = &text[core.clone()];
     let lower = body.to_ascii_lowercase();
     let (at, opening) = OPENINGS.iter().filter_map(|o| lower.find(o).map(|at| (at, *o))).max_by_key(|(_, o)| o.len())?;

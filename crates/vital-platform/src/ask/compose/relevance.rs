@@ -1,22 +1,26 @@
 //! How well a sentence answers a question: its words, the words around it, its meaning, and whether it has the kind of answer asked for.
 
+use super::SentenceVectors;
 use super::aliases::Aliases;
+use super::answering;
 use super::candidates::CandidateSentence;
 use super::lexicon::{self, Group};
 use super::question::{Asks, Kind, Question, Term};
-use super::SentenceVectors;
-use super::answering;
 use crate::knowledge::Evidence;
 use std::collections::HashSet;
 use vital_documents::sentences;
 use vital_search::content_terms;
 
-/// What a term counts by where it stands: in the sentence, in the title or a heading, elsewhere in the passage.
+/// What a term counts by where it stands: in the sentence, in the title or a heading, elsewhere in the passage or the document.
 const IN_SENTENCE: f32 = 1.0;
 const IN_HEADING: f32 = 0.75;
 const IN_PASSAGE: f32 = 0.4;
+/// In another passage of the same document.
+const IN_DOCUMENT: f32 = 0.25;
 /// What another word for it counts.
 const BY_GROUP: f32 = 0.85;
+/// What a sentence loses that speaks of a special kind of the thing asked about.
+const NARROWED: f32 = 0.16;
 /// Cosines of unrelated and of matching sentences under small sentence models.
 const COSINE: std::ops::Range<f32> = 0.15..0.75;
 
@@ -90,7 +94,12 @@ pub(crate) fn aliases(evidence: &[Evidence]) -> Aliases {
 }
 
 /// Weighs every candidate.
-pub(crate) fn weigh(question: &Question, evidence: &[Evidence], candidates: &[CandidateSentence], vectors: Option<&SentenceVectors>) -> Vec<Relevance> {
+pub(crate) fn weigh(
+    question: &Question,
+    evidence: &[Evidence],
+    candidates: &[CandidateSentence],
+    vectors: Option<&SentenceVectors>,
+) -> Vec<Relevance> {
     let aliases = aliases(evidence);
     let around: Vec<Surroundings> = evidence.iter().map(|e| Surroundings::of(e, &aliases)).collect();
     let words: Vec<Words> = candidates.iter().map(|c| Words::of(&c.text, &aliases)).collect();
@@ -100,7 +109,10 @@ pub(crate) fn weigh(question: &Question, evidence: &[Evidence], candidates: &[Ca
     for (index, candidate) in candidates.iter().enumerate() {
         let Some(surroundings) = around.get(candidate.evidence) else { continue };
         let own: Vec<f32> = question.terms.iter().map(|t| words[index].credit(t) * IN_SENTENCE).collect();
-        let credits: Vec<f32> = question.terms.iter().zip(&own).map(|(t, own)| own.max(surroundings.credit(t))).collect();
+        let document = evidence[candidate.evidence].document;
+        let relatives: Vec<&Surroundings> = evidence.iter().zip(&around).filter(|(e, _)| e.document == document).map(|(_, s)| s).collect();
+        let near = |t: &Term| relatives.iter().map(|s| s.credit(t)).fold(0.0, f32::max).min(IN_DOCUMENT).max(surroundings.credit(t));
+        let credits: Vec<f32> = question.terms.iter().zip(&own).map(|(t, own)| own.max(near(t))).collect();
         let cosine = vectors.and_then(|v| v.cosine(index));
         let typed = answering::typed(question, &candidate.text);
         let passage = evidence[candidate.evidence].score / top;
@@ -115,6 +127,7 @@ pub(crate) fn weigh(question: &Question, evidence: &[Evidence], candidates: &[Ca
             Some(c) => 0.40 * words_part + 0.33 * scaled(c) + 0.17 * typed + 0.10 * passage,
             None => 0.68 * words_part + 0.20 * typed + 0.12 * passage,
         };
+        let score = score - if answering::narrows(question, &candidate.text) { NARROWED } else { 0.0 };
         let terms = content_terms(&candidate.text).into_iter().collect();
         found.push(Relevance { score, reach: share(&credits, &flat), own: share(&own, &flat), cosine, typed, credits, terms });
     }

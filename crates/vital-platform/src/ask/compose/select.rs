@@ -4,7 +4,6 @@ use super::candidates::CandidateSentence;
 use super::question::{Asks, Kind, Question};
 use super::relevance::Relevance;
 use crate::ask::check::{Figure, figures};
-use crate::knowledge::Evidence;
 use std::collections::HashSet;
 
 /// Share of common terms from which two sentences say the same.
@@ -15,6 +14,8 @@ const POINT_SHARE_MIN: f32 = 0.62;
 const REDUNDANCY: f32 = 0.25;
 /// What a sentence of a passage already used is worth more: it goes on where the lead began.
 const SAME_SECTION: f32 = 0.03;
+/// The same where parts are asked for: they stand side by side and are alike.
+const SAME_LIST: f32 = 0.12;
 
 /// A chosen sentence: the candidate and those that say the same.
 #[derive(Clone, Debug)]
@@ -24,8 +25,13 @@ pub(crate) struct Chosen {
 }
 
 /// Chooses the lead, one sentence or, in a comparison, one for each side, and the points. `carrying` can answer, best first.
-pub(crate) fn select(question: &Question, evidence: &[Evidence], candidates: &[CandidateSentence], relevance: &[Relevance], carrying: &[usize]) -> (Vec<Chosen>, Vec<Chosen>) {
-    let mut picker = Picker { question, evidence, candidates, relevance, chosen: Vec::new() };
+pub(crate) fn select(
+    question: &Question,
+    candidates: &[CandidateSentence],
+    relevance: &[Relevance],
+    carrying: &[usize],
+) -> (Vec<Chosen>, Vec<Chosen>) {
+    let mut picker = Picker { question, candidates, relevance, chosen: Vec::new() };
     let leads = picker.leads(carrying);
     let lead_score = leads.iter().map(|i| relevance[*i].score).fold(0.0, f32::max);
     for lead in &leads {
@@ -50,7 +56,6 @@ fn most_sentences(asks: Asks) -> usize {
 
 struct Picker<'a> {
     question: &'a Question,
-    evidence: &'a [Evidence],
     candidates: &'a [CandidateSentence],
     relevance: &'a [Relevance],
     chosen: Vec<Chosen>,
@@ -83,30 +88,32 @@ impl Picker<'_> {
     /// Takes a candidate with all that say the same in other documents.
     fn take(&mut self, index: usize) {
         let others = (0..self.candidates.len()).filter(|i| *i != index && self.says_same(*i, index));
-        let foreign = others.filter(|i| self.document(*i) != self.document(index) && self.candidates[*i].text != self.candidates[index].text || self.candidates[*i].evidence != self.candidates[index].evidence);
-        let same = foreign.take(3).collect();
+        let same = others.take(3).collect();
         self.chosen.push(Chosen { index, same });
-    }
-
-    fn document(&self, index: usize) -> Option<vital_kernel::DocumentId> {
-        self.evidence.get(self.candidates[index].evidence).map(|e| e.document)
     }
 
     fn says_same(&self, a: usize, b: usize) -> bool {
         let (a_terms, b_terms) = (&self.relevance[a].terms, &self.relevance[b].terms);
-        jaccard(a_terms, b_terms) >= SAME_MIN && same_figures(&self.candidates[a].text, &self.candidates[b].text)
+        self.candidates[a].evidence != self.candidates[b].evidence
+            && jaccard(a_terms, b_terms) >= SAME_MIN
+            && same_figures(&self.candidates[a].text, &self.candidates[b].text)
     }
 
     /// The best further sentence, if one is good enough.
     fn next(&self, lead_score: f32) -> Option<usize> {
+        let list = self.question.asks == Asks::List;
+        let (redundancy, going_on) = if list { (0.0, SAME_LIST) } else { (REDUNDANCY, SAME_SECTION) };
         let worth = |i: usize| {
             let relevance = &self.relevance[i];
             let likeness = self.chosen.iter().map(|c| jaccard(&relevance.terms, &self.relevance[c.index].terms)).fold(0.0, f32::max);
             let near = self.chosen.iter().any(|c| self.candidates[c.index].evidence == self.candidates[i].evidence);
-            relevance.score - REDUNDANCY * (likeness - 0.4).max(0.0) + if near { SAME_SECTION } else { 0.0 }
+            relevance.score - redundancy * (likeness - 0.4).max(0.0) + if near { going_on } else { 0.0 }
         };
         let fits = |i: &usize| {
-            let fresh = !self.chosen.iter().any(|c| c.index == *i || c.same.contains(i) || overlaps(&self.candidates[c.index], &self.candidates[*i]));
+            let fresh = !self
+                .chosen
+                .iter()
+                .any(|c| c.index == *i || c.same.contains(i) || overlaps(&self.candidates[c.index], &self.candidates[*i]));
             fresh && !self.chosen.iter().any(|c| self.says_same(c.index, *i)) && self.on_subject(*i)
         };
         let best = (0..self.candidates.len()).filter(fits).map(|i| (i, worth(i))).max_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -132,7 +139,9 @@ pub(crate) fn jaccard(a: &HashSet<String>, b: &HashSet<String>) -> f32 {
 }
 
 fn same_figures(a: &str, b: &str) -> bool {
-    let read = |s: &str| figures(s).into_iter().map(|f| f.figure).filter(|f| matches!(f, Figure::Number { .. } | Figure::Date { .. })).collect::<Vec<_>>();
+    let read = |s: &str| {
+        figures(s).into_iter().map(|f| f.figure).filter(|f| matches!(f, Figure::Number { .. } | Figure::Date { .. })).collect::<Vec<_>>()
+    };
     let (a, b) = (read(a), read(b));
     a.iter().all(|f| b.contains(f)) && b.iter().all(|f| a.contains(f))
 }

@@ -59,7 +59,8 @@ impl Shortfall {
             missing_terms: Vec::new(),
             would_help: vec![
                 "Please speak to the treating physician or a pharmacist; in an emergency call the local emergency number.".to_owned(),
-                "Questions on regulations, evidence, methods and product information without reference to one person are welcome.".to_owned(),
+                "Questions on regulations, evidence, methods and product information without reference to one person are welcome."
+                    .to_owned(),
             ],
         }
     }
@@ -74,14 +75,18 @@ impl Shortfall {
     #[must_use]
     pub fn blocks(&self) -> Vec<ComposedBlock> {
         let lead = match self.reason {
-            Reason::PatientSpecific => "This is software for life-science professionals, not a medical device: it gives no diagnosis or treatment advice on a particular person.",
+            Reason::PatientSpecific => {
+                "This is software for life-science professionals, not a medical device: it gives no diagnosis or treatment advice on a particular person."
+            }
             Reason::NothingFound => "I found nothing on this in the sources I may read, so I do not answer.",
             Reason::TermsMissing | Reason::FigureMissing => "The sources I may read do not hold enough to answer this, so I do not answer.",
         };
         let mut blocks = vec![block(BlockKind::Lead, lead.to_owned())];
         if self.reason != Reason::PatientSpecific {
             let detail = match (self.reason, self.missing_terms.is_empty()) {
-                (Reason::FigureMissing, _) => " They speak about the subject, but none of them states the figure that is asked for.".to_owned(),
+                (Reason::FigureMissing, _) => {
+                    " They speak about the subject, but none of them states the figure that is asked for.".to_owned()
+                }
                 (_, false) => format!(" Not found there: {}.", self.missing_terms.join(", ")),
                 _ => String::new(),
             };

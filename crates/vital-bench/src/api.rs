@@ -1,0 +1,227 @@
+//! What a person's browser does, over the same HTTP API: set up, sign in, upload, ask, search.
+
+use crate::{
+    samples::ms,
+    server::{Server, http_client},
+    stream::Lines,
+};
+use anyhow::{Context as _, ensure};
+use reqwest::{Method, RequestBuilder, multipart};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// The administrator of the temporary data folder.
+const EMAIL: &str = "bench@example.org";
+const PASSWORD: &str = "measured with a stopwatch";
+/// How often background work of the server is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Longest wait for background work to go on: without progress for this long, something is wrong.
+const STUCK: Duration = Duration::from_secs(180);
+/// Documents of one page of the list.
+const PAGE: usize = 200;
+
+/// A signed-in client.
+#[derive(Clone)]
+pub(crate) struct Api {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+/// When the parts of an answer came, in milliseconds after the question began to be sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    /// The first event, whatever it is.
+    pub(crate) first_event_ms: f64,
+    /// The first event that carries text of the answer.
+    pub(crate) first_token_ms: f64,
+    /// The event `done`.
+    pub(crate) done_ms: f64,
+}
+
+impl Api {
+    /// Creates the organisation and its administrator through the one-time link, and signs in.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn set_up(server: &Server) -> anyhow::Result<Self> {
+        let http = http_client()?;
+        let form = [
+            ("token", server.setup_token().await?.as_str()),
+            ("organisation", "Bench"),
+            ("display_name", "Bench"),
+            ("email", EMAIL),
+            ("password", PASSWORD),
+        ]
+        .map(|(name, value)| format!("{name}={}", value.replace('@', "%40").replace(' ', "+")))
+        .join("&");
+        let request = http.post(format!("{}/setup", server.base())).header("content-type", "application/x-www-form-urlencoded").body(form);
+        let response = request.send().await?;
+        ensure!(response.status().is_redirection(), "set-up was refused with status {}", response.status());
+        let api = Self { http, base: server.base().to_owned(), token: String::new() };
+        api.at(server).await
+    }
+
+    /// The same person on another start of the server.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn at(&self, server: &Server) -> anyhow::Result<Self> {
+        let mut api = Self { base: server.base().to_owned(), ..self.clone() };
+        let request = api.http.post(format!("{}/api/v1/session", api.base)).json(&json!({ "email": EMAIL, "password": PASSWORD }));
+        let session: Value = value(request).await?;
+        api.token = session["token"].as_str().context("signing in returned no token")?.to_owned();
+        Ok(api)
+    }
+
+    /// Signs in on a server that was set up in an earlier start.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn sign_in(server: &Server) -> anyhow::Result<Self> {
+        Self { http: http_client()?, base: String::new(), token: String::new() }.at(server).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+    }
+
+    /// Reads a page or a resource to its end and returns how long it took, in milliseconds.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<f64> {
+        let begun = Instant::now();
+        let response = self.request(Method::GET, path).send().await?;
+        let status = response.status();
+        response.bytes().await?;
+        ensure!(status.is_success(), "GET {path} came with status {status}");
+        Ok(ms(begun.elapsed()))
+    }
+
+    /// Waits until the model is loaded.
+    ///
+    /// # Errors
+    /// When the server has none.
+    pub(crate) async fn model_ready(&self) -> anyhow::Result<()> {
+        loop {
+            let ready: Value = value(self.request(Method::GET, "/readyz")).await?;
+            match ready["embedding"].as_str() {
+                None => return Ok(()),
+                Some(note) if note.contains("loading") => tokio::time::sleep(LOOK_EVERY).await,
+                Some(note) => anyhow::bail!("the embedding model cannot be measured: {note}"),
+            }
+        }
+    }
+
+    /// Waits until the starter library can be found, by meaning as well if asked for.
+    ///
+    /// # Errors
+    /// When nothing happens for three minutes.
+    pub(crate) async fn library_ready(&self, by_meaning: bool) -> anyhow::Result<()> {
+        if by_meaning {
+            self.model_ready().await?;
+        }
+        self.documents_ready(by_meaning).await.map(drop)
+    }
+
+    /// Waits until every document is ready, and embedded if asked for. Returns the number of passages.
+    ///
+    /// # Errors
+    /// When a document failed or nothing happens for three minutes.
+    pub(crate) async fn documents_ready(&self, by_meaning: bool) -> anyhow::Result<u64> {
+        let (mut seen, mut changed) = (None, Instant::now());
+        loop {
+            let documents = self.documents().await?;
+            let sum = |name: &str| documents.iter().filter_map(|d| d[name].as_u64()).sum::<u64>();
+            let ready = documents.iter().filter(|d| d["state"] == "ready").count();
+            if let Some(failed) = documents.iter().find(|d| d["state"] == "failed") {
+                anyhow::bail!("a document could not be read: {}", failed["failure"]);
+            }
+            let (passages, embedded) = (sum("passages"), sum("embedded"));
+            if !documents.is_empty() && ready == documents.len() && (!by_meaning || embedded == passages) {
+                return Ok(passages);
+            }
+            let now = Some((documents.len(), ready, embedded));
+            if seen != now {
+                (seen, changed) = (now, Instant::now());
+            }
+            ensure!(
+                changed.elapsed() < STUCK,
+                "background work stands still: {ready} of {} documents, {embedded} of {passages} passages embedded",
+                documents.len()
+            );
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn documents(&self) -> anyhow::Result<Vec<Value>> {
+        let mut all: Vec<Value> = Vec::new();
+        loop {
+            let before = all.last().and_then(|d| d["id"].as_str()).map(|id| format!("&before={id}")).unwrap_or_default();
+            let page: Vec<Value> = value(self.request(Method::GET, &format!("/api/v1/documents?limit={PAGE}{before}"))).await?;
+            let last = page.len() < PAGE;
+            all.extend(page);
+            if last {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Uploads a document.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn upload(&self, file_name: &str, text: String) -> anyhow::Result<()> {
+        let file = multipart::Part::text(text).file_name(file_name.to_owned()).mime_str("text/markdown")?;
+        let form = multipart::Form::new().part("file", file);
+        value::<Value>(self.request(Method::POST, "/api/v1/documents").multipart(form)).await.map(drop)
+    }
+
+    /// Opens a conversation in which the platform chooses the expert, and returns its id.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn open_conversation(&self) -> anyhow::Result<String> {
+        let opened: Value = value(self.request(Method::POST, "/api/v1/conversations").json(&json!({}))).await?;
+        Ok(opened["id"].as_str().context("a conversation came without an id")?.to_owned())
+    }
+
+    /// Asks, then follows the events of the answer to their end.
+    ///
+    /// # Errors
+    /// When the server refuses or the turn ended in any other way than answered.
+    pub(crate) async fn ask(&self, conversation: &str, question: &str) -> anyhow::Result<Answered> {
+        let begun = Instant::now();
+        let request =
+            self.request(Method::POST, &format!("/api/v1/conversations/{conversation}/turns")).json(&json!({ "question": question }));
+        let turn: Value = value(request).await?;
+        let id = turn["id"].as_str().context("a turn came without an id")?;
+        let events = self.request(Method::GET, &format!("/api/v1/turns/{id}/events")).send().await?.error_for_status()?;
+        let mut lines = Lines::of(events);
+        let (mut first_event_ms, mut first_token_ms, mut done_ms) = (f64::NAN, f64::NAN, f64::NAN);
+        while let Some(line) = lines.next().await? {
+            if let Some(name) = line.strip_prefix("event: ") {
+                let now = ms(begun.elapsed());
+                first_event_ms = first_event_ms.min(now);
+                match name {
+                    "token" => first_token_ms = first_token_ms.min(now),
+                    "done" => done_ms = now,
+                    _ => {}
+                }
+            } else if !done_ms.is_nan() && line.starts_with("data: ") {
+                ensure!(line.contains("\"state\":\"answered\""), "`{question}` was not answered: {line}");
+            }
+        }
+        ensure!(!first_token_ms.is_nan() && !done_ms.is_nan(), "the events of `{question}` ended before the answer did");
+        Ok(Answered { first_event_ms, first_token_ms, done_ms })
+    }
+}
+
+async fn value<T: serde::de::DeserializeOwned>(request: RequestBuilder) -> anyhow::Result<T> {
+    let response = request.send().await?;
+    let (status, address) = (response.status(), response.url().clone());
+    let body = response.bytes().await?;
+    ensure!(status.is_success(), "{} came with status {status}: {}", address.path(), String::from_utf8_lossy(&body));
+    serde_json::from_slice(&body).with_context(|| format!("{} came with something that is not expected", address.path()))
+}

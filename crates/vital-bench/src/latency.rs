@@ -1,0 +1,119 @@
+//! What the platform adds to the time of its provider, over the whole authenticated path.
+//!
+//! A closed loop at fixed concurrency: each client asks its next question when the last answer has ended. Clients start spread over
+//! one answer of the provider, so that they do not ask in step. The provider alone is measured first, by the same client code with a
+//! request that the server had sent, at the same concurrency; its median is taken from every sample, so that what is left holds the
+//! provider's own jitter as well and is rather too high than too low.
+
+use crate::{
+    Options,
+    api::{Answered, Api},
+    corpus::questions,
+    provider::{Own, Pace, Paced},
+    row::{Aim, Report, Row},
+    samples::Samples,
+    server::http_client,
+};
+use std::time::Duration;
+
+/// Clients at once, with the questions each asks in a full and in a quick run.
+const LEVELS: [(usize, usize, usize); 3] = [(1, 100, 30), (16, 30, 10), (64, 20, 8)];
+/// Answers of each client that are not counted: connections, caches and statements are warm afterwards.
+const WARM_UP: usize = 2;
+/// The aim for what is added at 64 concurrent, in milliseconds at p99.
+const ADDED_MS_MAX: f64 = 5.0;
+
+/// Measures all levels on a running server.
+///
+/// # Errors
+/// When an answer failed: figures of failed answers mean nothing.
+pub(crate) async fn measure(api: &Api, provider: &Paced, options: &Options, how: &str, report: &mut Report) -> anyhow::Result<()> {
+    let pace = Pace { first: Duration::from_millis(options.provider_first_ms), piece: Duration::from_millis(options.provider_piece_ms) };
+    provider.set_pace(Some(pace));
+    let questions = questions()?;
+    for (clients, full, quick) in LEVELS {
+        let rounds = if options.quick { quick } else { full };
+        crate::say(&format!("latency {how}, {clients} at once"));
+        // The first question gives the request that the provider is then measured with.
+        api.ask(&api.open_conversation().await?, &questions[0]).await?;
+        let own = provider_alone(provider, pace, clients, rounds.div_ceil(2)).await?;
+        let answered = platform(api, pace, clients, rounds, &questions).await?;
+        add_rows(report, how, clients, &own, &answered);
+    }
+    Ok(())
+}
+
+fn add_rows(report: &mut Report, how: &str, clients: usize, own: &[Own], answered: &[Answered]) {
+    let percentiles = |samples: &Samples| [("p50", samples.percentile(50.0)), ("p99", samples.percentile(99.0))];
+    let own_first = Samples::new(own.iter().map(|o| o.first_token_ms));
+    let own_done = Samples::new(own.iter().map(|o| o.done_ms));
+    let aim = (clients == 64).then_some(Aim::AtMost(ADDED_MS_MAX));
+    let added = [
+        ("first token", Samples::new(answered.iter().map(|a| a.first_token_ms)).less(own_first.percentile(50.0)), aim),
+        ("done", Samples::new(answered.iter().map(|a| a.done_ms)).less(own_done.percentile(50.0)), None),
+    ];
+    for (what, samples, aim) in added {
+        report.add(Row::new(format!("added to {what}, {clients} at once, {how}"), "ms", &percentiles(&samples), aim, samples.len()));
+    }
+    let first = Samples::new(answered.iter().map(|a| a.first_event_ms));
+    report.add(Row::new(format!("first event, {clients} at once, {how}"), "ms", &percentiles(&first), None, first.len()));
+    report.add(Row::new(
+        format!("(provider alone, first token, {clients} at once)"),
+        "ms",
+        &percentiles(&own_first),
+        None,
+        own_first.len(),
+    ));
+    report.add(Row::new(format!("(provider alone, done, {clients} at once)"), "ms", &percentiles(&own_done), None, own_done.len()));
+}
+
+async fn provider_alone(provider: &Paced, pace: Pace, clients: usize, rounds: usize) -> anyhow::Result<Vec<Own>> {
+    let request = provider.last_request()?;
+    let http = http_client()?;
+    let client = |number: usize| {
+        let (http, request) = (&http, &request);
+        async move {
+            stagger(pace, number, clients).await;
+            let mut taken = Vec::with_capacity(rounds);
+            for round in 0..WARM_UP + rounds {
+                let own = provider.ask(http, request).await?;
+                if round >= WARM_UP {
+                    taken.push(own);
+                }
+            }
+            anyhow::Ok(taken)
+        }
+    };
+    let all = futures_util::future::try_join_all((0..clients).map(client)).await?;
+    Ok(all.into_iter().flatten().collect())
+}
+
+async fn platform(api: &Api, pace: Pace, clients: usize, rounds: usize, questions: &[String]) -> anyhow::Result<Vec<Answered>> {
+    let tasks = (0..clients).map(|number| {
+        let (api, questions) = (api.clone(), questions.to_vec());
+        tokio::spawn(async move {
+            let conversation = api.open_conversation().await?;
+            stagger(pace, number, clients).await;
+            let mut taken = Vec::with_capacity(rounds);
+            for round in 0..WARM_UP + rounds {
+                // Each client goes through the questions from another place.
+                let question = &questions[(number * 7 + round) % questions.len()];
+                let answered = api.ask(&conversation, question).await?;
+                if round >= WARM_UP {
+                    taken.push(answered);
+                }
+            }
+            anyhow::Ok(taken)
+        })
+    });
+    let mut all = Vec::new();
+    for task in tasks.collect::<Vec<_>>() {
+        all.extend(task.await??);
+    }
+    Ok(all)
+}
+
+/// Waits for a client's turn within one answer of the provider.
+async fn stagger(pace: Pace, number: usize, clients: usize) {
+    tokio::time::sleep(pace.answer().mul_f64(number as f64 / clients as f64)).await;
+}

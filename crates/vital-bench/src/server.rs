@@ -1,0 +1,226 @@
+//! The server under measurement: the real binary, in a process of its own, on a data folder of its own.
+
+use crate::samples::ms;
+use anyhow::{Context as _, bail, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use std::{
+    fs::{self, File},
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// Longest wait for a start, creating the private database included.
+const START_WAIT: Duration = Duration::from_secs(120);
+/// How often something that has no event to wait for is looked at.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(2);
+/// What the server says about the time it took.
+const READY: &str = "ready in ";
+/// What it says before the one-time link.
+const LINK: &str = "/setup?token=";
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    binary: PathBuf,
+    data: PathBuf,
+    model: bool,
+    provider: Option<String>,
+}
+
+impl Setting {
+    /// A server with the defaults of the product on a data folder.
+    pub(crate) fn new(binary: &Path, data: &Path) -> Self {
+        Self { binary: binary.to_owned(), data: data.to_owned(), model: true, provider: None }
+    }
+
+    /// The same without the embedding model.
+    pub(crate) fn without_model(mut self) -> Self {
+        self.model = false;
+        self
+    }
+
+    /// The same with a provider of the OpenAI format.
+    pub(crate) fn with_provider(mut self, base_url: &str) -> Self {
+        self.provider = Some(base_url.to_owned());
+        self
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    fn configuration(&self, listen: SocketAddr) -> String {
+        let mut text = format!("[server]\nlisten = \"{listen}\"\ndata = {:?}\n", self.data);
+        if !self.model {
+            text.push_str(&format!("[models]\ndir = {:?}\n", self.data.join("no-model")));
+        }
+        if let Some(url) = &self.provider {
+            text.push_str(&format!("[provider]\nformat = \"openai\"\nmodel = \"scripted\"\nbase_url = \"{url}\"\n"));
+        }
+        text
+    }
+}
+
+/// A running server; dropping it stops it and waits.
+pub(crate) struct Server {
+    child: Child,
+    base: String,
+    log: PathBuf,
+    answered_ms: f64,
+}
+
+impl Server {
+    /// Starts a server on a free port and waits until its sign-in or set-up page has been answered.
+    ///
+    /// # Errors
+    /// With what the server said, when it does not start.
+    pub(crate) async fn start(setting: &Setting) -> anyhow::Result<Self> {
+        let listen = free_port()?;
+        let (configuration, log) = (setting.data.with_extension("toml"), setting.data.with_extension("log"));
+        fs::write(&configuration, setting.configuration(listen))?;
+        let mut command = Command::new(&setting.binary);
+        command.arg("serve").env("VITAL_CONFIG", &configuration).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
+        for other in ["VITAL_DATA", "VITAL_LISTEN", "DATABASE_URL"] {
+            command.env_remove(other);
+        }
+        let begun = Instant::now();
+        let child = command.spawn().with_context(|| format!("{} could not be run", setting.binary.display()))?;
+        let mut server = Self { child, base: format!("http://{listen}"), log, answered_ms: f64::NAN };
+        server.wait(begun).await?;
+        Ok(server)
+    }
+
+    /// The first request is sent as soon as the port is taken, and is held by the server until it is ready.
+    async fn wait(&mut self, begun: Instant) -> anyhow::Result<()> {
+        let http = http_client()?;
+        let address = format!("{}/sign-in", self.base);
+        loop {
+            match http.get(&address).timeout(START_WAIT).send().await {
+                Ok(response) => {
+                    ensure!(
+                        response.status().as_u16() < 400,
+                        "the first page came with status {}; the server said:\n{}",
+                        response.status(),
+                        self.said()
+                    );
+                    response.bytes().await?;
+                    self.answered_ms = ms(begun.elapsed());
+                    return Ok(());
+                }
+                Err(_) if begun.elapsed() < START_WAIT && self.child.try_wait()?.is_none() => tokio::time::sleep(LOOK_EVERY).await,
+                Err(error) => bail!("the server did not start ({error}); it said:\n{}", self.said()),
+            }
+        }
+    }
+
+    /// Address without a closing slash.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Number of the server's process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Milliseconds from starting the process to having read the first page.
+    pub(crate) const fn answered_ms(&self) -> f64 {
+        self.answered_ms
+    }
+
+    /// Milliseconds to readiness as the server itself reports them.
+    ///
+    /// # Errors
+    /// When it did not report any.
+    pub(crate) async fn reported_ms(&self) -> anyhow::Result<f64> {
+        let text = self.line_with(READY).await?;
+        text.split(' ').next().and_then(|number| number.parse().ok()).context("the server's report of its start cannot be read")
+    }
+
+    /// The token of the one-time set-up link.
+    ///
+    /// # Errors
+    /// When the server printed no link.
+    pub(crate) async fn setup_token(&self) -> anyhow::Result<String> {
+        let text = self.line_with(LINK).await?;
+        Ok(text.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect())
+    }
+
+    /// What follows a mark on the first line of the server's output that has it.
+    async fn line_with(&self, mark: &str) -> anyhow::Result<String> {
+        let until = Instant::now() + START_WAIT;
+        loop {
+            let said = self.said();
+            let complete = said.rfind('\n').map_or("", |end| &said[..end]);
+            if let Some((_, rest)) = complete.lines().find_map(|line| line.split_once(mark)) {
+                return Ok(rest.to_owned());
+            }
+            ensure!(Instant::now() < until, "the server did not say `{mark}`; it said:\n{said}");
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_else(|error| format!("({error})"))
+    }
+
+    /// Stops the server in order and waits for its end.
+    ///
+    /// # Errors
+    /// When it ended with a failure.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        let status = self.end()?;
+        ensure!(status.success(), "the server ended with {status}; it said:\n{}", self.said());
+        Ok(())
+    }
+
+    fn end(&mut self) -> io::Result<std::process::ExitStatus> {
+        if self.child.try_wait()?.is_none() {
+            // An id that does not fit or no longer exists needs no signal.
+            let _ = i32::try_from(self.child.id()).map(|id| kill(Pid::from_raw(id), Signal::SIGTERM));
+        }
+        self.child.wait()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nothing can be done about a process that cannot be waited for.
+        let _ = self.end();
+    }
+}
+
+/// A client of this machine alone.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only(std::iter::empty()).redirect(reqwest::redirect::Policy::none());
+    Ok(builder.tcp_nodelay(true).pool_max_idle_per_host(256).build()?)
+}
+
+/// A port that was free a moment ago; the server takes a given one, so that the clock can start before it has said which.
+fn free_port() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_says_what_was_asked_for() {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
+        let plain = Setting::new(Path::new("/b"), Path::new("/d"));
+        assert_eq!(plain.configuration(listen), "[server]\nlisten = \"127.0.0.1:9\"\ndata = \"/d\"\n");
+        let other = plain.without_model().with_provider("http://127.0.0.1:1/v1").configuration(listen);
+        assert!(other.contains("[models]\ndir = \"/d/no-model\"") && other.contains("base_url = \"http://127.0.0.1:1/v1\""), "{other}");
+    }
+}

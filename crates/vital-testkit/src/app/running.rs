@@ -1,0 +1,68 @@
+//! One life of the server, in a runtime of its own.
+
+use super::Options;
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+};
+use tokio_util::sync::CancellationToken;
+use vital_platform::{Parts, Platform, work};
+use vital_store::testdb::TestDb;
+use vital_web::AppState;
+
+/// How long dropped tasks may take to be gone, which is until a piece of blocking work is done.
+const KILL: Duration = Duration::from_secs(20);
+
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    runtime: Runtime,
+    platform: Arc<Platform>,
+    closing: CancellationToken,
+}
+
+impl Running {
+    pub(super) async fn start(db: &Arc<TestDb>, folder: &Path, options: &Options, address: SocketAddr) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let closing = CancellationToken::new();
+        let (db, folder, options, stop) = (Arc::clone(db), folder.to_owned(), options.clone(), closing.clone());
+        let started = runtime.spawn(async move {
+            let parts = Parts {
+                db: db.reopen().await.expect("the database can be opened"),
+                index_folder: folder.join("index"),
+                parser: options.parser,
+                embedder: options.embedder,
+                provider: options.provider,
+                alone: true,
+            };
+            let platform = Platform::new(parts);
+            let listener = TcpListener::bind(address).await.expect("a free port");
+            let address = listener.local_addr().unwrap();
+            let router = vital_web::router(AppState::new(Arc::clone(&platform), false, stop.clone()));
+            tokio::spawn(vital_web::serve(listener, router, stop));
+            tokio::spawn(work::run(Arc::clone(&platform)));
+            (platform, address)
+        });
+        let (platform, address) = started.await.unwrap();
+        Self { address, runtime, platform, closing }
+    }
+
+    pub(super) async fn run<T: Send + 'static, F: Future<Output = T> + Send + 'static>(&self, work: impl FnOnce(Arc<Platform>) -> F) -> T {
+        self.runtime.spawn(work(Arc::clone(&self.platform))).await.unwrap()
+    }
+
+    /// Drops every task where it stands. Blocks.
+    pub(super) fn kill(self) {
+        let Self { runtime, platform, .. } = self;
+        drop(platform);
+        runtime.shutdown_timeout(KILL);
+    }
+
+    /// Stops as a signal would.
+    pub(super) async fn stop(self) {
+        let Self { runtime, platform, closing, .. } = self;
+        closing.cancel();
+        runtime.spawn(async move { platform.stop().await }).await.unwrap();
+        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(KILL)).await.unwrap();
+    }
+}

@@ -1,0 +1,146 @@
+//! Who gets in where: every operation and page for every persona, and nothing of one organisation in replies to the other.
+
+use crate::app;
+use serde_json::json;
+use std::fmt::Write as _;
+use uuid::Uuid;
+use vital_testkit::app::{CANARY_A, CANARY_B, Client, Form, PASSWORD, Persona, Reply, TestApp};
+
+const GOLDEN: &str = include_str!("access.golden.txt");
+
+/// Things of the member of organisation A, new for every request that may change them.
+struct Targets {
+    document: String,
+    failed_document: String,
+    conversation: String,
+    turn: String,
+}
+
+impl Targets {
+    async fn new(app: &TestApp) -> Self {
+        let [failed_document, conversation, turn] = [(); 3].map(|()| Uuid::new_v4().to_string());
+        let tenant = &app.a().tenant;
+        app.sql(&format!(
+            "insert into documents (tenant_id, id, collection_id, title, file_name, size_bytes, content_hash, authority, state, failure_code,
+                                    failure_detail, created_at)
+             select '{tenant}', '{failed_document}', id, '{CANARY_A} scan', '{CANARY_A}.pdf', 9, sha256('{failed_document}'), 'own', 'failed',
+                    'document.no_text', 'No text.', now() from collections where tenant_id = '{tenant}' and slug = 'own';
+             insert into conversations (tenant_id, id, owner_id, title, turn_count, created_at, updated_at)
+             select '{tenant}', '{conversation}', user_id, '{CANARY_A}?', 1, now(), now() from directory.logins where email = '{}';
+             insert into turns (tenant_id, id, conversation_id, ordinal, question, state, created_at, finished_at)
+             values ('{tenant}', '{turn}', '{conversation}', 1, 'What about {CANARY_A} granules?', 'stopped', now(), now())",
+            Persona::Member.email()
+        ))
+        .await;
+        Self { document: app.a().document.clone(), failed_document, conversation, turn }
+    }
+
+    /// The path with its parameters filled in.
+    fn path(&self, method: &str, template: &str) -> String {
+        let id = match template {
+            t if t.contains("/documents/") && (method == "DELETE" || method == "POST") => &self.failed_document,
+            t if t.contains("/documents/") => &self.document,
+            t if t.contains("/conversations/") => &self.conversation,
+            _ => &self.turn,
+        };
+        let path = template.replace("{id}", id).replace("{slug}", "regulatory-strategist").replace("{file}", "swagger-ui.css");
+        match template {
+            "/api/v1/search" => format!("{path}?q=shelf+life"),
+            "/search" => format!("{path}?q=shelf+life"),
+            "/setup" if method == "GET" => format!("{path}?token=unknown"),
+            "/assets/{version}/{name}" => "/assets/unknown/app.css".to_owned(),
+            _ => path,
+        }
+    }
+}
+
+/// Sends a well-formed request for an operation.
+async fn send(client: &Client, targets: &Targets, method: &str, template: &str) -> Reply {
+    let request = client.request(method, &targets.path(method, template));
+    let unique = format!("Reference standard {} was qualified in March.", Uuid::new_v4());
+    let email = Persona::Member.email();
+    let request = match (method, template) {
+        ("POST", "/api/v1/session") => request.json(&json!({ "email": email, "password": PASSWORD })),
+        ("POST", "/api/v1/conversations") => request.json(&json!({})),
+        ("POST", "/api/v1/conversations/{id}/turns") => request.json(&json!({ "question": "Where are the granules stored?" })),
+        ("POST", "/api/v1/route") => request.json(&json!({ "question": "Who helps with a 510(k)?" })),
+        ("POST", "/api/v1/documents" | "/library/upload") => request.form_data(&Form::new().file("standard.txt", unique)),
+        ("POST", "/sign-in") => request.form(&[("email", &email), ("password", PASSWORD)]),
+        ("POST", "/setup") => {
+            request.form(&[("token", "unknown"), ("organisation", "X"), ("display_name", "X"), ("email", "x@x.example"), ("password", PASSWORD)])
+        }
+        ("POST", "/ask" | "/conversations/{id}/ask") => request.form(&[("question", "Where are the granules stored?")]),
+        ("POST", "/turns/{id}/ask-again") => request.form(&[("expert", "regulatory-strategist")]),
+        _ => request,
+    };
+    request.send().await
+}
+
+/// Every operation of the API description and every page of the router.
+fn operations() -> Vec<(String, String)> {
+    let mut all = crate::contract::described();
+    all.extend(crate::contract::routed());
+    all
+}
+
+#[tokio::test]
+async fn everybody_gets_exactly_what_the_access_table_says() {
+    let app = app().await;
+    let mut table = format!("{:<6} {:<40}", "method", "path");
+    for persona in Persona::ALL {
+        let _infallible = write!(table, " {:<9}", persona.name());
+    }
+    table = format!("{}\n", table.trim_end());
+    for (method, template) in operations() {
+        let mut row = format!("{method:<6} {template:<40}");
+        for persona in Persona::ALL {
+            let ends_session = matches!((method.as_str(), template.as_str()), ("DELETE", "/api/v1/session") | ("POST", "/sign-out"));
+            let client = if ends_session && persona != Persona::Anonymous { app.new_session(persona).await } else { app.client(persona) };
+            let targets = Targets::new(&app).await;
+            let reply = send(&client, &targets, &method, &template).await;
+            let _infallible = write!(row, " {:<9}", reply.status);
+            let (seen, other) = (reply.everything().to_lowercase(), if persona == Persona::OtherMember { CANARY_A } else { CANARY_B });
+            assert!(!seen.contains(other), "{} reads of the other organisation at {method} {template}: {seen}", persona.name());
+            if persona == Persona::Anonymous {
+                assert!(!seen.contains(CANARY_A), "nobody is signed in and reads at {method} {template}: {seen}");
+            }
+        }
+        let _infallible = writeln!(table, "{}", row.trim_end());
+    }
+    assert_eq!(table, GOLDEN, "review and update crates/vital/tests/http/access.golden.txt:\n{table}");
+}
+
+#[tokio::test]
+async fn a_foreign_tenant_sees_404_not_403() {
+    let app = app().await;
+    let foreign = app.client(Persona::OtherMember);
+    for (method, template) in operations().iter().filter(|(_, t)| t.contains("{id}")) {
+        let theirs = send(&foreign, &Targets::new(&app).await, method, template).await;
+        let [document, failed_document, conversation, turn] = [(); 4].map(|()| Uuid::new_v4().to_string());
+        let nothing = Targets { document, failed_document, conversation, turn };
+        let nobodys = send(&foreign, &nothing, method, template).await;
+        assert_eq!((theirs.status, nobodys.status), (404, 404), "{method} {template}");
+        assert_eq!(impersonal(&theirs), impersonal(&nobodys), "{method} {template} tells a foreign id from an unknown one");
+    }
+}
+
+/// A reply without what differs in every reply.
+fn impersonal(reply: &Reply) -> String {
+    let nonce = reply.header("content-security-policy").and_then(|p| p.split("'nonce-").nth(1)?.split('\'').next()).unwrap_or("-");
+    let request = reply.header("x-request-id").unwrap_or("-");
+    let all = reply.everything().replace(nonce, "NONCE").replace(request, "REQUEST");
+    all.lines().filter(|l| !l.starts_with("date: ")).map(|l| format!("{l}\n")).collect()
+}
+
+#[tokio::test]
+async fn somebody_elses_conversation_is_not_there_for_colleagues_either() {
+    let app = app().await;
+    let a = app.a();
+    for persona in [Persona::Viewer, Persona::ExpertAuthor, Persona::Reviewer, Persona::TenantAdmin] {
+        let colleague = app.client(persona);
+        for path in [format!("/api/v1/conversations/{}", a.conversation), format!("/api/v1/turns/{}", a.turn), format!("/api/v1/turns/{}/events", a.turn)] {
+            assert_eq!(colleague.get(&path).await.status, 404, "{} at {path}", persona.name());
+        }
+    }
+    app.member().get(&format!("/api/v1/conversations/{}", a.conversation)).await.expect(200).json();
+}

@@ -1,0 +1,27 @@
+// What the conversation page costs on the wire when nothing is cached.
+import assert from "node:assert/strict";
+import { Visitor } from "../lib/browser.mjs";
+
+/** Largest transfer of the page with everything it loads, compressed, headers included, in bytes. */
+const TRANSFER_BYTES_MAX = 60_000;
+
+export default async function budget(step, world) {
+  const visitor = await Visitor.create(world.browser, world.origin, { storageState: world.session });
+  const { page } = visitor;
+  const wire = await visitor.context.newCDPSession(page);
+  await wire.send("Network.enable");
+  const sizes = new Map();
+  const paths = new Map();
+  wire.on("Network.requestWillBeSent", ({ requestId, request }) => paths.set(requestId, new URL(request.url).pathname));
+  wire.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => sizes.set(requestId, encodedDataLength));
+  await page.goto(world.answered ?? world.conversation, { waitUntil: "networkidle" });
+  let total = 0;
+  for (const [id, bytes] of sizes) {
+    total += bytes;
+    step.diagnostic(`${String(bytes).padStart(7)} B  ${paths.get(id)}`);
+  }
+  step.diagnostic(`${String(total).padStart(7)} B  the conversation page in all, of ${TRANSFER_BYTES_MAX} B allowed`);
+  assert.ok(sizes.size >= 4, "page, style and scripts were counted");
+  assert.ok(total <= TRANSFER_BYTES_MAX, `the conversation page takes ${total} B on the wire, more than ${TRANSFER_BYTES_MAX}`);
+  await visitor.leave();
+}

@@ -1,0 +1,38 @@
+// A provider that writes when it is told to: chat completions as an event stream, from the loopback, one piece at a time.
+import { once } from "node:events";
+import { createServer } from "node:http";
+
+export class ScriptedProvider {
+  static async create() {
+    const provider = new ScriptedProvider();
+    provider.streams = [];
+    provider.waiting = [];
+    provider.http = createServer((request, response) => provider.#answer(request, response)).listen(0, "127.0.0.1");
+    await once(provider.http, "listening");
+    provider.config = `[provider]\nformat = "openai"\nmodel = "scripted"\nbase_url = "http://127.0.0.1:${provider.http.address().port}/v1"\n`;
+    return provider;
+  }
+
+  #answer(request, response) {
+    request.resume();
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    const stream = {
+      write: (text) => response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: text } }] })}\n\n`),
+      end: () => response.end(`data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] })}\n\ndata: [DONE]\n\n`),
+      closed: once(response, "close"),
+    };
+    const waiter = this.waiting.shift();
+    if (waiter) waiter(stream); else this.streams.push(stream);
+  }
+
+  /** The next request for an answer. */
+  next() {
+    const ready = this.streams.shift();
+    return ready ? Promise.resolve(ready) : new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  close() {
+    this.http.closeAllConnections();
+    this.http.close();
+  }
+}
