@@ -6,6 +6,7 @@
 use crate::error::db_error;
 use sqlx::{
     AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use std::{
@@ -102,6 +103,17 @@ pub struct PlatformTx {
     tx: Transaction<'static, Postgres>,
 }
 
+/// A connection on the directory for one statement, which commits by itself: one round trip instead of three.
+#[derive(Debug)]
+pub struct PlatformConn(PoolConnection<Postgres>);
+
+impl PlatformConn {
+    /// The connection, for one statement of a capability's `store.rs`.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
+
 /// Writes that happen too often to be audited one by one. Whoever searches for exceptions finds all of them here.
 #[derive(Clone, Copy, Debug)]
 pub enum Unaudited {
@@ -150,6 +162,15 @@ impl Db {
         self.platform_uses[why as usize].fetch_add(1, Ordering::Relaxed);
         tracing::trace!(reason = why.as_str(), "platform transaction");
         Ok(PlatformTx { tx: self.platform.begin().await.map_err(db_error)? })
+    }
+
+    /// Takes a connection to the directory for one statement.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer or has no free connection.
+    pub async fn platform_once(&self, why: PlatformReason) -> Result<PlatformConn> {
+        self.platform_uses[why as usize].fetch_add(1, Ordering::Relaxed);
+        Ok(PlatformConn(self.platform.acquire().await.map_err(db_error)?))
     }
 
     /// How often the directory was opened for a reason since the start of the process.

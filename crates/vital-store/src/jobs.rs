@@ -122,7 +122,7 @@ impl Db {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn claim_jobs(&self, node: Node, limit: usize) -> Result<Vec<Claimed>> {
-        let mut tx = self.platform(PlatformReason::JobQueue).await?;
+        let mut once = self.platform_once(PlatformReason::JobQueue).await?;
         let rows: Vec<(Uuid, Uuid, Option<Uuid>, String, Uuid, i16)> = sqlx::query_as(
             "update directory.jobs j set lease_owner = $1, lease_until = now() + make_interval(secs => $2), attempts = attempts + 1
              where id in (select id from directory.jobs
@@ -133,10 +133,9 @@ impl Db {
         .bind(node.0)
         .bind(limits::JOB_LEASE.as_secs_f64())
         .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(tx.conn())
+        .fetch_all(once.conn())
         .await
         .map_err(db_error)?;
-        tx.commit().await?;
         let claimed = rows.into_iter().filter_map(|(id, tenant, on_behalf, kind, subject, attempt)| {
             let kind = JobKind::ALL.into_iter().find(|k| k.as_str() == kind)?;
             Some(Claimed { id: JobId(id), kind, subject, attempt, tenant: TenantId(tenant), on_behalf: on_behalf.map(UserId), node })
@@ -169,8 +168,8 @@ impl Db {
     }
 
     async fn on_queue(&self, statement: &'static str, subject: Uuid, interval: Duration) -> Result<()> {
-        let mut tx = self.platform(PlatformReason::JobQueue).await?;
-        sqlx::query(statement).bind(subject).bind(interval.as_secs_f64()).execute(tx.conn()).await.map_err(db_error)?;
-        tx.commit().await
+        let mut once = self.platform_once(PlatformReason::JobQueue).await?;
+        sqlx::query(statement).bind(subject).bind(interval.as_secs_f64()).execute(once.conn()).await.map_err(db_error)?;
+        Ok(())
     }
 }

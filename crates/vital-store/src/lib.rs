@@ -12,7 +12,7 @@ mod open;
 #[cfg(feature = "testdb")]
 pub mod testdb;
 
-pub use db::{Db, PlatformReason, PlatformTx, PoolSizes, Read, TenantTx, Unaudited, Write};
+pub use db::{Db, PlatformConn, PlatformReason, PlatformTx, PoolSizes, Read, TenantTx, Unaudited, Write};
 pub use error::{db_error, is_unique_violation};
 pub use guard::{Violation, describe};
 pub use jobs::{Claimed, JobKind, Node};

@@ -43,7 +43,6 @@ pub(crate) fn url(name: &str) -> String {
 }
 
 /// Serves an asset. A version that is not this binary's is not found, so that no cache pairs old pages with new scripts.
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn serve(axum::extract::Path((version, name)): axum::extract::Path<(String, String)>) -> Reply<impl IntoResponse> {
     let known = ASSETS.iter().find(|a| a.name == name).filter(|_| version == *VERSION);
     let asset = known.ok_or_else(|| Error::not_found("asset.unknown", "There is no such file. Reload the page."))?;
@@ -51,7 +50,6 @@ pub(crate) async fn serve(axum::extract::Path((version, name)): axum::extract::P
 }
 
 /// Serves the icon where browsers look for it unasked.
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn favicon() -> impl IntoResponse {
     let icon: &'static [u8] = ASSETS.iter().find(|a| a.name == "icon.svg").map_or(&[], |a| a.bytes);
     ([(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")], icon)

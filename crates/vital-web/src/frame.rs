@@ -67,6 +67,7 @@ fn wants_page(path: &str) -> bool {
 }
 
 /// Turns a panic into a problem; its message goes to the log only.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that the layer asks for")]
 pub(crate) fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
     Problem::from(Error::internal(format!("panic: {text}"))).into_response()

@@ -45,7 +45,6 @@ pub(crate) struct Ready {
 
 /// Tells that the process runs.
 #[utoipa::path(get, path = "/livez", tag = "health", security(()), responses((status = 200, description = "The process runs", body = String)))]
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn live() -> &'static str {
     "alive\n"
 }

@@ -55,13 +55,11 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 }
 
 /// Serves the description.
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn document() -> Json<&'static utoipa::openapi::OpenApi> {
     Json(&DOCUMENT)
 }
 
 /// Serves the reader's page.
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn docs() -> Response {
     let page = html! {
         (DOCTYPE)
@@ -84,7 +82,6 @@ pub(crate) async fn docs() -> Response {
 }
 
 /// Serves the two files that the reader consists of.
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn docs_file(Path(file): Path<String>) -> Reply<Response> {
     let unknown = || Problem::from(Error::not_found("asset.unknown", "There is no such file."));
     if !matches!(file.as_str(), "swagger-ui.css" | "swagger-ui-bundle.js") {

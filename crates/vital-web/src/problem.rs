@@ -159,7 +159,7 @@ impl Problem {
     pub(crate) fn render(&self, view: &View, page: bool) -> Response {
         self.log(view.request_id);
         let mut response = if page {
-            layout::page(view, self.title(), layout::Section::None, &[], problem_page::body(self, view)).into_response()
+            layout::page(view, self.title(), layout::Section::None, &[], &problem_page::body(self, view)).into_response()
         } else {
             let mut response = Json(self.body(view.request_id)).into_response();
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

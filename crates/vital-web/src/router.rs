@@ -95,12 +95,10 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(turns::regenerate))
 }
 
-#[expect(clippy::unused_async, reason = "handlers are async")]
 async fn unknown() -> Problem {
     Error::not_found("page.unknown", "There is nothing at this address. It may have been deleted, or the link is incomplete.").into()
 }
 
-#[expect(clippy::unused_async, reason = "handlers are async")]
 async fn wrong_method(method: Method) -> Problem {
     Problem::method_not_allowed(&method)
 }

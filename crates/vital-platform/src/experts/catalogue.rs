@@ -45,7 +45,9 @@ mod tests {
             assert!(FILES.get_file(format!("{at}.toml")).is_some(), "{at} is not the name of its file");
             assert!(e.tagline.chars().count() <= 90, "{at}: tagline");
             assert!((4..=6).contains(&e.starters.len()), "{at}: starters");
-            assert!(e.starters.iter().all(|s| s.ends_with('?')), "{at}: a starter is a question");
+            assert!(e.starters.iter().all(|s| s.ends_with(['?', '.'])), "{at}: a starter is a question or a request");
+            assert!((12..=16).contains(&e.examples.len()), "{at}: examples");
+            assert!(e.examples.iter().all(|s| s.ends_with('?') && !e.starters.contains(s)), "{at}: an example is a question of its own");
             assert!((40..=90).contains(&words(&e.charter.scope)), "{at}: scope has {} words", words(&e.charter.scope));
             assert!((20..=65).contains(&words(&e.charter.limits)), "{at}: limits have {} words", words(&e.charter.limits));
             let i = &e.instructions;

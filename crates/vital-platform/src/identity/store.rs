@@ -20,8 +20,8 @@ pub(super) struct SessionRow {
 }
 
 pub(super) async fn session_context(db: &Db, token_hash: &[u8]) -> Result<Option<SessionRow>> {
-    let mut tx = db.platform(PlatformReason::Authenticate).await?;
-    let row = sqlx::query_as!(
+    let mut once = db.platform_once(PlatformReason::Authenticate).await?;
+    sqlx::query_as!(
         SessionRow,
         r#"select tenant as "tenant!", user_id as "user_id!", session_id as "session_id!", roles as "roles!", display_name as "display_name!",
                   email as "email!", ends_at as "ends_at!"
@@ -29,11 +29,9 @@ pub(super) async fn session_context(db: &Db, token_hash: &[u8]) -> Result<Option
         token_hash,
         IDLE.as_secs_f64()
     )
-    .fetch_optional(tx.conn())
+    .fetch_optional(once.conn())
     .await
-    .map_err(db_error)?;
-    tx.commit().await?;
-    Ok(row)
+    .map_err(db_error)
 }
 
 pub(super) struct LoginRow {

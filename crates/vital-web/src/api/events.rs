@@ -72,16 +72,16 @@ fn frames(
             failed |= event.is_err();
             async move { go_on }
         })
-        .map(move |event| Ok(event.map_or_else(|e| problem_frame(e.into(), request_id), |e| frame(&e, request_id))));
+        .map(move |event| Ok(event.map_or_else(|e| problem_frame(&e.into(), request_id), |e| frame(&e, request_id))));
     retry.chain(frames)
 }
 
 fn frame(stored: &StoredEvent, request_id: RequestId) -> Event {
     let event = Event::default().id(stored.seq.to_string()).event(stored.event.kind());
-    event.json_data(stored).unwrap_or_else(|e| problem_frame(Error::internal(e.to_string()).into(), request_id))
+    event.json_data(stored).unwrap_or_else(|e| problem_frame(&Error::internal(e.to_string()).into(), request_id))
 }
 
-fn problem_frame(problem: Problem, request_id: RequestId) -> Event {
+fn problem_frame(problem: &Problem, request_id: RequestId) -> Event {
     problem.log(request_id);
     let data = serde_json::to_string(&problem.body(request_id)).unwrap_or_default();
     Event::default().event("problem").data(data)

@@ -61,7 +61,6 @@ pub(crate) async fn delete(State(s): State<AppState>, SignedIn(caller): SignedIn
 
 /// Tells who is signed in.
 #[utoipa::path(get, path = "/api/v1/me", tag = "session", responses((status = 200, body = Me)))]
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn me(SignedIn(caller): SignedIn) -> Json<Me> {
     Json(caller.me())
 }

@@ -27,7 +27,7 @@ const THEME_ICON: PreEscaped<&str> = PreEscaped(
 );
 
 /// Makes a page. `scripts` are names of modules beside the one every page has.
-pub(crate) fn page(view: &View, title: &str, section: Section, scripts: &[&str], body: Markup) -> Markup {
+pub(crate) fn page(view: &View, title: &str, section: Section, scripts: &[&str], body: &Markup) -> Markup {
     document(
         view,
         title,
@@ -43,7 +43,7 @@ pub(crate) fn page(view: &View, title: &str, section: Section, scripts: &[&str],
 }
 
 /// Makes a page that comes again by itself while an answer is written, for readers without scripts.
-pub(crate) fn waiting_page(view: &View, title: &str, section: Section, scripts: &[&str], body: Markup) -> Markup {
+pub(crate) fn waiting_page(view: &View, title: &str, section: Section, scripts: &[&str], body: &Markup) -> Markup {
     document(
         view,
         title,

@@ -46,19 +46,21 @@ impl Window {
 }
 
 /// Renders the blocks of a window.
-pub(crate) fn text(text: &str, blocks: &[Block], window: &Window, cited: Option<Range<usize>>) -> Markup {
+pub(crate) fn text(text: &str, blocks: &[Block], window: &Window, cited: Option<&Range<usize>>) -> Markup {
     let shown = &blocks[window.blocks.clone()];
-    let first_marked = cited.as_ref().and_then(|c| shown.iter().position(|b| b.start < c.end && c.start < b.end));
+    let first_marked = cited.and_then(|c| shown.iter().position(|b| b.start < c.end && c.start < b.end));
     let page_before = window.blocks.start.checked_sub(1).and_then(|i| blocks[i].page);
-    let mut index = 0;
+    let groups = shown.chunk_by(grouped).scan(0, |next, group| {
+        let here = *next;
+        *next += group.len();
+        Some((here, group))
+    });
     html! {
         div.canonical {
-            @for group in shown.chunk_by(|a, b| grouped(a, b)) {
-                @let here = index;
+            @for (here, group) in groups {
                 @let before = if here == 0 { page_before } else { shown[here - 1].page };
                 @if let Some(page) = group[0].page.filter(|p| Some(*p) != before) { p.page-no id={ "page-" (page) } { "Page " (page) } }
-                (render_group(text, group, cited.as_ref(), first_marked.and_then(|m| m.checked_sub(here)).filter(|m| *m < group.len())))
-                @let _ = { index += group.len(); };
+                (render_group(text, group, cited, first_marked.and_then(|m| m.checked_sub(here)).filter(|m| *m < group.len())))
             }
         }
     }
@@ -135,7 +137,7 @@ mod tests {
     fn rendered(cited: Option<Range<usize>>) -> String {
         let (t, blocks) = sample();
         let window = Window::choose(&blocks, None, None, 10_000);
-        text(&t, &blocks, &window, cited).into_string()
+        text(&t, &blocks, &window, cited.as_ref()).into_string()
     }
 
     #[test]
@@ -179,7 +181,7 @@ mod tests {
         fn no_range_breaks_the_page(start in 0_usize..200, end in 0_usize..200, from in proptest::option::of(0_usize..200), bytes in 0_usize..60) {
             let (t, blocks) = sample();
             let window = Window::choose(&blocks, from, Some(start), bytes);
-            let html = text(&t, &blocks, &window, Some(start..end)).into_string();
+            let html = text(&t, &blocks, &window, Some(&(start..end))).into_string();
             prop_assert!(html.matches("id=\"cited\"").count() <= 1);
             let none = Window::choose(&[], from, Some(start), bytes);
             prop_assert_eq!(none, Window { blocks: 0..0, previous: None, next: None });

@@ -44,7 +44,7 @@ pub(crate) async fn show(
     let title = if shown.conversation.title.is_empty() { "Conversation" } else { &shown.conversation.title };
     let running = shown.turns.iter().any(|t| t.state == TurnState::Running);
     let make = if running { layout::waiting_page } else { layout::page };
-    Ok(make(&view, title, Section::History, &["stream.js", "cite.js"], content(&shown, &experts, may_ask)))
+    Ok(make(&view, title, Section::History, &["stream.js", "cite.js"], &content(&shown, &experts, may_ask)))
 }
 
 /// Asks a follow-up.

@@ -55,11 +55,11 @@ pub(crate) async fn show(
     let bytes = if given.pane { PANE_BYTES } else { PAGE_BYTES };
     let window = Window::choose(&read.blocks, given.from, given.start, bytes);
     let cited = given.start.zip(given.end).filter(|(start, end)| start < end).map(|(start, end)| start..end);
-    let text = passage::text(&read.text, &read.blocks, &window, cited);
+    let text = passage::text(&read.text, &read.blocks, &window, cited.as_ref());
     Ok(if given.pane {
         bare(&view, &read.document.title, &text)
     } else {
-        page(&view, &read.document.title, Section::Library, &[], whole(&read, &window, &text))
+        page(&view, &read.document.title, Section::Library, &[], &whole(&read, &window, &text))
     })
 }
 

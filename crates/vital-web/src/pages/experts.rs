@@ -47,7 +47,7 @@ pub(crate) async fn profile(State(s): State<AppState>, SignedIn(caller): SignedI
     let collections = knowledge::collections(&s.platform, &caller.cx).await.unwrap_or_default();
     let name_of = |slug: &str| collections.iter().find(|c| c.slug == slug).map_or_else(|| slug.to_owned(), |c| c.name.clone());
     let searched: Vec<String> = expert.body.collections.iter().map(|c| name_of(c)).collect();
-    Ok(page(&view, &expert.body.name, Section::Experts, &[], sheet(&expert, &searched)))
+    Ok(page(&view, &expert.body.name, Section::Experts, &[], &sheet(&expert, &searched)))
 }
 
 /// The anchor of a field in the gallery.

@@ -20,7 +20,7 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
     let all = ask::conversations(&s.platform, &caller.cx, given.before.map(ConversationId), limit).await?;
     let full = usize::try_from(limit).is_ok_and(|limit| all.len() == limit);
     let next = all.last().filter(|_| full).map(|c| c.id);
-    Ok(page(&view, "History", Section::History, &["filter.js"], list(&all, next)))
+    Ok(page(&view, "History", Section::History, &["filter.js"], &list(&all, next)))
 }
 
 fn list(all: &[Conversation], next: Option<ConversationId>) -> Markup {

@@ -51,7 +51,7 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
     let collections = knowledge::collections(&s.platform, &caller.cx).await?;
     let may_write = Permission::DocumentWrite.held_by(caller.cx.roles());
     let full = usize::try_from(limit).is_ok_and(|limit| documents.len() == limit);
-    Ok(page(&view, "Library", Section::Library, &["upload.js", "filter.js"], content(&given, &documents, &collections, may_write, full)))
+    Ok(page(&view, "Library", Section::Library, &["upload.js", "filter.js"], &content(&given, &documents, &collections, may_write, full)))
 }
 
 /// Adds the files of a form, for browsers without scripts.

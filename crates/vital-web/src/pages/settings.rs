@@ -15,7 +15,6 @@ use vital_kernel::{Role, iso, limits};
 use vital_platform::identity::Caller;
 
 /// Shows the page.
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View) -> Markup {
     let note = s.platform.embedding_note();
     page(

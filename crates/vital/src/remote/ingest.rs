@@ -242,7 +242,7 @@ impl Line {
         let mut text = format!("{word}  {}", self.path);
         if let Some(document) = self.document.as_ref().filter(|_| self.outcome == Outcome::Ready) {
             let pages = document.pages.map(|pages| format!("{pages} pages, ")).unwrap_or_default();
-            text.push_str(&format!(" ({pages}{} passages)", document.passages));
+            text.push_str(&format!(" ({pages}{} passage{})", document.passages, if document.passages == 1 { "" } else { "s" }));
             document.warnings.iter().for_each(|warning| text.push_str(&format!("\n       {warning}")));
         }
         if let Some(detail) = &self.detail {

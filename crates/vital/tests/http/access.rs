@@ -43,7 +43,7 @@ impl Targets {
             t if t.contains("/conversations/") => &self.conversation,
             _ => &self.turn,
         };
-        let path = template.replace("{id}", id).replace("{slug}", "regulatory-strategist").replace("{file}", "swagger-ui.css");
+        let path = template.replace("{id}", id).replace("{slug}", "clinical-pharmacology").replace("{file}", "swagger-ui.css");
         match template {
             "/api/v1/search" => format!("{path}?q=shelf+life"),
             "/search" => format!("{path}?q=shelf+life"),
@@ -70,7 +70,7 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
             request.form(&[("token", "unknown"), ("organisation", "X"), ("display_name", "X"), ("email", "x@x.example"), ("password", PASSWORD)])
         }
         ("POST", "/ask" | "/conversations/{id}/ask") => request.form(&[("question", "Where are the granules stored?")]),
-        ("POST", "/turns/{id}/ask-again") => request.form(&[("expert", "regulatory-strategist")]),
+        ("POST", "/turns/{id}/ask-again") => request.form(&[("expert", "clinical-pharmacology")]),
         _ => request,
     };
     request.send().await
