@@ -18,9 +18,9 @@ export default async function budget(step, world) {
   let total = 0;
   for (const [id, bytes] of sizes) {
     total += bytes;
-    step.diagnostic(`${String(bytes).padStart(7)} B  ${paths.get(id)}`);
+    step.say(`${String(bytes).padStart(7)} B  ${paths.get(id)}`);
   }
-  step.diagnostic(`${String(total).padStart(7)} B  the conversation page in all, of ${TRANSFER_BYTES_MAX} B allowed`);
+  step.say(`${String(total).padStart(7)} B  the conversation page in all, of ${TRANSFER_BYTES_MAX} B allowed`);
   assert.ok(sizes.size >= 4, "page, style and scripts were counted");
   assert.ok(total <= TRANSFER_BYTES_MAX, `the conversation page takes ${total} B on the wire, more than ${TRANSFER_BYTES_MAX}`);
   await visitor.leave();

@@ -9,13 +9,13 @@ const QUESTION = "When is a 7-day IND safety report due, and when does the clock
 export default async function pages(step, world) {
   const visitor = await Visitor.create(world.browser, world.origin, { storageState: world.session });
   const { page } = visitor;
-  const look = (name, path) => step.test(name, async () => {
+  const look = (name, path) => step.check(name, async () => {
     await page.goto(path);
     await audit(page, name);
   });
 
   await look("home", "/");
-  await step.test("conversation", async () => {
+  await step.check("conversation", async () => {
     await page.goto("/");
     await ended(await ask(page, QUESTION));
     await audit(page, "conversation");
@@ -26,14 +26,14 @@ export default async function pages(step, world) {
     await audit(page, "conversation-pane");
     world.answered = new URL(page.url()).pathname;
   });
-  await step.test("refused", async () => {
+  await step.check("refused", async () => {
     await page.goto("/");
     await ended(await ask(page, UNANSWERABLE));
     await audit(page, "refused");
   });
   await look("history", "/conversations");
   await look("experts", "/experts");
-  await step.test("expert", async () => {
+  await step.check("expert", async () => {
     await page.goto("/experts");
     await page.locator(".card a").first().click();
     await page.waitForURL(/\/experts\/.+/);
@@ -41,7 +41,7 @@ export default async function pages(step, world) {
   });
   await look("library", "/library");
   await look("library-starter", "/library?starter=true");
-  await step.test("document", async () => {
+  await step.check("document", async () => {
     await page.goto(world.answered);
     await page.goto(await page.locator(".answer .cite").first().getAttribute("href"));
     await audit(page, "document");
@@ -49,23 +49,23 @@ export default async function pages(step, world) {
   await look("search", "/search");
   await look("search-hits", "/search?q=serious+adverse+event+report");
   await look("settings", "/settings");
-  await step.test("menu", async () => {
+  await step.check("menu", async () => {
     await page.goto("/");
     await page.locator("details.menu summary").click();
     await audit(page, "menu");
   });
-  await step.test("not found", () => visitor.allowing(/^404 GET /, async () => {
+  await step.check("not found", () => visitor.allowing(/^404 GET /, async () => {
     await page.goto("/library/documents/00000000-0000-7000-8000-000000000000");
     await audit(page, "not-found");
   }));
-  await step.test("theme chosen by the reader", async () => {
+  await step.check("theme chosen by the reader", async () => {
     await page.goto("/");
     await page.getByRole("button", { name: "Switch between light and dark" }).click();
     await page.locator('html[data-theme="dark"]').waitFor();
     await page.reload();
     await page.locator('html[data-theme="dark"]').waitFor();
   });
-  await step.test("API description", async () => {
+  await step.check("API description", async () => {
     await page.goto("/api/docs");
     await page.getByText("/api/v1/documents", { exact: false }).first().waitFor();
     await keep(page, "api-docs", false);

@@ -28,6 +28,7 @@ use std::{
     io::Write as _,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    process::ExitCode,
 };
 
 /// Measures the whole of VITAL Path on this machine and prints a table
@@ -82,11 +83,20 @@ impl Options {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let options = Options::parse();
+async fn main() -> ExitCode {
+    match run(&Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> anyhow::Result<()> {
     vital_llm::ensure_crypto_provider();
     let report = tokio::select! {
-        report = measure(&options) => report?,
+        report = measure(options) => report?,
         _ = tokio::signal::ctrl_c() => anyhow::bail!("stopped; the temporary data folder was removed"),
     };
     let text = if options.json { report.json()? } else { report.table() };

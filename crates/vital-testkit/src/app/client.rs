@@ -211,7 +211,6 @@ pub struct Reply {
 impl Reply {
     /// Fails unless the status is this one.
     #[track_caller]
-    #[must_use]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self

@@ -18,6 +18,9 @@ pub(crate) enum Section {
     None,
 }
 
+/// How long a page without scripts waits before it looks for more of the answer.
+const WAIT_SECONDS: u8 = 2;
+
 const MARK: PreEscaped<&str> = PreEscaped(
     r#"<svg class="mark" viewBox="0 0 24 24" aria-hidden="true"><path d="M4 5l7 13 4-7" fill="none" stroke="currentColor" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round"/><circle cx="18.4" cy="5.6" r="2.6" fill="currentColor"/></svg>"#,
 );
@@ -28,34 +31,21 @@ const THEME_ICON: PreEscaped<&str> = PreEscaped(
 
 /// Makes a page. `scripts` are names of modules beside the one every page has.
 pub(crate) fn page(view: &View, title: &str, section: Section, scripts: &[&str], body: &Markup) -> Markup {
-    document(
-        view,
-        title,
-        scripts,
-        None,
-        &html! {
-            a.skip href="#main" { "Skip to the content" }
-            (header(view, section))
-            main #main tabindex="-1" { (body) }
-            (footer())
-        },
-    )
+    document(view, title, scripts, None, &whole(view, section, body))
 }
 
 /// Makes a page that comes again by itself while an answer is written, for readers without scripts.
 pub(crate) fn waiting_page(view: &View, title: &str, section: Section, scripts: &[&str], body: &Markup) -> Markup {
-    document(
-        view,
-        title,
-        scripts,
-        Some(2),
-        &html! {
-            a.skip href="#main" { "Skip to the content" }
-            (header(view, section))
-            main #main tabindex="-1" { (body) }
-            (footer())
-        },
-    )
+    document(view, title, scripts, Some(WAIT_SECONDS), &whole(view, section, body))
+}
+
+fn whole(view: &View, section: Section, body: &Markup) -> Markup {
+    html! {
+        a.skip href="#main" { "Skip to the content" }
+        (header(view, section))
+        main #main tabindex="-1" { (body) }
+        (footer())
+    }
 }
 
 /// Makes a page of nothing but its content, for the source pane.

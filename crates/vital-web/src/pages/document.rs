@@ -103,7 +103,7 @@ fn unread(view: &View, d: &Document) -> Markup {
         &d.title,
         Section::Library,
         &[],
-        html! {
+        &html! {
             article.document {
                 (head(d))
                 p { (badge(d)) }

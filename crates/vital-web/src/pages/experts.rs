@@ -26,7 +26,7 @@ pub(crate) async fn gallery(State(s): State<AppState>, SignedIn(caller): SignedI
         "Experts",
         Section::Experts,
         &["filter.js"],
-        html! {
+        &html! {
             div.section-head { h1 { "Experts" } span.dim { (all.len()) " with a written charter each" } }
             @if all.is_empty() { p.notice { "The experts of this organisation are being set up. Reload in a moment." } }
             input.filter.js-filter type="search" placeholder="Filter: name, field, topic" aria-label="Filter experts" hidden;

@@ -75,7 +75,7 @@ pub(crate) async fn show(
         "Ask",
         Section::Ask,
         &[],
-        html! {
+        &html! {
             @if let Some(ask) = ask { (ask) } @else { h1 { "Welcome" } p.notice { "Your role reads, but does not ask. An administrator of your organisation can change that." } }
             div.columns {
                 (recent_conversations(&recent))

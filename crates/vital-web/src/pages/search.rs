@@ -39,7 +39,7 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
         "Search",
         Section::Library,
         &[],
-        html! {
+        &html! {
             h1 { "Search passages" }
             form.search method="get" action="/search" role="search" {
                 input type="search" name="q" value=(given.q) aria-label="Search passages" required autofocus;

@@ -22,7 +22,7 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
         "Settings",
         Section::None,
         &[],
-        html! {
+        &html! {
             h1 { "Settings" }
             div.columns {
                 div { (person(&caller)) (looks(view.theme)) }

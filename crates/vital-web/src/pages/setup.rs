@@ -76,7 +76,7 @@ fn form(view: &View, given: &Given, problem: Option<&Problem>) -> Markup {
         "Set up",
         Section::None,
         &[],
-        html! {
+        &html! {
             div.gate {
                 h1 { "Set up VITAL Path" }
                 p.dim { "Name your organisation and make its first account, the administrator's. This link works once." }

@@ -71,7 +71,7 @@ fn form(view: &View, email: &str, next: &str, setup_pending: bool, problem: Opti
         "Sign in",
         Section::None,
         &[],
-        html! {
+        &html! {
             div.gate {
                 h1 { "Sign in" }
                 @if setup_pending {

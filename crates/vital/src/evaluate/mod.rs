@@ -1,5 +1,6 @@
-//! `vital eval …`: measures retrieval and routing on judged sets. Works without a server and a database.
+//! `vital eval …`: measures retrieval, routing and answers on judged sets. Works without a running server.
 
+mod answers;
 mod model;
 mod retrieval;
 mod routing;
@@ -23,6 +24,13 @@ Example:
 Example:
   vital eval routing catalogue/eval/routing.jsonl")]
     Routing(routing::Flags),
+    /// Measure answers over the starter library: facts found, questions rightly and wrongly refused
+    #[command(after_help = "A line of the file: {\"id\": \"…\", \"question\": \"…\", \"facts\": [[\"90 days\", \"90 FDA days\"], …]} or {…, \"unanswerable\": true}.
+A scratch installation with a private PostgreSQL is made for it and removed again.
+
+Example:
+  vital eval answers catalogue/eval/answers.jsonl")]
+    Answers(answers::Flags),
 }
 
 /// Measures and prints a table, or JSON.
@@ -30,5 +38,6 @@ pub(crate) fn run(verb: Verb, runtime: &Runtime) -> anyhow::Result<Exit> {
     match verb {
         Verb::Retrieval(flags) => retrieval::run(&flags, runtime),
         Verb::Routing(flags) => routing::run(&flags, runtime),
+        Verb::Answers(flags) => answers::run(&flags, runtime),
     }
 }

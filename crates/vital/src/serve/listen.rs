@@ -40,6 +40,7 @@ mod tests {
         let taken = first.local_addr().unwrap();
         let error = bind(taken).await.unwrap_err();
         assert!(error.to_string().contains(&format!("port `{}`", taken.port())), "{error}");
-        assert!(format!("{error:?}").contains(&other_port(taken).to_string()), "{error:?}");
+        let failure = error.downcast::<Failure>().unwrap();
+        assert!(format!("{failure:?}").contains(&other_port(taken).to_string()), "{failure:?}");
     }
 }

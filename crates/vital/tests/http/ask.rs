@@ -196,14 +196,14 @@ async fn a_stopped_answer_keeps_what_was_written_and_lets_go_of_the_provider() {
     let turn = member.ask(&conversation, QUESTION_A).await;
     let mut events = member.follow(&turn, None).await;
     events.up_to("citation").await;
-    member.act(&format!("/api/v1/turns/{turn}/cancel")).await.expect(204).text();
+    member.act(&format!("/api/v1/turns/{turn}/cancel")).await.expect(204);
     let last = events.all().await.pop().unwrap();
     assert_eq!((last.name.as_str(), &last.data["state"]), ("done", &json!("stopped")));
     let stopped = member.turn(&turn).await;
     assert!(text_of(&stopped).contains("36 months") && stopped["problem"].is_null(), "{stopped:#}");
     assert_bound(&member, &citations(&stopped)).await;
     provider.until(|c| c.closed_early == 1).await;
-    member.act(&format!("/api/v1/turns/{turn}/cancel")).await.expect(204).text();
+    member.act(&format!("/api/v1/turns/{turn}/cancel")).await.expect(204);
     assert_eq!(member.turn(&turn).await, stopped, "stopping again changes nothing");
 }
 
@@ -235,7 +235,7 @@ async fn a_conversation_deleted_while_it_is_answered_is_gone_and_leaves_no_work_
     let turn = member.ask(&conversation, QUESTION_A).await;
     let mut events = member.follow(&turn, None).await;
     events.up_to("token").await;
-    member.delete(&format!("/api/v1/conversations/{conversation}")).await.expect(204).text();
+    member.delete(&format!("/api/v1/conversations/{conversation}")).await.expect(204);
     events.all().await;
     provider.until(|c| c.closed_early == 1).await;
     member.get(&format!("/api/v1/conversations/{conversation}")).await.problem(404, "conversation.unknown");

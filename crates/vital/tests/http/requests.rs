@@ -110,6 +110,6 @@ async fn lists_refuse_pages_that_cannot_be() {
         app.member().get(path).await.problem(400, "request.fields");
     }
     for limit in ["0", "-5", "100000"] {
-        app.member().get(&format!("/api/v1/documents?limit={limit}")).await.expect(200).json();
+        app.member().get(&format!("/api/v1/documents?limit={limit}")).await.expect(200);
     }
 }

@@ -43,7 +43,7 @@ async fn queries_that_say_nothing_or_try_to_be_clever_do_no_harm() {
         app.member().get(&format!("/api/v1/search?q={query}")).await.problem(422, "search.empty");
     }
     for query in ["%22unclosed", "title%3A(", "*", "AND+OR+NOT", "a%00b", "%F0%9F%92%8A", "%2B-!%5B%5D%7B%7D%5E~", &"x".repeat(5_000)] {
-        app.member().get(&format!("/api/v1/search?q={query}")).await.expect(200).json();
+        app.member().get(&format!("/api/v1/search?q={query}")).await.expect(200);
     }
     app.member().get("/api/v1/search").await.problem(400, "request.fields");
     app.member().get("/api/v1/search?q=a&unknown=1").await.problem(400, "request.fields");

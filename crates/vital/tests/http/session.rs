@@ -64,7 +64,7 @@ async fn the_sixth_guess_has_to_wait_even_if_it_is_right() {
         assert_eq!(reply.header("retry-after"), Some("60"));
         reply.problem(429, "sign_in.throttled");
     }
-    sign_in(&nobody, &Persona::Reviewer.email(), PASSWORD).await.expect(201).json();
+    sign_in(&nobody, &Persona::Reviewer.email(), PASSWORD).await.expect(201);
 }
 
 #[tokio::test]
@@ -77,14 +77,14 @@ async fn a_password_over_the_limit_is_wrong_and_not_hashed() {
 async fn signing_out_ends_the_session_at_once_everywhere() {
     let app = app().await;
     let session = app.new_session(Persona::Member).await;
-    session.get("/api/v1/me").await.expect(200).json();
+    session.get("/api/v1/me").await.expect(200);
     let reply = session.delete("/api/v1/session").await.expect(204);
     assert_eq!(reply.header("clear-site-data"), Some("\"cache\", \"storage\""));
     assert!(reply.header("set-cookie").unwrap().contains("Max-Age=0"), "{:?}", reply.headers);
     session.get("/api/v1/me").await.problem(401, "session.none");
     let cookie = format!("vital_session={}", session.token().unwrap());
     app.client(Persona::Anonymous).request("GET", "/api/v1/me").header("cookie", &cookie).send().await.problem(401, "session.none");
-    app.member().get("/api/v1/me").await.expect(200).json();
+    app.member().get("/api/v1/me").await.expect(200);
 }
 
 #[tokio::test]
@@ -92,13 +92,13 @@ async fn a_session_ends_when_it_rests_too_long_or_lasts_too_long_or_its_member_l
     let app = app().await;
     let change = async |set: &str| app.sql(&format!("update directory.sessions set {set} where token_hash = sha256('session-of-member')")).await;
     change("seen_at = now() - interval '59 minutes'").await;
-    app.member().get("/api/v1/me").await.expect(200).json();
+    app.member().get("/api/v1/me").await.expect(200);
     let seen = app.sql_text("select count(*) from directory.sessions where token_hash = sha256('session-of-member') and seen_at > now() - interval '1 minute'").await;
     assert_eq!(seen.as_deref(), Some("1"), "a request keeps the session alive");
     change("seen_at = now() - interval '61 minutes'").await;
     app.member().get("/api/v1/me").await.problem(401, "session.none");
     change("seen_at = now()").await;
-    app.member().get("/api/v1/me").await.expect(200).json();
+    app.member().get("/api/v1/me").await.expect(200);
     change("ends_at = now() - interval '1 second'").await;
     app.member().get("/api/v1/me").await.problem(401, "session.none");
     change("ends_at = now() + interval '1 hour'").await;
@@ -146,7 +146,7 @@ async fn a_browser_is_only_obeyed_when_its_request_comes_from_this_site() {
 #[tokio::test]
 async fn a_program_with_a_token_needs_no_origin() {
     let app = app().await;
-    app.member().post("/api/v1/conversations", &json!({})).await.expect(201).json();
+    app.member().post("/api/v1/conversations", &json!({})).await.expect(201);
     let cross = app.member().request("POST", "/api/v1/conversations").json(&json!({})).header("sec-fetch-site", "cross-site").send().await;
     cross.problem(403, "request.cross_site");
 }
