@@ -85,8 +85,11 @@ impl Server {
         let listen = free_port()?;
         let (configuration, log) = (setting.data.with_extension("toml"), setting.data.with_extension("log"));
         fs::write(&configuration, setting.configuration(listen))?;
+        // What the server tells people and what it logs come in one file, each appended.
+        File::create(&log)?;
+        let (told, logged) = (File::options().append(true).open(&log)?, File::options().append(true).open(&log)?);
         let mut command = Command::new(&setting.binary);
-        command.arg("serve").env("VITAL_CONFIG", &configuration).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
+        command.arg("serve").env("VITAL_CONFIG", &configuration).stdin(Stdio::null()).stdout(told).stderr(logged);
         for other in ["VITAL_DATA", "VITAL_LISTEN", "DATABASE_URL"] {
             command.env_remove(other);
         }

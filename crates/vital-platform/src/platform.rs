@@ -1,6 +1,6 @@
 //! The parts that verbs work with, assembled once by the binary or the test kit.
 
-use crate::{ask, experts, identity::Throttle, knowledge};
+use crate::{ask, experts, identity::Throttle, knowledge, work::Held};
 use std::{
     path::PathBuf,
     sync::{Arc, Weak},
@@ -42,6 +42,7 @@ pub struct Platform {
     pub(crate) hashing: Semaphore,
     pub(crate) generations: Arc<Semaphore>,
     pub(crate) work_waiting: tokio::sync::Notify,
+    pub(crate) held: Held,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     this: Weak<Self>,
@@ -66,6 +67,7 @@ impl Platform {
             hashing: Semaphore::new(limits::PASSWORD_HASHES_MAX),
             generations: Arc::new(Semaphore::new(limits::GENERATIONS_MAX)),
             work_waiting: tokio::sync::Notify::new(),
+            held: Held::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         })

@@ -1,9 +1,13 @@
 //! Background work: claims jobs, renews their leases, runs them, tries again with growing delays, and gives up with a reason.
 
 use crate::{Platform, ask, experts, knowledge, tenancy};
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::sync::Semaphore;
-use vital_kernel::{Result, limits};
+use vital_kernel::{JobId, Result, limits};
 use vital_store::{Claimed, JobKind};
 
 /// Jobs that run at once in one process: parsing and embedding want whole cores.
@@ -14,6 +18,37 @@ const POLL: Duration = Duration::from_secs(1);
 const RENEW: Duration = Duration::from_secs(5);
 /// Delay before the second attempt; each further one waits four times as long.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
+
+/// The jobs that this process is working on: only their leases are renewed, so that one it lost track of is taken up by somebody.
+#[derive(Clone, Default)]
+pub(crate) struct Held(Arc<Mutex<HashSet<JobId>>>);
+
+/// Proof that a job is being worked on here; dropping it ends that.
+pub(crate) struct Holding {
+    held: Held,
+    job: JobId,
+}
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, HashSet<JobId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn take(&self, job: JobId) -> Holding {
+        self.lock().insert(job);
+        Holding { held: self.clone(), job }
+    }
+
+    fn jobs(&self) -> Vec<JobId> {
+        self.lock().iter().copied().collect()
+    }
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.held.lock().remove(&self.job);
+    }
+}
 
 /// Runs background work until the platform stops.
 ///
@@ -44,7 +79,7 @@ async fn renew(p: Arc<Platform>) {
     let mut tick = tokio::time::interval(RENEW);
     loop {
         tick.tick().await;
-        if let Err(error) = p.db.renew_leases(p.node).await {
+        if let Err(error) = p.db.renew_leases(p.node, &p.held.jobs()).await {
             tracing::warn!(%error, "leases cannot be renewed");
         }
     }
@@ -63,12 +98,14 @@ async fn claim_and_start(p: &Arc<Platform>, slots: &Arc<Semaphore>) -> Result<()
         for job in claimed {
             let Ok(permit) = slots.clone().acquire_owned().await else { return Ok(()) };
             let p = p.clone();
+            let held = p.held.take(job.id);
             p.tasks.clone().spawn(async move {
                 let stopping = p.stopping.clone();
                 tokio::select! {
                     () = stopping.cancelled() => {}
                     () = attempt(&p, &job) => {}
                 }
+                drop(held);
                 drop(permit);
                 p.work_waiting.notify_one();
             });

@@ -143,12 +143,21 @@ impl Db {
         Ok(claimed.collect())
     }
 
-    /// Renews all leases of this process in one statement.
+    /// Renews the leases of the jobs that this process is working on, in one statement. A job it no longer works on is left to run out.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.
-    pub async fn renew_leases(&self, node: Node) -> Result<()> {
-        self.on_queue("update directory.jobs set lease_until = now() + make_interval(secs => $2) where lease_owner = $1", node.0, limits::JOB_LEASE).await
+    pub async fn renew_leases(&self, node: Node, jobs: &[JobId]) -> Result<()> {
+        let ids: Vec<Uuid> = jobs.iter().map(|j| j.0).collect();
+        let mut once = self.platform_once(PlatformReason::JobQueue).await?;
+        sqlx::query("update directory.jobs set lease_until = now() + make_interval(secs => $3) where id = any ($1) and lease_owner = $2")
+            .bind(ids)
+            .bind(node.0)
+            .bind(limits::JOB_LEASE.as_secs_f64())
+            .execute(once.conn())
+            .await
+            .map_err(db_error)?;
+        Ok(())
     }
 
     /// Gives a job back, to be tried again after a delay.

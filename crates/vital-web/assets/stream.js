@@ -149,7 +149,8 @@ class Turn {
     article.removeAttribute("aria-busy");
     if (confidence) this.measure(confidence, trust);
     const notes = { no_evidence: "There was not enough evidence for an answer, so none was written.", stopped: "You stopped this answer. What had been written is kept.", interrupted: "The server stopped while this was written. Your question is kept; ask again.", failed: "This answer failed. Your question is kept; ask again." };
-    if (notes[state] && this.part(".turn-note").hidden) this.note(notes[state]);
+    const saidAlready = state === "no_evidence" && this.blocks.size > 0;
+    if (notes[state] && !saidAlready && this.part(".turn-note").hidden) this.note(notes[state]);
     for (const form of article.querySelectorAll(".turn-acts form")) form.hidden = form.action.endsWith("/cancel");
     announce.textContent = state === "answered" ? "The answer is complete." : (notes[state] ?? "");
     offerCopy(article);

@@ -73,6 +73,7 @@ function show(doc) {
   badge.dataset.state = doc.state;
   row.append(name, badge, element("div", "doc-acts"));
   document.querySelector(".js-docs").prepend(row);
+  document.querySelector(".js-empty")?.remove();
   poll();
 }
 
@@ -95,18 +96,28 @@ function update(row, doc) {
   const badge = row.querySelector(".badge");
   badge.textContent = says[doc.state];
   badge.dataset.state = doc.state;
-  if (doc.state !== "ready" && doc.state !== "failed") return;
+  if (doc.state === "ready" || doc.state === "failed") finish(row, doc);
+}
+
+// The row as the server renders it takes the place of the one that was followed: with its facts and what can be done.
+async function finish(row, doc) {
   delete row.dataset.poll;
-  const name = row.querySelector(".doc-name");
-  if (doc.state === "ready") {
-    const link = element("a", "", doc.title);
-    link.href = `/library/documents/${doc.id}`;
-    name.firstElementChild.replaceWith(link);
-    const pages = doc.pages ? `${doc.pages} page${doc.pages === 1 ? "" : "s"} · ` : "";
-    name.querySelector("small").textContent = `${pages}${doc.passages} passage${doc.passages === 1 ? "" : "s"}`;
-  }
-  if (doc.failure) name.append(element("p", "bad", doc.failure.detail));
-  for (const warning of doc.warnings) name.append(element("p", "warn", warning));
+  const page = await fetchPage("/library");
+  const made = page?.querySelector(`#doc-${CSS.escape(doc.id)}`);
+  if (made) row.replaceWith(document.adoptNode(made));
+  const count = page?.querySelector(".tabs a b");
+  if (count) document.querySelector(".tabs a b").textContent = count.textContent;
+}
+
+function fetchPage(address) {
+  return new Promise((done) => {
+    const request = new XMLHttpRequest();
+    request.open("GET", address);
+    request.responseType = "document";
+    request.onload = () => done(request.status === 200 ? request.response : null);
+    request.onerror = () => done(null);
+    request.send();
+  });
 }
 
 if (form) {

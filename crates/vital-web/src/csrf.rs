@@ -46,13 +46,15 @@ mod tests {
     use super::same_site;
     use axum::http::{HeaderMap, HeaderValue, Method};
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    type Pairs = &'static [(&'static str, &'static str)];
+
+    fn headers(pairs: Pairs) -> HeaderMap {
         pairs.iter().map(|(k, v)| (k.parse().unwrap(), HeaderValue::from_static(v))).collect()
     }
 
     #[test]
     fn the_matrix_of_origins() {
-        let cases: &[(&[(&str, &str)], bool, bool)] = &[
+        let cases: &[(Pairs, bool, bool)] = &[
             (&[("sec-fetch-site", "same-origin")], true, true),
             (&[("sec-fetch-site", "none")], true, true),
             (&[("sec-fetch-site", "same-site")], true, false),
@@ -68,8 +70,7 @@ mod tests {
             (&[("host", "a:1")], false, true),
         ];
         for (pairs, cookie, passes) in cases {
-            let pairs: Vec<(&'static str, &'static str)> = pairs.to_vec();
-            assert_eq!(same_site(&Method::POST, &headers(&pairs), *cookie), *passes, "{pairs:?} cookie={cookie}");
+            assert_eq!(same_site(&Method::POST, &headers(pairs), *cookie), *passes, "{pairs:?} cookie={cookie}");
         }
     }
 

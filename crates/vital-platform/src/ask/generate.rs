@@ -1,18 +1,15 @@
 //! The task that writes one answer: route, retrieve, write, check, store. It belongs to the turn and not to the browser.
 
 use super::{
-    StoredEvent, TurnEvent, TurnState, answer::{Searched, Source}, compose, history, prompt::Exchange, record::TurnRecord, recorder::{PAUSE, Recorder, patiently}, store, stream::Live, write,
+    StoredEvent, TurnEvent, TurnState, answer::{Searched, Source}, compose, history, prompt::Exchange, record::TurnRecord, recorder::{Recorder, patiently}, store, stream::Live, write,
 };
 use crate::{
     Platform,
     experts::{self, Expert},
     knowledge::{self, Retrieval},
+    work::Holding,
 };
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 use tokio::sync::OwnedSemaphorePermit;
 use vital_kernel::{AuditAction, AuditEntry, ConversationId, Error, ExpertId, Kind, OpContext, Result, TurnId, limits};
 use vital_store::Claimed;
@@ -25,6 +22,8 @@ pub(super) struct Work {
     pub question: String,
     pub expert_id: Option<ExpertId>,
     pub job: Claimed,
+    /// Keeps the job's lease alive while the answer is written.
+    pub held: Holding,
     pub cx: OpContext,
     pub live: Live,
 }
@@ -53,26 +52,12 @@ pub(super) async fn run(p: Arc<Platform>, work: Work, permit: OwnedSemaphorePerm
             Err(error) => (TurnState::Failed, Some(problem_of(&error))),
         },
     };
-    let ended = end(&p, &work, recorder, &outcome, state, problem, started).await;
+    if let Err(error) = end(&p, &work, recorder, &outcome, state, problem, started).await {
+        tracing::error!(?error, turn = %work.turn, "a turn could not be ended; its lease runs out and the next claim ends it");
+    }
     p.streams.close(work.turn);
+    drop(work.held);
     drop(permit);
-    if let Err(error) = ended {
-        tracing::error!(?error, turn = %work.turn, "a turn could not be ended; the next claim of its job ends it");
-        give_back(&p, &work.job).await;
-    }
-}
-
-/// Gives the job of a turn that could not be ended back to the queue, however long the database is away: as long as this process held
-/// it, nobody would end the turn.
-async fn give_back(p: &Platform, job: &Claimed) {
-    while let Err(error) = p.db.retry_job(job, Duration::ZERO).await {
-        tracing::warn!(%error, "a job could not be given back; trying again");
-        tokio::select! {
-            () = p.stopping.cancelled() => return,
-            () = tokio::time::sleep(PAUSE) => {}
-        }
-    }
-    p.work_waiting.notify_one();
 }
 
 async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome: &mut Outcome) -> Result<TurnState> {

@@ -225,7 +225,7 @@ pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question
         return Err(error);
     }
     let expert_id = chosen.as_ref().map(|e| e.id).or(row.expert_id);
-    let work = generate::Work { turn, conversation: id, ordinal: row.turn_count + 1, question: text.clone(), expert_id, job, cx: cx.clone(), live };
+    let work = generate::Work { turn, conversation: id, ordinal: row.turn_count + 1, question: text.clone(), expert_id, job, held: p.held.take(job.id), cx: cx.clone(), live };
     p.tasks.spawn(generate::run(p.clone(), work, permit));
     Ok(Turn {
         id: turn,

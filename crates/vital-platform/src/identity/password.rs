@@ -57,7 +57,9 @@ pub(super) async fn hash(p: &Platform, password: String) -> Result<String> {
 pub(super) async fn verify(p: &Platform, password: String, stored: Option<String>) -> Result<bool> {
     on_own_thread(p, move || {
         let known = stored.is_some();
-        let Some(stored) = stored.or_else(|| DECOY.clone()) else { return Ok(false) };
+        // Made at the first sign-in whoever it is, so that the first unknown address does not stand out.
+        let decoy = DECOY.clone();
+        let Some(stored) = stored.or(decoy) else { return Ok(false) };
         let parsed = PasswordHash::new(&stored).map_err(|e| Error::internal(e.to_string()))?;
         let right = argon2()?.verify_password(password.as_bytes(), &parsed).is_ok();
         Ok(right && known)

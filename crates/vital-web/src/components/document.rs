@@ -20,7 +20,7 @@ pub(crate) fn badge(d: &Document) -> Markup {
 pub(crate) fn row(d: &Document, may_write: bool) -> Markup {
     let moving = matches!(d.state, DocumentState::Queued | DocumentState::Parsing | DocumentState::Indexing);
     html! {
-        li.doc-row data-filter={ (d.title) " " (d.file_name) " " (d.identifiers.join(" ")) } data-poll=[moving.then(|| format!("/api/v1/documents/{}", d.id))] {
+        li.doc-row id={ "doc-" (d.id) } data-filter={ (d.title) " " (d.file_name) " " (d.identifiers.join(" ")) } data-poll=[moving.then(|| format!("/api/v1/documents/{}", d.id))] {
             div.doc-name {
                 @if d.state == DocumentState::Ready { a href={ "/library/documents/" (d.id) } { (d.title) } } @else { span { (d.title) } }
                 small { (facts(d)) }

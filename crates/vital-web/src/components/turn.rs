@@ -66,6 +66,7 @@ fn who(t: &Turn) -> Markup {
 fn note(t: &Turn) -> Option<String> {
     match (&t.problem, t.state) {
         (Some(p), _) => Some(p.detail.clone()),
+        (None, TurnState::NoEvidence) if t.answer.as_ref().is_some_and(|a| !a.blocks.is_empty()) => None,
         (None, TurnState::NoEvidence) => Some("There was not enough evidence for an answer, so none was written.".to_owned()),
         (None, TurnState::Stopped) => Some("You stopped this answer. What had been written is kept.".to_owned()),
         (None, TurnState::Interrupted) => Some("The server stopped while this was written. Your question is kept; ask again.".to_owned()),

@@ -160,6 +160,7 @@ fn gallery(experts: &[ExpertSummary]) -> Markup {
     html! {
         section aria-labelledby="who" {
             div.section-head { h2 #who { "Experts" } a href="/experts" { "All " (experts.len()) } }
+            @if experts.is_empty() { p.dim { "The experts and the starter library are being set up. Reload in a moment." } }
             ul.tags {
                 @for domain in experts::Domain::ALL {
                     @let n = experts.iter().filter(|e| e.domain == domain).count();

@@ -104,7 +104,7 @@ fn list(given: &Given, documents: &[Document], may_write: bool) -> Markup {
         ul.docs.js-filtered.js-docs { @for d in documents { (row(d, may_write)) } }
         p.dim.js-none hidden { "No document here has these words in its title." }
         @if documents.is_empty() && sought.is_empty() && !given.starter {
-            p.dim { "Nothing here yet. What you add is read, cut into passages with exact offsets, and can be cited as soon as it is ready. Only your organisation sees it." }
+            p.dim.js-empty { "Nothing here yet. What you add is read, cut into passages with exact offsets, and can be cited as soon as it is ready. Only your organisation sees it." }
         } @else if documents.is_empty() {
             p.dim { "No document fits. " a href="/library" { "Show all" } }
         }
