@@ -9,7 +9,7 @@ import { join } from "node:path";
 /** Longest start of a server that makes its database first, in milliseconds. */
 const START_MS_MAX = 60_000;
 /** Longest stop before the process is ended by force, in milliseconds. */
-const STOP_MS_MAX = 20_000;
+const STOP_MS_MAX = 60_000;
 
 /** A port that was free a moment ago. */
 export async function freePort() {

@@ -1,5 +1,6 @@
 //! Turns what PostgreSQL says into what a person can act on.
 
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 use std::time::Duration;
 use vital_kernel::Error;
 
@@ -27,9 +28,16 @@ pub fn db_error(error: sqlx::Error) -> Error {
         | (_, Some("57P01" | "57P02" | "57P03" | "08006" | "08001" | "08003" | "25P03")) => {
             Error::unavailable("database.unavailable", "The database does not answer. Nothing was stored; try again shortly.")
         }
+        _ if refused(&error) => Error::unavailable("database.unavailable", "The database does not answer. Nothing was stored; try again shortly."),
         _ => return Error::internal(error),
     };
     mapped.with_retry_after(RETRY_AFTER).with_source(error)
+}
+
+/// Tells whether the server ended or refused the connection, whatever its reason (it has no connection left, is under maintenance).
+fn refused(error: &sqlx::Error) -> bool {
+    let said = error.as_database_error().and_then(|e| e.try_downcast_ref::<PgDatabaseError>());
+    said.is_some_and(|e| matches!(e.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
 /// Tells whether a statement failed because a unique key exists already.

@@ -160,6 +160,20 @@ impl Db {
         Ok(())
     }
 
+    /// Tells whether a job waits or is being worked on.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn job_open(&self, kind: JobKind, subject: Uuid) -> Result<bool> {
+        let mut once = self.platform_once(PlatformReason::JobQueue).await?;
+        sqlx::query_scalar("select exists (select from directory.jobs where kind = $1 and subject = $2)")
+            .bind(kind.as_str())
+            .bind(subject)
+            .fetch_one(once.conn())
+            .await
+            .map_err(db_error)
+    }
+
     /// Gives a job back, to be tried again after a delay.
     ///
     /// # Errors

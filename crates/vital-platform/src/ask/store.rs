@@ -77,18 +77,23 @@ pub(super) struct Locked {
     pub running: bool,
 }
 
+/// Locks a conversation of the owner. Whether its last turn still runs is asked by a statement of its own, which begins when the lock is
+/// held: the statement that waited for the lock would not see the turn that somebody asked meanwhile.
 pub(super) async fn lock_conversation(tx: &mut TenantTx<Write>, id: ConversationId, owner: UserId) -> Result<Option<Locked>> {
-    let row = sqlx::query!(
-        r#"select expert_id, turn_count,
-                  exists (select from turns t where t.conversation_id = c.id and t.ordinal = c.turn_count and t.state = 'running') as "running!"
-           from conversations c where id = $1 and owner_id = $2 for update"#,
+    let row = sqlx::query!("select expert_id, turn_count from conversations where id = $1 and owner_id = $2 for update", id.0, owner.0)
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(db_error)?;
+    let Some(row) = row else { return Ok(None) };
+    let running = sqlx::query_scalar!(
+        r#"select exists (select from turns where conversation_id = $1 and ordinal = $2 and state = 'running') as "running!""#,
         id.0,
-        owner.0
+        row.turn_count
     )
-    .fetch_optional(tx.conn())
+    .fetch_one(tx.conn())
     .await
     .map_err(db_error)?;
-    Ok(row.map(|r| Locked { expert_id: r.expert_id.map(ExpertId), turn_count: r.turn_count, running: r.running }))
+    Ok(Some(Locked { expert_id: row.expert_id.map(ExpertId), turn_count: row.turn_count, running }))
 }
 
 /// Stores a new turn and counts it in its conversation, which takes its title from the first question.

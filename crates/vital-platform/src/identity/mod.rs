@@ -207,6 +207,7 @@ pub async fn complete_setup(p: &Platform, token: &str, organisation: &str, admin
     }
     let tenant = tenancy::create_tenant(p, organisation).await?;
     let user = insert_user(p, &operator_context(tenant), &admin, &hashed).await?;
+    tenancy::await_seeding(p, tenant).await?;
     start_session(p, tenant, user).await
 }
 

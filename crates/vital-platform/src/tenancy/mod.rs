@@ -4,6 +4,7 @@ mod store;
 
 use crate::{Platform, identity::operator_context};
 use serde::Serialize;
+use std::time::{Duration, Instant};
 use vital_kernel::{AuditAction, AuditEntry, Error, Result, TenantId};
 use vital_store::JobKind;
 
@@ -58,6 +59,24 @@ pub async fn create_tenant(p: &Platform, name: &str) -> Result<TenantId> {
     tx.commit(AuditEntry::new(AuditAction::TenantCreated, "tenant", id)).await?;
     p.work_waiting.notify_one();
     Ok(id)
+}
+
+/// How long the first page may wait for the experts and the starter library.
+const SEEDING_WAIT: Duration = Duration::from_secs(20);
+/// How often it is looked at.
+const SEEDING_LOOK: Duration = Duration::from_millis(50);
+
+/// Waits until the experts and the starter library of a new tenant are there, so that its first page is not empty. Gives up quietly after
+/// a while: they come all the same.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn await_seeding(p: &Platform, tenant: TenantId) -> Result<()> {
+    let until = Instant::now() + SEEDING_WAIT;
+    while Instant::now() < until && p.db.job_open(JobKind::SeedTenant, tenant.0).await? {
+        tokio::time::sleep(SEEDING_LOOK).await;
+    }
+    Ok(())
 }
 
 /// Queues the seeding of every tenant, so that a new release brings its new content.

@@ -12,7 +12,7 @@ use vital_testkit::{
 async fn connections_that_are_cut_in_the_middle_of_an_answer_are_not_noticed_by_its_reader() {
     let provider = ScriptedProvider::start().await.unwrap();
     let gate = Gate::new();
-    provider.reply(Script::new().text(SAID).wait(&gate).text("- The rest came after the cut. [1]\n"));
+    provider.reply(Script::new().text(SAID).text("- The rest ").wait(&gate).text("came after the cut. [1]\n"));
     let app = app_with(&provider, Timeouts::default()).await;
     let member = app.member();
     let conversation = member.open().await;
@@ -34,7 +34,7 @@ async fn connections_that_are_cut_in_the_middle_of_an_answer_are_not_noticed_by_
 async fn an_answer_waits_for_a_database_that_is_away_and_is_stored_whole_when_it_is_back() {
     let provider = ScriptedProvider::start().await.unwrap();
     let gate = Gate::new();
-    provider.reply(Script::new().text(SAID).wait(&gate).text("- The rest came while it was away. [1]\n"));
+    provider.reply(Script::new().text(SAID).text("- The rest ").wait(&gate).text("came while it was away. [1]\n"));
     let app = app_with(&provider, Timeouts::default()).await;
     let member = app.member();
     let conversation = member.open().await;

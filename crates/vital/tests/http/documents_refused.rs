@@ -23,7 +23,7 @@ async fn a_file_that_cannot_be_read_says_why_and_the_next_one_is_read() {
         ("table.xlsx", "document.unknown_format", b"\x1f\x8b\x08\0\0\0\0\0".to_vec()),
         ("bomb.docx", "document.bomb", files::zip_bomb()),
         ("scan.pdf", "document.no_text", files::pdf(&["", "", ""])),
-        ("binary.txt", "document.unknown_format", (0..2_000_u32).map(|n| (n * 7 % 256) as u8).collect()),
+        ("binary.txt", "document.not_utf8", (0..2_000_u32).map(|n| (n * 7 % 256) as u8).collect()),
     ];
     for (file_name, code, bytes) in cases {
         let document = uploaded(&member, file_name, bytes).await;
@@ -97,9 +97,14 @@ async fn a_form_with_the_wrong_fields_is_refused_whole() {
     assert_eq!(app.member().request("POST", "/library/upload").form_data(&browser).send().await.status, 422);
     let cut = app.member().request("POST", "/api/v1/documents").body(&Form::media_type(), &file().bytes()[..60]).send().await;
     cut.problem(400, "upload.broken");
+    assert_eq!(app.member().get("/api/v1/documents?starter=false").await.expect(200).json().as_array().unwrap().len(), 1, "nothing was stored");
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_form_is_a_problem_too() {
+    let app = app().await;
     app.member().request("POST", "/api/v1/documents").body("application/json", "{}").send().await.problem(400, "upload.broken");
     app.member().request("POST", "/api/v1/documents").body("multipart/form-data", "x").send().await.problem(400, "upload.broken");
-    assert_eq!(app.member().get("/api/v1/documents?starter=false").await.expect(200).json().as_array().unwrap().len(), 1, "nothing was stored");
 }
 
 #[tokio::test]

