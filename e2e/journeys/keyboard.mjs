@@ -37,8 +37,7 @@ async function signInAndAsk(page) {
   await page.keyboard.press("Enter");
   await page.waitForURL("**/");
   await page.locator("#question").waitFor();
-  await page.keyboard.press("Tab");
-  await page.locator("#question").evaluate((field) => field.blur());
+  await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press("/");
   assert.ok(await focused(page, "#question"), "the slash leads to the composer");
   await page.keyboard.type("What are the five attributes of an estimand under ICH E9(R1)?");
@@ -56,7 +55,7 @@ async function pane(page) {
   assert.notEqual(outline, "none", "the focus is visible");
   await keep(page, "keyboard-preview", false);
   await page.keyboard.press("Enter");
-  await page.locator(".pane mark").first().waitFor();
+  await page.locator(".pane-body:not([aria-busy]) mark").first().waitFor();
   await inView(page.locator(".pane mark").first());
   if ((await page.locator(".answer .cite").count()) > 1) {
     await page.keyboard.press("ArrowRight");
@@ -71,7 +70,7 @@ async function pane(page) {
 
 async function narrow(page) {
   await page.keyboard.press("Enter");
-  await page.locator(".pane mark").first().waitFor();
+  await page.locator(".pane-body:not([aria-busy]) mark").first().waitFor();
   assert.ok(await focused(page, ".pane .js-close"), "the focus is in the pane that covers the page");
   for (let steps = 0; steps < 8; steps += 1) {
     await page.keyboard.press("Tab");

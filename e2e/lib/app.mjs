@@ -33,7 +33,7 @@ export async function openCitation(turn, chip) {
   const quote = await turn.locator(`.sources li[data-n="${n}"] blockquote`).textContent();
   await chip.click();
   const pane = page.locator(".pane");
-  await pane.locator("mark").first().waitFor();
+  await pane.locator(".pane-body:not([aria-busy]) mark").first().waitFor();
   assert.equal((await pane.locator("mark").allTextContents()).join("\n\n"), quote, "the marked words are the quote of the citation");
   await inView(pane.locator("mark").first());
   return { pane, quote };

@@ -3,7 +3,7 @@ import { chromium } from "playwright-core";
 
 const FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 /** Longest wait for any condition, in milliseconds. Conditions come within a second as a rule; a busy machine needs the rest. */
-const WAIT_MS_MAX = 60_000;
+const WAIT_MS_MAX = 20_000;
 
 export async function launch() {
   // Root has no user namespace to put the browser's own sandbox in.
@@ -62,5 +62,9 @@ export class Visitor {
   }
 }
 
-/** Keeps a screenshot of the whole page. */
-export const keep = (page, name, whole = true) => page.screenshot({ path: `artifacts/${name}.png`, fullPage: whole });
+/** Keeps a screenshot: of the whole page, or of what the reader sees. */
+export async function keep(page, name, whole = true) {
+  // The bar at the top stays with the reader; a picture of the whole page begins where the page does.
+  if (whole) await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: `artifacts/${name}.png`, fullPage: whole });
+}

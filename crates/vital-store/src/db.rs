@@ -129,7 +129,11 @@ impl Db {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that opens pools")]
     pub(crate) fn connect_lazy(app: PgConnectOptions, platform: PgConnectOptions, sizes: PoolSizes) -> Self {
         let pool = |options: PgConnectOptions, max: u32| {
-            PgPoolOptions::new().max_connections(max).acquire_timeout(ACQUIRE_TIMEOUT).idle_timeout(Duration::from_secs(300)).connect_lazy_with(options)
+            PgPoolOptions::new()
+                .max_connections(max)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .idle_timeout(Duration::from_secs(300))
+                .connect_lazy_with(options)
         };
         Self {
             app: pool(app.application_name("vital app"), sizes.app),
@@ -233,16 +237,18 @@ impl TenantTx<Write> {
     /// `Unavailable` when the database went away; then nothing was stored.
     pub async fn commit_all(mut self, entries: Vec<AuditEntry>) -> Result<()> {
         for entry in entries {
-            sqlx::query("insert into audit_entries (id, action, resource, resource_id, fields, request_id) values ($1, $2, $3, $4, $5, $6)")
-                .bind(Uuid::now_v7())
-                .bind(entry.action.as_str())
-                .bind(entry.resource)
-                .bind(entry.resource_id)
-                .bind(entry.fields)
-                .bind(self.request)
-                .execute(&mut *self.tx)
-                .await
-                .map_err(db_error)?;
+            sqlx::query(
+                "insert into audit_entries (id, action, resource, resource_id, fields, request_id) values ($1, $2, $3, $4, $5, $6)",
+            )
+            .bind(Uuid::now_v7())
+            .bind(entry.action.as_str())
+            .bind(entry.resource)
+            .bind(entry.resource_id)
+            .bind(entry.fields)
+            .bind(self.request)
+            .execute(&mut *self.tx)
+            .await
+            .map_err(db_error)?;
         }
         self.tx.commit().await.map_err(db_error)
     }

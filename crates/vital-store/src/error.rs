@@ -18,17 +18,25 @@ pub fn db_error(error: sqlx::Error) -> Error {
             "database.full",
             "The data folder is full or cannot be written. Nothing was stored; an operator must make room, then try again.",
         ),
-        (_, Some("25006")) => Error::unavailable("database.read_only", "The database is read-only at the moment. Nothing was stored; try again later."),
+        (_, Some("25006")) => {
+            Error::unavailable("database.read_only", "The database is read-only at the moment. Nothing was stored; try again later.")
+        }
         (_, Some("57014")) => Error::unavailable("database.timeout", "The database took too long. Nothing was stored; try again."),
-        (_, Some("55P03" | "40001" | "40P01")) => Error::unavailable("database.busy", "Somebody else changed the same thing at the same moment. Nothing was stored; try again."),
+        (_, Some("55P03" | "40001" | "40P01")) => {
+            Error::unavailable("database.busy", "Somebody else changed the same thing at the same moment. Nothing was stored; try again.")
+        }
         (_, Some("23505")) => Error::conflict("conflict", "Something with the same name or content exists already. Nothing was stored."),
         (_, Some("23503")) => Error::not_found("not_found", "There is nothing here, or it is not yours to see."),
-        (sqlx::Error::PoolTimedOut, _) => Error::unavailable("database.overloaded", "The platform is overloaded. Nothing was stored; try again shortly."),
+        (sqlx::Error::PoolTimedOut, _) => {
+            Error::unavailable("database.overloaded", "The platform is overloaded. Nothing was stored; try again shortly.")
+        }
         (sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::Tls(_) | sqlx::Error::BeginFailed, _)
         | (_, Some("57P01" | "57P02" | "57P03" | "08006" | "08001" | "08003" | "25P03")) => {
             Error::unavailable("database.unavailable", "The database does not answer. Nothing was stored; try again shortly.")
         }
-        _ if refused(&error) => Error::unavailable("database.unavailable", "The database does not answer. Nothing was stored; try again shortly."),
+        _ if refused(&error) => {
+            Error::unavailable("database.unavailable", "The database does not answer. Nothing was stored; try again shortly.")
+        }
         _ => return Error::internal(error),
     };
     mapped.with_retry_after(RETRY_AFTER).with_source(error)

@@ -77,7 +77,12 @@ impl Claimed {
     /// # Errors
     /// `Conflict` when the lease was lost: another worker has the job, so the transaction must be dropped.
     pub async fn finish(&self, tx: &mut TenantTx<Write>) -> Result<()> {
-        let held: bool = sqlx::query_scalar("select app.finish_job($1, $2)").bind(self.id.0).bind(self.node.0).fetch_one(tx.conn()).await.map_err(db_error)?;
+        let held: bool = sqlx::query_scalar("select app.finish_job($1, $2)")
+            .bind(self.id.0)
+            .bind(self.node.0)
+            .fetch_one(tx.conn())
+            .await
+            .map_err(db_error)?;
         if held { Ok(()) } else { Err(Error::conflict("job.lease_lost", "Another worker has taken this job over.")) }
     }
 }
@@ -179,7 +184,12 @@ impl Db {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn retry_job(&self, job: &Claimed, after: Duration) -> Result<()> {
-        self.on_queue("update directory.jobs set lease_owner = null, lease_until = null, run_at = now() + make_interval(secs => $2) where id = $1", job.id.0, after).await
+        self.on_queue(
+            "update directory.jobs set lease_owner = null, lease_until = null, run_at = now() + make_interval(secs => $2) where id = $1",
+            job.id.0,
+            after,
+        )
+        .await
     }
 
     /// Ends every lease, for a process that knows it is alone on this database: work of its predecessor is taken up at once.
@@ -187,7 +197,12 @@ impl Db {
     /// # Errors
     /// `Unavailable` when the database does not answer.
     pub async fn expire_leases(&self) -> Result<()> {
-        self.on_queue("update directory.jobs set lease_until = now() - make_interval(secs => $2) where lease_owner <> $1", Uuid::nil(), Duration::from_secs(1)).await
+        self.on_queue(
+            "update directory.jobs set lease_until = now() - make_interval(secs => $2) where lease_owner <> $1",
+            Uuid::nil(),
+            Duration::from_secs(1),
+        )
+        .await
     }
 
     async fn on_queue(&self, statement: &'static str, subject: Uuid, interval: Duration) -> Result<()> {

@@ -110,7 +110,10 @@ impl Db {
 /// # Errors
 /// `Version` and `Migrate`.
 pub async fn migrate(conn: &mut PgConnection) -> Result<(), OpenError> {
-    let found: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(&mut *conn).await.map_err(OpenError::Statement)?;
+    let found: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(OpenError::Statement)?;
     if found < SERVER_VERSION_MIN {
         return Err(OpenError::Version { found });
     }

@@ -120,10 +120,10 @@ async fn prepare() -> Result<(PgConnectOptions, String), Failure> {
 
 async fn shared_cluster(folder: &Path) -> Result<PgConnectOptions, Failure> {
     let folder = folder.canonicalize()?;
-    if let Some(server) = Cluster::endpoint(&folder)? {
-        if server.clone().connect().await.is_ok() {
-            return Ok(server);
-        }
+    if let Some(server) = Cluster::endpoint(&folder)?
+        && server.clone().connect().await.is_ok()
+    {
+        return Ok(server);
     }
     let claimed = DataFolder::claim(&folder).await?;
     let options = ClusterOptions { durable: false, settings: vec![("max_connections".into(), "400".into())], ..ClusterOptions::default() };
@@ -141,7 +141,8 @@ async fn template(server: &PgConnectOptions) -> Result<String, Failure> {
     crate::MIGRATIONS.iter().for_each(|m| digest.update(&m.checksum));
     let name = format!("template_{}", &hex::encode(digest.finalize())[..16]);
     let mut conn = server.clone().connect().await?;
-    let found: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)").bind(&name).fetch_one(&mut conn).await?;
+    let found: bool =
+        sqlx::query_scalar("select exists (select from pg_database where datname = $1)").bind(&name).fetch_one(&mut conn).await?;
     if !found {
         let unfinished = format!("{name}_new");
         sqlx::query(AssertSqlSafe(format!("drop database if exists {unfinished}"))).execute(&mut conn).await?;

@@ -1,5 +1,7 @@
 //! The tenancy floor: what one tenant can see and do, the walk over every tenant table, and the mutations that must turn it red.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 use vital_kernel::{Actor, AuditAction, AuditEntry, OpContext, Origin, RequestId, RoleSet, TenantId};
@@ -15,7 +17,12 @@ async fn two_tenants(db: &Db) -> (OpContext, OpContext) {
     let (a, b) = (TenantId::new(), TenantId::new());
     let mut tx = db.platform(PlatformReason::TenantDirectory).await.unwrap();
     for (id, slug) in [(a, "alpha"), (b, "beta")] {
-        sqlx::query("insert into directory.tenants (id, slug, name, created_at) values ($1, $2, $2, now())").bind(id.0).bind(slug).execute(tx.conn()).await.unwrap();
+        sqlx::query("insert into directory.tenants (id, slug, name, created_at) values ($1, $2, $2, now())")
+            .bind(id.0)
+            .bind(slug)
+            .execute(tx.conn())
+            .await
+            .unwrap();
     }
     tx.commit().await.unwrap();
     for tenant in [a, b] {
@@ -87,12 +94,16 @@ async fn a_row_cannot_be_written_for_moved_to_or_linked_with_another_tenant() {
         sqlx::query_scalar("select id from collections").fetch_one(tx.conn()).await.unwrap()
     };
     let mut tx = t.db.write(&a).await.unwrap();
-    let insert = sqlx::query("insert into collections (tenant_id, id, slug, name, starter, created_at) values ($1, $2, 'x', 'x', false, now())")
-        .bind(b.tenant().0)
-        .bind(Uuid::now_v7());
+    let insert =
+        sqlx::query("insert into collections (tenant_id, id, slug, name, starter, created_at) values ($1, $2, 'x', 'x', false, now())")
+            .bind(b.tenant().0)
+            .bind(Uuid::now_v7());
     assert!(insert.execute(tx.conn()).await.is_err(), "insert for another tenant");
     let mut tx = t.db.write(&a).await.unwrap();
-    assert!(sqlx::query("update collections set tenant_id = $1").bind(b.tenant().0).execute(tx.conn()).await.is_err(), "move to another tenant");
+    assert!(
+        sqlx::query("update collections set tenant_id = $1").bind(b.tenant().0).execute(tx.conn()).await.is_err(),
+        "move to another tenant"
+    );
     let mut tx = t.db.write(&a).await.unwrap();
     let link = sqlx::query(
         "insert into documents (id, collection_id, title, file_name, size_bytes, content_hash, authority, state, created_at)
@@ -123,7 +134,8 @@ async fn a_commit_leaves_its_audit_entry_and_nobody_can_change_it() {
     let t = TestDb::new().await.unwrap();
     let (a, _) = two_tenants(&t.db).await;
     let mut tx = t.db.write(&a).await.unwrap();
-    let entries: Vec<(String, String)> = sqlx::query_as("select action, resource_id from audit_entries").fetch_all(tx.conn()).await.unwrap();
+    let entries: Vec<(String, String)> =
+        sqlx::query_as("select action, resource_id from audit_entries").fetch_all(tx.conn()).await.unwrap();
     assert_eq!(entries, vec![("tenant.seeded".to_owned(), a.tenant().to_string())]);
     for statement in ["update audit_entries set action = 'x'", "delete from audit_entries", "truncate audit_entries"] {
         let mut tx = t.db.write(&a).await.unwrap();
@@ -176,7 +188,11 @@ async fn every_mutation_turns_the_check_red_and_names_the_object() {
     let fixed = [
         ("create table loose (tenant_id uuid, id uuid)", "tenant_nullable", "loose"),
         ("create unique index leak on members (email)", "key_without_tenant", "leak"),
-        ("alter table documents add foreign key (uploaded_by) references leak_target (id)", "foreign_key_without_tenant", "documents.documents_uploaded_by_fkey"),
+        (
+            "alter table documents add foreign key (uploaded_by) references leak_target (id)",
+            "foreign_key_without_tenant",
+            "documents.documents_uploaded_by_fkey",
+        ),
         ("create table bare (id uuid)", "global_table_not_reviewed", "bare"),
         ("create table late (tenant_id uuid not null)", "row_security_not_forced", "late"),
         ("create view all_members as select * from members", "view_with_owner_rights", "all_members"),
@@ -190,7 +206,10 @@ async fn every_mutation_turns_the_check_red_and_names_the_object() {
         let setup = if statement.contains("leak_target") { "create table leak_target (id uuid primary key);" } else { "" };
         sqlx::raw_sql(AssertSqlSafe(format!("begin; {setup} {statement}"))).execute(&mut admin).await.unwrap();
         let found = vital_store::testdb::violations_seen_by(&mut admin).await.unwrap();
-        assert!(found.iter().any(|v| v.rule == rule && v.object == object), "`{statement}` must be found as {rule} on {object}; found {found:?}");
+        assert!(
+            found.iter().any(|v| v.rule == rule && v.object == object),
+            "`{statement}` must be found as {rule} on {object}; found {found:?}"
+        );
         sqlx::raw_sql("rollback").execute(&mut admin).await.unwrap();
     }
     assert_eq!(t.db.violations().await.unwrap(), vec![], "every mutation was rolled back");

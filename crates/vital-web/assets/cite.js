@@ -58,6 +58,11 @@ async function open(link) {
   pane.querySelector(".pane-open").href = address.href;
   pane.querySelector("h2").textContent = source(link)?.querySelector(".src")?.textContent ?? "Source";
   if (!body.querySelector(".canonical")) body.textContent = "Opening…";
+  body.setAttribute("aria-busy", "true");
+  if (sheet.matches) {
+    for (const part of behind) part.inert = true;
+    pane.querySelector(".js-close").focus();
+  }
   address.searchParams.set("pane", "true");
   address.hash = "";
   try {
@@ -68,12 +73,9 @@ async function open(link) {
     if (mine !== latest) return;
     body.textContent = "The document could not be opened here. Check the connection, or open it in its own page.";
   }
+  body.removeAttribute("aria-busy");
   const words = body.querySelector("#cited");
   if (words) body.scrollTop += words.getBoundingClientRect().top - body.getBoundingClientRect().top - body.clientHeight / 3;
-  if (sheet.matches) {
-    for (const part of behind) part.inert = true;
-    pane.querySelector(".js-close").focus();
-  }
 }
 
 function close() {

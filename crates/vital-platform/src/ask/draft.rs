@@ -52,9 +52,14 @@ impl<'a> Draft<'a> {
             cited.push(citation);
         }
         let quotes: Vec<&str> = cited.iter().map(|c| c.quote.as_str()).collect();
-        let context: Vec<&str> = cited.iter().flat_map(|c| std::iter::once(c.title.as_str()).chain(c.heading_path.iter().map(String::as_str))).collect();
+        let context: Vec<&str> =
+            cited.iter().flat_map(|c| std::iter::once(c.title.as_str()).chain(c.heading_path.iter().map(String::as_str))).collect();
         let spoken = matches!(kind, BlockKind::Lead | BlockKind::Point | BlockKind::Paragraph);
-        let checked = if spoken { check::check(text, &quotes, &context) } else { check::Checked { verdict: Verdict::NotFactual, missing: Vec::new() } };
+        let checked = if spoken {
+            check::check(text, &quotes, &context)
+        } else {
+            check::Checked { verdict: Verdict::NotFactual, missing: Vec::new() }
+        };
         self.recorder.push(TurnEvent::Check { sentence, verdict: checked.verdict, missing: checked.missing }).await
     }
 

@@ -40,7 +40,9 @@ impl TurnState {
     /// Reads a stored name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Running, Self::Answered, Self::NoEvidence, Self::Stopped, Self::Failed, Self::Interrupted].into_iter().find(|s| s.as_str() == name)
+        [Self::Running, Self::Answered, Self::NoEvidence, Self::Stopped, Self::Failed, Self::Interrupted]
+            .into_iter()
+            .find(|s| s.as_str() == name)
     }
 }
 

@@ -1,7 +1,15 @@
 //! The task that writes one answer: route, retrieve, write, check, store. It belongs to the turn and not to the browser.
 
 use super::{
-    StoredEvent, TurnEvent, TurnState, answer::{Searched, Source}, compose, history, prompt::Exchange, record::TurnRecord, recorder::{Recorder, patiently}, store, stream::Live, write,
+    StoredEvent, TurnEvent, TurnState,
+    answer::{Searched, Source},
+    compose, history,
+    prompt::Exchange,
+    record::TurnRecord,
+    recorder::{Recorder, patiently},
+    store,
+    stream::Live,
+    write,
 };
 use crate::{
     Platform,
@@ -99,7 +107,10 @@ async fn earlier(p: &Platform, work: &Work) -> Result<Vec<Exchange>> {
     let rows = store::history(&mut p.db.read(&work.cx).await?, work.conversation, work.ordinal, limit).await?;
     Ok(rows
         .into_iter()
-        .map(|(question, record)| Exchange { question, answer: record.and_then(|r: TurnRecord| r.answer).map(|a| a.plain_text()).unwrap_or_default() })
+        .map(|(question, record)| Exchange {
+            question,
+            answer: record.and_then(|r: TurnRecord| r.answer).map(|a| a.plain_text()).unwrap_or_default(),
+        })
         .collect())
 }
 
@@ -110,7 +121,8 @@ async fn route(p: &Platform, work: &Work, query: &str, recorder: &mut Recorder) 
             let ranked = experts::route(p, &work.cx, query).await?;
             let best = ranked.first().ok_or_else(|| Error::internal("routing returned nobody"))?;
             let expert = experts::find(p, &work.cx, &best.expert.slug).await?;
-            let flat = |c: experts::Candidate| super::Candidate { slug: c.expert.slug, name: c.expert.name, score: c.score, reasons: c.reasons };
+            let flat =
+                |c: experts::Candidate| super::Candidate { slug: c.expert.slug, name: c.expert.name, score: c.score, reasons: c.reasons };
             (expert, true, ranked.into_iter().map(flat).collect())
         }
     };
@@ -128,16 +140,35 @@ fn searched(query: &str, expert: &Expert, found: &Retrieval) -> Searched {
         });
         sources[i].passages += 1;
     }
-    Searched { query: query.to_owned(), collections: expert.body.collections.clone(), by_meaning: found.vector.is_some(), note: found.note.clone(), sources }
+    Searched {
+        query: query.to_owned(),
+        collections: expert.body.collections.clone(),
+        by_meaning: found.vector.is_some(),
+        note: found.note.clone(),
+        sources,
+    }
 }
 
 /// Stores the end of a turn in one transaction: its last events, its record and citations, and the end of its job.
-async fn end(p: &Arc<Platform>, work: &Work, recorder: Recorder, outcome: &Outcome, state: TurnState, problem: Option<TurnEvent>, started: Instant) -> Result<()> {
+async fn end(
+    p: &Arc<Platform>,
+    work: &Work,
+    recorder: Recorder,
+    outcome: &Outcome,
+    state: TurnState,
+    problem: Option<TurnEvent>,
+    started: Instant,
+) -> Result<()> {
     let (mut record, seq) = recorder.close().await?;
     let mut last: Vec<TurnEvent> = problem.into_iter().collect();
     if !outcome.composer.is_empty() {
         let elapsed_ms = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
-        last.push(TurnEvent::Usage { composer: outcome.composer.clone(), input_tokens: outcome.input_tokens, output_tokens: outcome.output_tokens, elapsed_ms });
+        last.push(TurnEvent::Usage {
+            composer: outcome.composer.clone(),
+            input_tokens: outcome.input_tokens,
+            output_tokens: outcome.output_tokens,
+            elapsed_ms,
+        });
     }
     let (confidence, trust) = outcome.assessed.clone().unzip();
     last.push(TurnEvent::Done { state, confidence, trust });
@@ -151,7 +182,14 @@ async fn end(p: &Arc<Platform>, work: &Work, recorder: Recorder, outcome: &Outco
     Ok(())
 }
 
-async fn store_end(p: &Platform, cx: &OpContext, job: &Claimed, turn: TurnId, events: &[StoredEvent], ending: &store::Ending<'_>) -> Result<()> {
+async fn store_end(
+    p: &Platform,
+    cx: &OpContext,
+    job: &Claimed,
+    turn: TurnId,
+    events: &[StoredEvent],
+    ending: &store::Ending<'_>,
+) -> Result<()> {
     let mut tx = p.db.write(cx).await?;
     if !store::insert_events(&mut tx, turn, events).await? || !store::end_turn(&mut tx, turn, ending).await? {
         return Err(Error::conflict("turn.ended_elsewhere", "Another process has ended this turn."));
@@ -178,7 +216,8 @@ pub(crate) async fn interrupted(p: &Arc<Platform>, job: &Claimed) -> Result<()> 
         last.iter().for_each(|event| record.apply(event));
         let events: Vec<StoredEvent> = last.into_iter().zip(seq + 1..).map(|(event, seq)| StoredEvent { seq, event }).collect();
         store::insert_events(&mut tx, turn, &events).await?;
-        store::end_turn(&mut tx, turn, &store::Ending { state: TurnState::Interrupted, expert: None, composer: "", record: &record }).await?;
+        store::end_turn(&mut tx, turn, &store::Ending { state: TurnState::Interrupted, expert: None, composer: "", record: &record })
+            .await?;
     }
     job.finish(&mut tx).await?;
     tx.commit(AuditEntry::new(AuditAction::TurnFinished, "turn", turn)).await

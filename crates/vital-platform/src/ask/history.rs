@@ -5,8 +5,22 @@ use vital_search::content_terms;
 /// A question with fewer words of its own than this leans on the one before.
 const OWN_TERMS_MIN: usize = 4;
 /// Openings that lean on what was said before.
-const LEANING: [&str; 14] =
-    ["and ", "but ", "what about", "how about", "also", "so ", "then ", "why?", "why not", "is it", "does it", "can it", "are they", "do they"];
+const LEANING: [&str; 14] = [
+    "and ",
+    "but ",
+    "what about",
+    "how about",
+    "also",
+    "so ",
+    "then ",
+    "why?",
+    "why not",
+    "is it",
+    "does it",
+    "can it",
+    "are they",
+    "do they",
+];
 /// Words inside a question that point back.
 const POINTING: [&str; 10] = [" it ", " its ", " they ", " them ", " their ", " that ", " this ", " those ", " these ", " there "];
 

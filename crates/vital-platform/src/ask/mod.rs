@@ -155,7 +155,13 @@ pub async fn conversations(p: &Platform, cx: &OpContext, before: Option<Conversa
     let owner = cx.require_user()?;
     let known = experts_by_id(p, cx).await?;
     let rows = store::conversations(&mut p.db.read(cx).await?, owner, before, limit.clamp(1, limits::PAGE_SIZE_MAX)).await?;
-    Ok(rows.into_iter().map(|row| { let expert = summary_of(&known, row.expert_id); row.view(expert) }).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let expert = summary_of(&known, row.expert_id);
+            row.view(expert)
+        })
+        .collect())
 }
 
 /// Reads a conversation of the caller: its latest turns, or those before a given place.
@@ -170,7 +176,13 @@ pub async fn conversation(p: &Platform, cx: &OpContext, id: ConversationId, befo
     let row = store::conversation(&mut tx, id, owner).await?.ok_or_else(unknown)?;
     let turns = store::turns(&mut tx, id, before, limits::PAGE_SIZE).await?;
     let expert = summary_of(&known, row.expert_id);
-    let turns: Vec<Turn> = turns.into_iter().map(|t| { let expert = summary_of(&known, t.expert_id); t.view(expert) }).collect();
+    let turns: Vec<Turn> = turns
+        .into_iter()
+        .map(|t| {
+            let expert = summary_of(&known, t.expert_id);
+            t.view(expert)
+        })
+        .collect();
     Ok(ConversationView { earlier: turns.first().is_some_and(|t| t.ordinal > 1), conversation: row.view(expert), turns })
 }
 
@@ -202,21 +214,31 @@ pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question
         None => None,
     };
     let permit = p.generations.clone().try_acquire_owned().map_err(|_| {
-        Error::rate_limited("ask.busy", "The platform is writing as many answers as it can. Your question was not stored; ask again in a moment.")
-            .with_retry_after(std::time::Duration::from_secs(5))
+        Error::rate_limited(
+            "ask.busy",
+            "The platform is writing as many answers as it can. Your question was not stored; ask again in a moment.",
+        )
+        .with_retry_after(std::time::Duration::from_secs(5))
     })?;
     let turn = TurnId::new();
     let mut tx = p.db.write(cx).await?;
     let row = store::lock_conversation(&mut tx, id, owner).await?.ok_or_else(unknown)?;
     if row.running {
-        return Err(Error::conflict("turn.running", "The answer to the last question is still being written. Stop it or wait for it, then ask again. Your question was not stored."));
+        return Err(Error::conflict(
+            "turn.running",
+            "The answer to the last question is still being written. Stop it or wait for it, then ask again. Your question was not stored.",
+        ));
     }
     if i64::from(row.turn_count) >= limits::CONVERSATION_TURNS_MAX {
-        return Err(Error::conflict("conversation.full", format!("A conversation may have {} questions. Open a new one; this question was not stored.", limits::CONVERSATION_TURNS_MAX)));
+        return Err(Error::conflict(
+            "conversation.full",
+            format!("A conversation may have {} questions. Open a new one; this question was not stored.", limits::CONVERSATION_TURNS_MAX),
+        ));
     }
     let title: String = text.chars().take(TITLE_CHARS).collect();
     store::insert_turn(&mut tx, turn, id, row.turn_count + 1, &text, &title).await?;
-    store::insert_events(&mut tx, turn, &[StoredEvent { seq: 1, event: TurnEvent::Accepted { turn_id: turn.0, conversation_id: id.0 } }]).await?;
+    store::insert_events(&mut tx, turn, &[StoredEvent { seq: 1, event: TurnEvent::Accepted { turn_id: turn.0, conversation_id: id.0 } }])
+        .await?;
     let job = tx.enqueue_claimed(cx, p.node, JobKind::Generate, turn.0).await?;
     let live = p.streams.open(turn);
     let stored = tx.commit(AuditEntry::new(AuditAction::TurnAsked, "turn", turn)).await;
@@ -225,7 +247,17 @@ pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question
         return Err(error);
     }
     let expert_id = chosen.as_ref().map(|e| e.id).or(row.expert_id);
-    let work = generate::Work { turn, conversation: id, ordinal: row.turn_count + 1, question: text.clone(), expert_id, job, held: p.held.take(job.id), cx: cx.clone(), live };
+    let work = generate::Work {
+        turn,
+        conversation: id,
+        ordinal: row.turn_count + 1,
+        question: text.clone(),
+        expert_id,
+        job,
+        held: p.held.take(job.id),
+        cx: cx.clone(),
+        live,
+    };
     p.tasks.spawn(generate::run(p.clone(), work, permit));
     Ok(Turn {
         id: turn,
@@ -286,14 +318,17 @@ pub async fn regenerate(p: &Arc<Platform>, cx: &OpContext, id: TurnId) -> Result
 fn valid_question(text: &str) -> Result<String> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(Error::invalid("question.empty", "There is no question. Nothing was stored.").with_field("/question", "Write a question."));
+        return Err(
+            Error::invalid("question.empty", "There is no question. Nothing was stored.").with_field("/question", "Write a question.")
+        );
     }
     if text.len() > limits::QUESTION_BYTES_MAX {
         return Err(Error::too_large("question.too_long", format!("A question may have at most {} bytes; this one has {}. Nothing was stored: shorten it, or add long material as a document.", limits::QUESTION_BYTES_MAX, text.len()))
             .with_field("/question", "Shorten the question."));
     }
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        return Err(Error::invalid("question.control_characters", "The question holds control characters. Nothing was stored.").with_field("/question", "Remove control characters."));
+        return Err(Error::invalid("question.control_characters", "The question holds control characters. Nothing was stored.")
+            .with_field("/question", "Remove control characters."));
     }
     Ok(text.to_owned())
 }

@@ -49,7 +49,13 @@ fn passages(evidence: &[Evidence]) -> String {
     for (i, e) in evidence.iter().enumerate() {
         let fenced = |text: &str| text.replace('<', "‹").replace('>', "›");
         let place = e.heading_path.last().filter(|h| **h != e.title).map(|h| format!(", {h}")).unwrap_or_default();
-        let _infallible = write!(out, "\n<passage number=\"{}\" source=\"{}\">\n{}\n</passage>", i + 1, fenced(&format!("{}{place}", e.title)).replace('"', "'"), fenced(&e.body));
+        let _infallible = write!(
+            out,
+            "\n<passage number=\"{}\" source=\"{}\">\n{}\n</passage>",
+            i + 1,
+            fenced(&format!("{}{place}", e.title)).replace('"', "'"),
+            fenced(&e.body)
+        );
     }
     out
 }

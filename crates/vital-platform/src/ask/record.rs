@@ -85,7 +85,13 @@ impl TurnRecord {
     }
 
     fn answer_mut(&mut self) -> &mut Answer {
-        self.answer.get_or_insert_with(|| Answer { composer: String::new(), blocks: Vec::new(), citations: Vec::new(), confidence: None, trust: None })
+        self.answer.get_or_insert_with(|| Answer {
+            composer: String::new(),
+            blocks: Vec::new(),
+            citations: Vec::new(),
+            confidence: None,
+            trust: None,
+        })
     }
 }
 

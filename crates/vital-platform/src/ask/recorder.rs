@@ -56,7 +56,14 @@ fn lost() -> Error {
     Error::unavailable("turn.lost", "The answer could not be stored: the database does not answer. Your question is kept; ask again.")
 }
 
-async fn write(p: Arc<Platform>, cx: OpContext, turn: TurnId, mut seq: i32, mut waiting: mpsc::Receiver<TurnEvent>, live: broadcast::Sender<StoredEvent>) -> Result<i32> {
+async fn write(
+    p: Arc<Platform>,
+    cx: OpContext,
+    turn: TurnId,
+    mut seq: i32,
+    mut waiting: mpsc::Receiver<TurnEvent>,
+    live: broadcast::Sender<StoredEvent>,
+) -> Result<i32> {
     let mut batch = Vec::with_capacity(BATCH_MAX);
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let events: Vec<StoredEvent> = batch.drain(..).zip(seq + 1..).map(|(event, seq)| StoredEvent { seq, event }).collect();

@@ -19,11 +19,23 @@ pub(super) struct ConversationRow {
 
 impl ConversationRow {
     pub fn view(self, expert: Option<ExpertSummary>) -> Conversation {
-        Conversation { id: ConversationId(self.id), title: self.title, expert, turn_count: self.turn_count, created_at: self.created_at, updated_at: self.updated_at }
+        Conversation {
+            id: ConversationId(self.id),
+            title: self.title,
+            expert,
+            turn_count: self.turn_count,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
     }
 }
 
-pub(super) async fn insert_conversation(tx: &mut TenantTx<Write>, id: ConversationId, owner: UserId, expert: Option<ExpertId>) -> Result<()> {
+pub(super) async fn insert_conversation(
+    tx: &mut TenantTx<Write>,
+    id: ConversationId,
+    owner: UserId,
+    expert: Option<ExpertId>,
+) -> Result<()> {
     sqlx::query!(
         "insert into conversations (id, owner_id, title, expert_id, created_at, updated_at) values ($1, $2, '', $3, $4, $4)",
         id.0,
@@ -49,7 +61,12 @@ pub(super) async fn conversation(tx: &mut TenantTx<Read>, id: ConversationId, ow
     .map_err(db_error)
 }
 
-pub(super) async fn conversations(tx: &mut TenantTx<Read>, owner: UserId, before: Option<ConversationId>, limit: i64) -> Result<Vec<ConversationRow>> {
+pub(super) async fn conversations(
+    tx: &mut TenantTx<Read>,
+    owner: UserId,
+    before: Option<ConversationId>,
+    limit: i64,
+) -> Result<Vec<ConversationRow>> {
     sqlx::query_as!(
         ConversationRow,
         r#"select id, title, expert_id, turn_count, created_at, updated_at from conversations
@@ -66,8 +83,14 @@ pub(super) async fn conversations(tx: &mut TenantTx<Read>, owner: UserId, before
 }
 
 pub(super) async fn delete_conversation(tx: &mut TenantTx<Write>, id: ConversationId, owner: UserId) -> Result<Option<Vec<TurnId>>> {
-    let turns = sqlx::query_scalar!("select id from turns where conversation_id = $1 and state = 'running'", id.0).fetch_all(tx.conn()).await.map_err(db_error)?;
-    let gone = sqlx::query!("delete from conversations where id = $1 and owner_id = $2", id.0, owner.0).execute(tx.conn()).await.map_err(db_error)?;
+    let turns = sqlx::query_scalar!("select id from turns where conversation_id = $1 and state = 'running'", id.0)
+        .fetch_all(tx.conn())
+        .await
+        .map_err(db_error)?;
+    let gone = sqlx::query!("delete from conversations where id = $1 and owner_id = $2", id.0, owner.0)
+        .execute(tx.conn())
+        .await
+        .map_err(db_error)?;
     Ok((gone.rows_affected() == 1).then(|| turns.into_iter().map(TurnId).collect()))
 }
 
@@ -97,7 +120,14 @@ pub(super) async fn lock_conversation(tx: &mut TenantTx<Write>, id: Conversation
 }
 
 /// Stores a new turn and counts it in its conversation, which takes its title from the first question.
-pub(super) async fn insert_turn(tx: &mut TenantTx<Write>, id: TurnId, conversation: ConversationId, ordinal: i32, question: &str, title: &str) -> Result<()> {
+pub(super) async fn insert_turn(
+    tx: &mut TenantTx<Write>,
+    id: TurnId,
+    conversation: ConversationId,
+    ordinal: i32,
+    question: &str,
+    title: &str,
+) -> Result<()> {
     sqlx::query!(
         "with counted as (
              update conversations set turn_count = $3, updated_at = $5, title = case when title = '' then $6 else title end where id = $2)
@@ -147,7 +177,10 @@ pub(super) async fn events_after(tx: &mut TenantTx<Read>, turn: TurnId, after: i
 
 /// All events of a turn, for the process that takes it over.
 pub(super) async fn all_events(tx: &mut TenantTx<Write>, turn: TurnId) -> Result<Vec<StoredEvent>> {
-    let rows = sqlx::query!("select seq, payload from turn_events where turn_id = $1 order by seq", turn.0).fetch_all(tx.conn()).await.map_err(db_error)?;
+    let rows = sqlx::query!("select seq, payload from turn_events where turn_id = $1 order by seq", turn.0)
+        .fetch_all(tx.conn())
+        .await
+        .map_err(db_error)?;
     rows.into_iter().map(|r| Ok(StoredEvent { seq: r.seq, event: serde_json::from_value(r.payload).map_err(Error::internal)? })).collect()
 }
 
@@ -223,7 +256,12 @@ pub(super) async fn turn(tx: &mut TenantTx<Read>, id: TurnId, owner: UserId) -> 
 }
 
 /// Earlier questions and answers of a conversation, oldest first.
-pub(super) async fn history(tx: &mut TenantTx<Read>, conversation: ConversationId, before: i32, limit: i64) -> Result<Vec<(String, Option<TurnRecord>)>> {
+pub(super) async fn history(
+    tx: &mut TenantTx<Read>,
+    conversation: ConversationId,
+    before: i32,
+    limit: i64,
+) -> Result<Vec<(String, Option<TurnRecord>)>> {
     let mut rows = sqlx::query!(
         r#"select question, answer as "record: Json<TurnRecord>" from turns
            where conversation_id = $1 and ordinal < $2 and state in ('answered', 'no_evidence', 'stopped') order by ordinal desc limit $3"#,

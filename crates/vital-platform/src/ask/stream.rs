@@ -66,7 +66,12 @@ impl Streams {
 /// # Errors
 /// At once: `NotFound` when the caller has no such turn. In the stream: `Unavailable` when the database went away; the reader comes back
 /// with the number of the last event it saw.
-pub async fn follow(p: Arc<Platform>, cx: OpContext, turn: TurnId, after: i32) -> Result<impl Stream<Item = Result<StoredEvent>> + Send + 'static> {
+pub async fn follow(
+    p: Arc<Platform>,
+    cx: OpContext,
+    turn: TurnId,
+    after: i32,
+) -> Result<impl Stream<Item = Result<StoredEvent>> + Send + 'static> {
     cx.require(Permission::ConversationRead)?;
     let owner = cx.require_user()?;
     let mut running = {

@@ -5,7 +5,7 @@ use super::{
     answer::{BlockKind, Confidence, Sentence, TrustNumbers},
     assemble::{Assembler, Piece},
     bind::bind,
-    compose::{Composition, ComposedBlock, SentenceVectors, candidates, compose},
+    compose::{ComposedBlock, Composition, SentenceVectors, candidates, compose},
     confidence,
     draft::Draft,
     generate::Outcome,
@@ -22,7 +22,14 @@ use vital_kernel::{Error, Result, limits};
 use vital_llm::{Delta, Provider, StopReason};
 
 /// Writes by selection: sentences of the evidence, grouped and cited. Nothing is invented.
-pub(super) async fn extractive(p: &Platform, question: &str, earlier: &[&str], found: &Retrieval, recorder: &mut Recorder, outcome: &mut Outcome) -> Result<TurnState> {
+pub(super) async fn extractive(
+    p: &Platform,
+    question: &str,
+    earlier: &[&str],
+    found: &Retrieval,
+    recorder: &mut Recorder,
+    outcome: &mut Outcome,
+) -> Result<TurnState> {
     let chosen = candidates(question, &found.evidence);
     let vectors = match &found.vector {
         Some(vector) => {
@@ -80,20 +87,35 @@ pub(super) struct Brief<'a> {
 }
 
 /// Writes by a provider: its text is streamed, its marks become citations that hold, its sentences are checked.
-pub(super) async fn by_provider(provider: &Provider, brief: &Brief<'_>, found: &Retrieval, recorder: &mut Recorder, outcome: &mut Outcome) -> Result<TurnState> {
+pub(super) async fn by_provider(
+    provider: &Provider,
+    brief: &Brief<'_>,
+    found: &Retrieval,
+    recorder: &mut Recorder,
+    outcome: &mut Outcome,
+) -> Result<TurnState> {
     if found.evidence.is_empty() {
         return refuse_after_reading(brief, found, recorder).await;
     }
     let request = prompt::build(brief.expert, brief.question, &found.evidence, brief.earlier);
     let mut stream = provider.stream(&request).await.map_err(Error::from)?;
-    let mut writer = Writer { draft: Draft::new(recorder, &found.evidence), assembler: Assembler::default(), kind: BlockKind::Lead, held: Some(String::new()), forged: 0 };
+    let mut writer = Writer {
+        draft: Draft::new(recorder, &found.evidence),
+        assembler: Assembler::default(),
+        kind: BlockKind::Lead,
+        held: Some(String::new()),
+        forged: 0,
+    };
     let mut stopped = None;
     while let Some(delta) = stream.next().await {
         match delta.map_err(Error::from)? {
             Delta::Text(text) => {
                 writer.take(&text).await?;
                 if writer.draft.bytes() > limits::ANSWER_BYTES_MAX {
-                    return Err(Error::upstream("provider.answer_too_long", "The provider wrote more than an answer may have, so it was stopped. What it had written is kept; ask a narrower question."));
+                    return Err(Error::upstream(
+                        "provider.answer_too_long",
+                        "The provider wrote more than an answer may have, so it was stopped. What it had written is kept; ask a narrower question.",
+                    ));
                 }
             }
             Delta::Usage(usage) => {
@@ -112,8 +134,14 @@ pub(super) async fn by_provider(provider: &Provider, brief: &Brief<'_>, found: &
     }
     outcome.assessed = assess(brief.query, found, recorder);
     match stopped {
-        Some(StopReason::MaxTokens) => Err(Error::upstream("provider.cut_short", "The provider reached its limit before the answer was whole. What it had written is kept; ask a narrower question.")),
-        Some(StopReason::Refusal) => Err(Error::upstream("provider.refused", "The provider declined to answer this question. Your question is kept; put it another way.")),
+        Some(StopReason::MaxTokens) => Err(Error::upstream(
+            "provider.cut_short",
+            "The provider reached its limit before the answer was whole. What it had written is kept; ask a narrower question.",
+        )),
+        Some(StopReason::Refusal) => Err(Error::upstream(
+            "provider.refused",
+            "The provider declined to answer this question. Your question is kept; put it another way.",
+        )),
         _ => Ok(TurnState::Answered),
     }
 }

@@ -21,7 +21,10 @@ pub fn parse(text: &str) -> Result<ExpertBody, String> {
 pub fn built_in() -> Result<Vec<ExpertBody>> {
     let mut files: Vec<_> = FILES.files().filter(|f| f.path().extension().is_some_and(|e| e == "toml")).collect();
     files.sort_by_key(|f| f.path());
-    files.into_iter().map(|f| parse(f.contents_utf8().unwrap_or_default()).map_err(|e| Error::internal(format!("{}: {e}", f.path().display())))).collect()
+    files
+        .into_iter()
+        .map(|f| parse(f.contents_utf8().unwrap_or_default()).map_err(|e| Error::internal(format!("{}: {e}", f.path().display()))))
+        .collect()
 }
 
 #[cfg(test)]

@@ -27,7 +27,8 @@ pub enum Domain {
 
 impl Domain {
     /// All domains in the order pages show them.
-    pub const ALL: [Self; 5] = [Self::RegulatoryAffairs, Self::ClinicalDevelopment, Self::MarketAccess, Self::EvidenceGeneration, Self::ProductDevelopment];
+    pub const ALL: [Self; 5] =
+        [Self::RegulatoryAffairs, Self::ClinicalDevelopment, Self::MarketAccess, Self::EvidenceGeneration, Self::ProductDevelopment];
 
     /// The name people read.
     #[must_use]
@@ -174,7 +175,10 @@ pub async fn find(p: &Platform, cx: &OpContext, slug: &str) -> Result<Expert> {
     cx.require(Permission::ExpertRead)?;
     let profile = profile(p, cx).await?;
     profile.experts.iter().find(|e| e.body.slug == slug).cloned().ok_or_else(|| {
-        Error::not_found("expert.unknown", format!("There is no expert `{}`. The list of experts shows their names.", slug.chars().take(80).collect::<String>()))
+        Error::not_found(
+            "expert.unknown",
+            format!("There is no expert `{}`. The list of experts shows their names.", slug.chars().take(80).collect::<String>()),
+        )
     })
 }
 
@@ -188,7 +192,10 @@ pub async fn route(p: &Platform, cx: &OpContext, question: &str) -> Result<Vec<C
     let vector = knowledge::embed_query(p, question).await;
     let ranked = profile.rank(question, vector.as_deref());
     if ranked.is_empty() {
-        return Err(Error::not_found("expert.none", "The experts of this organisation are still being set up. Nothing was lost; try again in a moment."));
+        return Err(Error::not_found(
+            "expert.none",
+            "The experts of this organisation are still being set up. Nothing was lost; try again in a moment.",
+        ));
     }
     Ok(ranked)
 }
@@ -207,7 +214,12 @@ pub(crate) async fn by_id(p: &Platform, cx: &OpContext) -> Result<Vec<(ExpertId,
 /// `NotFound` when the tenant has no such expert.
 pub(crate) async fn get(p: &Platform, cx: &OpContext, id: ExpertId) -> Result<Expert> {
     let profile = profile(p, cx).await?;
-    profile.experts.iter().find(|e| e.id == id).cloned().ok_or_else(|| Error::not_found("expert.unknown", "The expert of this conversation is gone. Choose another one."))
+    profile
+        .experts
+        .iter()
+        .find(|e| e.id == id)
+        .cloned()
+        .ok_or_else(|| Error::not_found("expert.unknown", "The expert of this conversation is gone. Choose another one."))
 }
 
 async fn profile(p: &Platform, cx: &OpContext) -> Result<std::sync::Arc<routing::Profile>> {

@@ -43,7 +43,12 @@ impl Default for Profiles {
 
 impl Profiles {
     /// The profile of a tenant, loaded when it is not in memory.
-    pub(super) async fn get<F: Future<Output = Result<Vec<Expert>>>>(&self, p: &Platform, tenant: TenantId, load: impl FnOnce() -> F) -> Result<Arc<Profile>> {
+    pub(super) async fn get<F: Future<Output = Result<Vec<Expert>>>>(
+        &self,
+        p: &Platform,
+        tenant: TenantId,
+        load: impl FnOnce() -> F,
+    ) -> Result<Arc<Profile>> {
         let profile = match self.cache.get(&tenant) {
             Some(profile) => profile,
             None => {
@@ -123,7 +128,11 @@ impl Profile {
 
     /// Starts to fetch the vectors of all texts, once, in the background: a question never waits for them.
     fn fetch_vectors(&self, p: &Platform) {
-        if self.experts.is_empty() || self.vectors.get().is_some() || p.embedding_note().is_some() || self.fetching.swap(true, Ordering::AcqRel) {
+        if self.experts.is_empty()
+            || self.vectors.get().is_some()
+            || p.embedding_note().is_some()
+            || self.fetching.swap(true, Ordering::AcqRel)
+        {
             return;
         }
         let Some(platform) = p.this() else { return };
@@ -147,8 +156,13 @@ impl Profile {
     /// Ranks the experts for a question, best first.
     pub(super) fn rank(&self, question: &str, vector: Option<&[f32]>) -> Vec<Candidate> {
         let bodies: Vec<&ExpertBody> = self.experts.iter().map(|e| &e.body).collect();
-        let order = rank(&bodies, &self.words, question, vector.zip(self.vectors.get().map(Vec::as_slice)));
-        order.into_iter().take(CANDIDATES).map(|r| Candidate { expert: self.experts[r.expert].summary(), score: r.score, reasons: r.reasons }).collect()
+        let order =
+            rank(&bodies, &self.words, question, vector.zip(self.vectors.get()).map(|(question, experts)| Meaning { question, experts }));
+        order
+            .into_iter()
+            .take(CANDIDATES)
+            .map(|r| Candidate { expert: self.experts[r.expert].summary(), score: r.score, reasons: r.reasons })
+            .collect()
     }
 }
 
@@ -158,15 +172,15 @@ struct Ranked {
     reasons: Vec<String>,
 }
 
-fn rank(bodies: &[&ExpertBody], words: &Words, question: &str, meaning: Option<(&[f32], &[Vec<Vec<f32>>])>) -> Vec<Ranked> {
+fn rank(bodies: &[&ExpertBody], words: &Words, question: &str, meaning: Option<Meaning<'_>>) -> Vec<Ranked> {
     let terms: HashSet<String> = content_terms(question).into_iter().collect();
     let lexical = scaled(&words.scores(&terms));
-    let close: Option<Vec<(f32, usize)>> = meaning.map(|(q, vectors)| vectors.iter().map(|parts| closeness(q, parts)).collect());
+    let close: Option<Vec<(f32, usize)>> = meaning.map(|m| m.experts.iter().map(|parts| closeness(m.question, parts)).collect());
     let dense = close.as_ref().map(|c| scaled(&c.iter().map(|(s, _)| *s).collect::<Vec<_>>()));
     let mut out: Vec<Ranked> = (0..bodies.len())
         .map(|i| {
             let score = dense.as_ref().map_or(lexical[i], |d| DENSE_SHARE * d[i] + (1.0 - DENSE_SHARE) * lexical[i]);
-            let closest = close.as_ref().map(|c| (c[i].1, cosine_of(meaning, i, c[i].1)));
+            let closest = meaning.zip(close.as_ref()).map(|(m, c)| (c[i].1, m.cosine(i, c[i].1)));
             Ranked { expert: i, score, reasons: reasons(bodies[i], words, i, &terms, closest) }
         })
         .collect();
@@ -174,8 +188,19 @@ fn rank(bodies: &[&ExpertBody], words: &Words, question: &str, meaning: Option<(
     out
 }
 
-fn cosine_of(meaning: Option<(&[f32], &[Vec<Vec<f32>>])>, expert: usize, part: usize) -> f32 {
-    meaning.and_then(|(q, v)| v.get(expert)?.get(part).map(|p| dot(q, p))).unwrap_or(0.0)
+/// What is known of a question and the experts by meaning.
+#[derive(Clone, Copy)]
+struct Meaning<'a> {
+    /// Vector of the question.
+    question: &'a [f32],
+    /// Vectors of each expert's texts, in order.
+    experts: &'a [Vec<Vec<f32>>],
+}
+
+impl Meaning<'_> {
+    fn cosine(&self, expert: usize, text: usize) -> f32 {
+        self.experts.get(expert).and_then(|e| e.get(text)).map_or(0.0, |t| dot(self.question, t))
+    }
 }
 
 /// How close a question comes to an expert, and which text is the closest.
@@ -199,14 +224,13 @@ fn scaled(scores: &[f32]) -> Vec<f32> {
 
 fn reasons(body: &ExpertBody, words: &Words, expert: usize, terms: &HashSet<String>, closest: Option<(usize, f32)>) -> Vec<String> {
     let mut out = Vec::new();
-    if let Some((part, cosine)) = closest {
-        if let Some(text) = texts(body).into_iter().nth(part) {
-            out.push(match text.kind {
-                TextKind::Scope => format!("The question is close to the scope (similarity {cosine:.2})"),
-                TextKind::Purpose => format!("The question is close to what this expert is for (similarity {cosine:.2})"),
-                TextKind::Topic | TextKind::Question => format!("Close to “{}” (similarity {cosine:.2})", text.text),
-            });
-        }
+    let closest = closest.and_then(|(part, cosine)| texts(body).into_iter().nth(part).zip(Some(cosine)));
+    if let Some((text, cosine)) = closest {
+        out.push(match text.kind {
+            TextKind::Scope => format!("The question is close to the scope (similarity {cosine:.2})"),
+            TextKind::Purpose => format!("The question is close to what this expert is for (similarity {cosine:.2})"),
+            TextKind::Topic | TextKind::Question => format!("Close to “{}” (similarity {cosine:.2})", text.text),
+        });
     }
     let mut shared: Vec<&String> = terms.iter().filter(|t| words.counts[expert].contains_key(*t)).collect();
     shared.sort_by(|a, b| words.idf(b).total_cmp(&words.idf(a)).then(a.cmp(b)));
@@ -225,7 +249,11 @@ impl Words {
             .map(|body| {
                 let mut counts = HashMap::new();
                 let i = &body.instructions;
-                let all = texts(body).into_iter().filter(|t| t.kind != TextKind::Topic).map(|t| t.text).chain([i.what.clone(), i.evidence.clone()]);
+                let all = texts(body)
+                    .into_iter()
+                    .filter(|t| t.kind != TextKind::Topic)
+                    .map(|t| t.text)
+                    .chain([i.what.clone(), i.evidence.clone()]);
                 for text in all {
                     content_terms(&text).into_iter().for_each(|t| *counts.entry(t).or_default() += 1.0);
                 }
@@ -267,7 +295,7 @@ pub fn rank_for_evaluation(questions: &[String], embed: impl Fn(Vec<String>) -> 
     let parts: Option<Vec<Vec<Vec<f32>>>> = experts.iter().map(|e| embed(plain(e))).collect::<Result<Option<Vec<_>>>>()?;
     let vectors = embed(questions.to_vec())?;
     let rank_one = |(i, question): (usize, &String)| {
-        let meaning = vectors.as_ref().zip(parts.as_ref()).map(|(q, p)| (q[i].as_slice(), p.as_slice()));
+        let meaning = vectors.as_ref().zip(parts.as_ref()).map(|(q, p)| Meaning { question: &q[i], experts: p });
         rank(&bodies, &words, question, meaning).into_iter().map(|r| bodies[r.expert].slug.clone()).collect()
     };
     Ok(questions.iter().enumerate().map(rank_one).collect())

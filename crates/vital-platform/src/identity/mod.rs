@@ -17,7 +17,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vital_kernel::{
-    Actor, AuditAction, AuditEntry, Error, OpContext, Origin, Permission, RequestId, Result, Role, RoleSet, SessionId, TenantId, UserId, limits, now,
+    Actor, AuditAction, AuditEntry, Error, OpContext, Origin, Permission, RequestId, Result, Role, RoleSet, SessionId, TenantId, UserId,
+    limits, now,
 };
 
 pub use throttle::Throttle;
@@ -129,7 +130,9 @@ pub struct SignIn {
 #[expect(clippy::disallowed_methods, reason = "this is where sessions become contexts")]
 pub async fn authenticate(p: &Platform, token: &str, request: RequestId) -> Result<Caller> {
     let found = store::session_context(&p.db, &hash(token)).await?;
-    let s = found.ok_or_else(|| Error::unauthenticated("session.none", "You are not signed in, or your session has ended. Sign in and try again."))?;
+    let s = found.ok_or_else(|| {
+        Error::unauthenticated("session.none", "You are not signed in, or your session has ended. Sign in and try again.")
+    })?;
     let roles: RoleSet = s.roles.iter().filter_map(|r| r.parse::<Role>().ok()).collect();
     let cx = OpContext::establish(Origin::Session, TenantId(s.tenant), Actor::User(UserId(s.user_id)), roles, request);
     Ok(Caller { cx, session: SessionId(s.session_id), display_name: s.display_name, email: s.email, ends_at: s.ends_at })
@@ -250,7 +253,8 @@ fn validate(mut new: NewUser) -> Result<NewUser> {
     let mut error = Error::invalid("user.invalid", "Some fields need another look. Nothing was stored.");
     new.email = new.email.trim().to_lowercase();
     new.display_name = new.display_name.trim().to_owned();
-    let email_ok = new.email.len() <= 254 && new.email.split_once('@').is_some_and(|(l, d)| !l.is_empty() && d.contains('.') && !new.email.contains(char::is_whitespace));
+    let email_ok = new.email.len() <= 254
+        && new.email.split_once('@').is_some_and(|(l, d)| !l.is_empty() && d.contains('.') && !new.email.contains(char::is_whitespace));
     if !email_ok {
         error = error.with_field("/email", "Write an e-mail address such as name@example.org.");
     }
@@ -271,7 +275,10 @@ fn setup_done() -> Error {
 }
 
 fn setup_link_unknown() -> Error {
-    Error::not_found("setup.link_unknown", "This set-up link does not work: it was used, replaced by a newer one, or is older than 24 hours. Restart the server to have a new one printed.")
+    Error::not_found(
+        "setup.link_unknown",
+        "This set-up link does not work: it was used, replaced by a newer one, or is older than 24 hours. Restart the server to have a new one printed.",
+    )
 }
 
 /// How long a session may rest, for the store.

@@ -48,7 +48,14 @@ pub(super) async fn login(db: &Db, email: &str) -> Result<Option<LoginRow>> {
         .map_err(db_error)
 }
 
-pub(super) async fn insert_session(db: &Db, token_hash: &[u8], id: SessionId, tenant: TenantId, user: UserId, ends_at: OffsetDateTime) -> Result<()> {
+pub(super) async fn insert_session(
+    db: &Db,
+    token_hash: &[u8],
+    id: SessionId,
+    tenant: TenantId,
+    user: UserId,
+    ends_at: OffsetDateTime,
+) -> Result<()> {
     let mut tx = db.platform(PlatformReason::SignIn).await?;
     sqlx::query!("delete from directory.sessions where ends_at < now()").execute(tx.conn()).await.map_err(db_error)?;
     sqlx::query!(
@@ -76,7 +83,8 @@ pub(super) async fn insert_member(tx: &mut TenantTx<Write>, id: UserId, new: &Ne
     let roles: Vec<String> = new.roles.iter().map(ToString::to_string).collect();
     let taken = |e: sqlx::Error| {
         if is_unique_violation(&e) {
-            Error::conflict("user.email_taken", "This address is in use already. Nothing was stored.").with_field("/email", "Use another address.")
+            Error::conflict("user.email_taken", "This address is in use already. Nothing was stored.")
+                .with_field("/email", "Use another address.")
         } else {
             db_error(e)
         }
@@ -99,19 +107,27 @@ pub(super) async fn insert_member(tx: &mut TenantTx<Write>, id: UserId, new: &Ne
 pub(super) async fn replace_setup_link(db: &Db, token_hash: &[u8], valid: Duration) -> Result<()> {
     let mut tx = db.platform(PlatformReason::Setup).await?;
     sqlx::query!("delete from directory.setup_links").execute(tx.conn()).await.map_err(db_error)?;
-    sqlx::query!("insert into directory.setup_links (token_hash, created_at, ends_at) values ($1, $2, $3)", token_hash, now(), now() + valid)
-        .execute(tx.conn())
-        .await
-        .map_err(db_error)?;
+    sqlx::query!(
+        "insert into directory.setup_links (token_hash, created_at, ends_at) values ($1, $2, $3)",
+        token_hash,
+        now(),
+        now() + valid
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
     tx.commit().await
 }
 
 pub(super) async fn setup_link_valid(db: &Db, token_hash: &[u8]) -> Result<bool> {
     let mut tx = db.platform(PlatformReason::Setup).await?;
-    sqlx::query_scalar!(r#"select exists (select from directory.setup_links where token_hash = $1 and ends_at > now()) as "valid!""#, token_hash)
-        .fetch_one(tx.conn())
-        .await
-        .map_err(db_error)
+    sqlx::query_scalar!(
+        r#"select exists (select from directory.setup_links where token_hash = $1 and ends_at > now()) as "valid!""#,
+        token_hash
+    )
+    .fetch_one(tx.conn())
+    .await
+    .map_err(db_error)
 }
 
 pub(super) async fn consume_setup_link(db: &Db, token_hash: &[u8]) -> Result<bool> {

@@ -29,7 +29,8 @@ impl Throttle {
     pub(super) fn admit(&self, email: &str, address: IpAddr) -> Result<()> {
         let tired = self.failures.get(email).is_some_and(|n| n >= limits::SIGN_IN_FAILURES_MAX);
         if tired || self.addresses.check_key(&address).is_err() {
-            return Err(Error::rate_limited("sign_in.throttled", "Too many failed attempts. Wait a minute, then try again.").with_retry_after(limits::SIGN_IN_WAIT));
+            return Err(Error::rate_limited("sign_in.throttled", "Too many failed attempts. Wait a minute, then try again.")
+                .with_retry_after(limits::SIGN_IN_WAIT));
         }
         Ok(())
     }

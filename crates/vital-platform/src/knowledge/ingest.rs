@@ -92,10 +92,16 @@ fn failure_of(why: &ParseError) -> Failure {
 pub(super) fn cut(parsed: &Parsed) -> Result<Vec<store::NewPassage>> {
     let cut = passages(parsed, &PassageRules::default());
     if cut.is_empty() {
-        return Err(Error::invalid("document.no_text", "No text was found in this document. If it is a scan, run text recognition (OCR) over it and upload the result."));
+        return Err(Error::invalid(
+            "document.no_text",
+            "No text was found in this document. If it is a scan, run text recognition (OCR) over it and upload the result.",
+        ));
     }
     if cut.len() > limits::DOCUMENT_PASSAGES_MAX {
-        return Err(Error::invalid("document.too_long", format!("This document has more than {} passages. Split it and upload the parts.", limits::DOCUMENT_PASSAGES_MAX)));
+        return Err(Error::invalid(
+            "document.too_long",
+            format!("This document has more than {} passages. Split it and upload the parts.", limits::DOCUMENT_PASSAGES_MAX),
+        ));
     }
     Ok(cut.into_iter().map(|cut| store::NewPassage { id: PassageId::new(), cut }).collect())
 }

@@ -189,7 +189,10 @@ pub async fn add_document(p: &Platform, cx: &OpContext, new: NewDocument) -> Res
     cx.require(Permission::DocumentWrite)?;
     let file_name = clean_file_name(&new.file_name)?;
     if new.bytes.is_empty() {
-        return Err(Error::invalid("document.empty", format!("`{file_name}` is empty. Nothing was stored; check the file and upload it again.")));
+        return Err(Error::invalid(
+            "document.empty",
+            format!("`{file_name}` is empty. Nothing was stored; check the file and upload it again."),
+        ));
     }
     if new.bytes.len() > limits::UPLOAD_BYTES_MAX {
         return Err(too_large());
@@ -267,7 +270,10 @@ pub async fn delete_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Re
     cx.require(Permission::DocumentWrite)?;
     let found = document(p, cx, id).await?;
     if found.starter {
-        return Err(Error::conflict("document.starter", "This article belongs to the starter library and comes back with every update, so it cannot be deleted."));
+        return Err(Error::conflict(
+            "document.starter",
+            "This article belongs to the starter library and comes back with every update, so it cannot be deleted.",
+        ));
     }
     let mut tx = p.db.write(cx).await?;
     if !store::delete(&mut tx, id).await? {
@@ -285,7 +291,13 @@ fn unknown() -> Error {
 /// The refusal of an upload over the limit, also for the layer that sees the size first.
 #[must_use]
 pub fn too_large() -> Error {
-    Error::too_large("document.too_large", format!("A file may have at most {} MiB. Nothing was stored; split the document and upload the parts.", limits::UPLOAD_BYTES_MAX / 1024 / 1024))
+    Error::too_large(
+        "document.too_large",
+        format!(
+            "A file may have at most {} MiB. Nothing was stored; split the document and upload the parts.",
+            limits::UPLOAD_BYTES_MAX / 1024 / 1024
+        ),
+    )
 }
 
 /// Keeps the last part of a path, without control characters.
@@ -293,11 +305,13 @@ fn clean_file_name(name: &str) -> Result<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
     let chars = last.chars().count();
     if chars == 0 || chars > limits::FILE_NAME_CHARS_MAX || last.chars().any(char::is_control) || matches!(last, "." | "..") {
-        return Err(Error::invalid("document.name", format!("A file needs a name of 1 to {} ordinary characters. Nothing was stored.", limits::FILE_NAME_CHARS_MAX)));
+        return Err(Error::invalid(
+            "document.name",
+            format!("A file needs a name of 1 to {} ordinary characters. Nothing was stored.", limits::FILE_NAME_CHARS_MAX),
+        ));
     }
     Ok(last.to_owned())
 }
-
 
 #[cfg(test)]
 mod tests {

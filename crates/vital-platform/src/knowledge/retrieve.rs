@@ -108,7 +108,11 @@ pub async fn search(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<
     cx.require(Permission::DocumentRead)?;
     let found = hybrid(p, cx, &query.query).await?;
     let wanted: HashSet<&str> = query.collections.iter().map(String::as_str).collect();
-    let hits = found.rows.into_iter().filter(|r| wanted.is_empty() || wanted.contains(r.collection.as_str())).take(query.limit.clamp(1, limits::RETRIEVE_CANDIDATES));
+    let hits = found
+        .rows
+        .into_iter()
+        .filter(|r| wanted.is_empty() || wanted.contains(r.collection.as_str()))
+        .take(query.limit.clamp(1, limits::RETRIEVE_CANDIDATES));
     let hits = hits
         .map(|r| {
             let e = r.evidence;
@@ -145,7 +149,9 @@ async fn hybrid(p: &Platform, cx: &OpContext, query: &str) -> Result<Found> {
     let lexical: Vec<(PassageId, f32)> = lexical?.into_iter().map(|h| (h.passage, h.score)).collect();
     let mut tx = p.db.read(cx).await?;
     let dense = match (&vector, &p.embedder) {
-        (Some(v), Ok(model)) => store::nearest(&mut tx, model.model(), v, i64::try_from(limits::RETRIEVE_CANDIDATES).unwrap_or(100), passages).await?,
+        (Some(v), Ok(model)) => {
+            store::nearest(&mut tx, model.model(), v, i64::try_from(limits::RETRIEVE_CANDIDATES).unwrap_or(100), passages).await?
+        }
         _ => Vec::new(),
     };
     let fused = fuse(&lexical, &dense, FusionRule::default());
@@ -155,7 +161,8 @@ async fn hybrid(p: &Platform, cx: &OpContext, query: &str) -> Result<Found> {
 
 async fn read(tx: &mut vital_store::TenantTx<vital_store::Read>, fused: &[Fused]) -> Result<Vec<store::FoundRow>> {
     let ids: Vec<Uuid> = fused.iter().map(|f| f.id.0).collect();
-    let mut rows: HashMap<PassageId, store::FoundRow> = store::evidence(tx, &ids).await?.into_iter().map(|r| (r.evidence.passage, r)).collect();
+    let mut rows: HashMap<PassageId, store::FoundRow> =
+        store::evidence(tx, &ids).await?.into_iter().map(|r| (r.evidence.passage, r)).collect();
     let scored = fused.iter().filter_map(|f| {
         let mut row = rows.remove(&f.id)?;
         row.evidence.score = f.score;

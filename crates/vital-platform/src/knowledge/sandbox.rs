@@ -44,7 +44,12 @@ impl Sandbox {
         let (mut stdin, stdout) = (process.stdin.take().ok_or_else(no_pipe)?, process.stdout.take().ok_or_else(no_pipe)?);
         let write = async move {
             // A parser that gives up early closes its end: what it has to say is on its output.
-            let sent = async { stdin.write_all(&request).await?; stdin.write_all(&bytes).await?; stdin.shutdown().await }.await;
+            let sent = async {
+                stdin.write_all(&request).await?;
+                stdin.write_all(&bytes).await?;
+                stdin.shutdown().await
+            }
+            .await;
             if let Err(error) = sent {
                 tracing::debug!(%error, "the parser stopped reading");
             }

@@ -48,7 +48,10 @@ fn articles() -> Result<Vec<Article>> {
         let front = text.strip_prefix("+++\n")?.split_once("\n+++")?.0;
         Some(Article { front: toml::from_str(front).ok()?, bytes: f.contents() })
     };
-    files.into_iter().map(|f| article(f).ok_or_else(|| Error::internal(format!("the article {} has no readable front matter", f.path().display())))).collect()
+    files
+        .into_iter()
+        .map(|f| article(f).ok_or_else(|| Error::internal(format!("the article {} has no readable front matter", f.path().display()))))
+        .collect()
 }
 
 /// Brings the starter library of a tenant up to date. Running it again changes nothing.
@@ -125,7 +128,11 @@ mod tests {
         assert_eq!(slugs.len(), all.len(), "slugs are unique");
         for a in &all {
             let f = &a.front;
-            assert!(LIBRARY.get_file(format!("{}/{}.md", f.collection, f.slug)).is_some(), "{} does not stand where its front matter says", f.slug);
+            assert!(
+                LIBRARY.get_file(format!("{}/{}.md", f.collection, f.slug)).is_some(),
+                "{} does not stand where its front matter says",
+                f.slug
+            );
             assert!(COLLECTIONS.iter().any(|(slug, _)| *slug == f.collection), "{}: collection", f.slug);
             assert!(AUTHORITIES.contains(&f.authority.as_str()), "{}: authority {}", f.slug, f.authority);
             assert!(!f.identifiers.is_empty(), "{}: identifiers", f.slug);

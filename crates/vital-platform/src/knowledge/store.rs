@@ -30,7 +30,8 @@ pub(super) struct CollectionRow {
 }
 
 pub(super) async fn collection(tx: &mut TenantTx<Write>, slug: &str) -> Result<Option<CollectionRow>> {
-    let row = sqlx::query!("select id, starter from collections where slug = $1", slug).fetch_optional(tx.conn()).await.map_err(db_error)?;
+    let row =
+        sqlx::query!("select id, starter from collections where slug = $1", slug).fetch_optional(tx.conn()).await.map_err(db_error)?;
     Ok(row.map(|r| CollectionRow { id: CollectionId(r.id), starter: r.starter }))
 }
 
@@ -51,7 +52,14 @@ pub(super) async fn insert_collection(tx: &mut TenantTx<Write>, slug: &str, name
     Ok(CollectionId(row.id))
 }
 
-pub(super) async fn insert_upload(tx: &mut TenantTx<Write>, id: DocumentId, collection: CollectionId, file_name: &str, content_hash: &[u8], bytes: &[u8]) -> Result<()> {
+pub(super) async fn insert_upload(
+    tx: &mut TenantTx<Write>,
+    id: DocumentId,
+    collection: CollectionId,
+    file_name: &str,
+    content_hash: &[u8],
+    bytes: &[u8],
+) -> Result<()> {
     sqlx::query!(
         "insert into documents (id, collection_id, title, file_name, size_bytes, content_hash, authority, state, uploaded_by, created_at)
          values ($1, $2, $3, $3, $4, $5, 'own', 'queued', app.actor_id(), $6)",
@@ -66,12 +74,18 @@ pub(super) async fn insert_upload(tx: &mut TenantTx<Write>, id: DocumentId, coll
     .await
     .map_err(|e| {
         if is_unique_violation(&e) {
-            Error::conflict("document.duplicate", format!("The content of `{file_name}` is in this collection already, perhaps under another name. Nothing was stored."))
+            Error::conflict(
+                "document.duplicate",
+                format!("The content of `{file_name}` is in this collection already, perhaps under another name. Nothing was stored."),
+            )
         } else {
             db_error(e)
         }
     })?;
-    sqlx::query!("insert into document_files (document_id, bytes) values ($1, $2)", id.0, bytes).execute(tx.conn()).await.map_err(db_error)?;
+    sqlx::query!("insert into document_files (document_id, bytes) values ($1, $2)", id.0, bytes)
+        .execute(tx.conn())
+        .await
+        .map_err(db_error)?;
     Ok(())
 }
 
@@ -178,7 +192,10 @@ pub(super) async fn file(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Opti
 }
 
 pub(super) async fn lock_state(tx: &mut TenantTx<Write>, id: DocumentId) -> Result<Option<DocumentState>> {
-    let state = sqlx::query_scalar!("select state from documents where id = $1 for update", id.0).fetch_optional(tx.conn()).await.map_err(db_error)?;
+    let state = sqlx::query_scalar!("select state from documents where id = $1 for update", id.0)
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(db_error)?;
     Ok(state.map(|s| DocumentState::parse(&s)))
 }
 
@@ -197,10 +214,15 @@ pub(super) async fn set_state(tx: &mut TenantTx<Write>, id: DocumentId, state: D
 }
 
 pub(super) async fn set_failed(tx: &mut TenantTx<Write>, id: DocumentId, failure: &Failure) -> Result<()> {
-    sqlx::query!("update documents set state = 'failed', failure_code = $2, failure_detail = $3 where id = $1", id.0, failure.code, failure.detail)
-        .execute(tx.conn())
-        .await
-        .map_err(db_error)?;
+    sqlx::query!(
+        "update documents set state = 'failed', failure_code = $2, failure_detail = $3 where id = $1",
+        id.0,
+        failure.code,
+        failure.detail
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
     Ok(())
 }
 
@@ -216,7 +238,14 @@ pub(super) struct NewPassage {
 }
 
 /// Replaces the text and passages of a document by what was read from it.
-pub(super) async fn store_text(tx: &mut TenantTx<Write>, id: DocumentId, title: &str, parsed: &Parsed, version: &[u8], passages: &[NewPassage]) -> Result<()> {
+pub(super) async fn store_text(
+    tx: &mut TenantTx<Write>,
+    id: DocumentId,
+    title: &str,
+    parsed: &Parsed,
+    version: &[u8],
+    passages: &[NewPassage],
+) -> Result<()> {
     sqlx::query!("delete from passages where document_id = $1", id.0).execute(tx.conn()).await.map_err(db_error)?;
     sqlx::query!(
         "insert into document_texts (document_id, text, blocks) values ($1, $2, $3)
@@ -280,7 +309,12 @@ pub(super) struct IndexRow {
 }
 
 /// Reads passages of ready or almost ready documents in key order, for the index: of some documents, or of all.
-pub(super) async fn passages_after(tx: &mut TenantTx<Read>, documents: Option<&[DocumentId]>, after: Uuid, limit: i64) -> Result<Vec<IndexRow>> {
+pub(super) async fn passages_after(
+    tx: &mut TenantTx<Read>,
+    documents: Option<&[DocumentId]>,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<IndexRow>> {
     let documents: Option<Vec<Uuid>> = documents.map(|all| all.iter().map(|d| d.0).collect());
     sqlx::query_as!(
         IndexRow,
@@ -329,7 +363,13 @@ pub(super) async fn unembedded(tx: &mut TenantTx<Read>, document: DocumentId, mo
     .map_err(db_error)
 }
 
-pub(super) async fn insert_embeddings(tx: &mut TenantTx<Write>, document: DocumentId, model: &str, ids: &[Uuid], vectors: &[Vec<f32>]) -> Result<()> {
+pub(super) async fn insert_embeddings(
+    tx: &mut TenantTx<Write>,
+    document: DocumentId,
+    model: &str,
+    ids: &[Uuid],
+    vectors: &[Vec<f32>],
+) -> Result<()> {
     for (id, vector) in ids.iter().zip(vectors) {
         sqlx::query!(
             "insert into passage_embeddings (passage_id, document_id, model, embedding) select $1, $2, $3, $4::real[]::vector
@@ -357,7 +397,13 @@ pub(super) async fn insert_embeddings(tx: &mut TenantTx<Write>, document: Docume
 
 /// Nearest passages by cosine (the vectors are unit vectors, so the inner product is the cosine), best first. Up to the named number of
 /// passages the scan is exact: `+ 0` keeps the planner from the shared index, which returned nothing to small tenants before iterative scans.
-pub(super) async fn nearest(tx: &mut TenantTx<Read>, model: &str, query: &[f32], limit: i64, passages: i64) -> Result<Vec<(PassageId, f32)>> {
+pub(super) async fn nearest(
+    tx: &mut TenantTx<Read>,
+    model: &str,
+    query: &[f32],
+    limit: i64,
+    passages: i64,
+) -> Result<Vec<(PassageId, f32)>> {
     if passages <= limits::EXACT_SCAN_PASSAGES_MAX {
         let rows = sqlx::query!(
             r#"select passage_id, -(embedding <#> $2::real[]::vector) as "similarity!" from passage_embeddings where model = $1
@@ -434,10 +480,13 @@ pub(super) struct StarterRow {
 }
 
 pub(super) async fn starters(tx: &mut TenantTx<Write>) -> Result<Vec<StarterRow>> {
-    sqlx::query_as!(StarterRow, r#"select id, slug as "slug!", content_hash, state = 'ready' as "ready!" from documents where slug is not null for update"#)
-        .fetch_all(tx.conn())
-        .await
-        .map_err(db_error)
+    sqlx::query_as!(
+        StarterRow,
+        r#"select id, slug as "slug!", content_hash, state = 'ready' as "ready!" from documents where slug is not null for update"#
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)
 }
 
 /// A starter article as it is stored.

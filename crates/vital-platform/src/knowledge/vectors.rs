@@ -101,6 +101,6 @@ pub(crate) enum Embedded {
     Later(Duration),
 }
 
-fn unavailable(why: impl ToString) -> Error {
-    Error::unavailable("embedding.failed", "The embedding model failed; the document can be found by words meanwhile.").with_source(why.to_string())
+fn unavailable(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::unavailable("embedding.failed", "The embedding model failed; the document can be found by words meanwhile.").with_source(why)
 }

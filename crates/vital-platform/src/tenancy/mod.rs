@@ -43,7 +43,8 @@ pub fn validate_name(name: &str) -> Result<()> {
     if (1..=200).contains(&name.trim().chars().count()) {
         return Ok(());
     }
-    Err(Error::invalid("tenant.invalid", "The organisation needs a name. Nothing was stored.").with_field("/organisation", "Write a name of 1 to 200 characters."))
+    Err(Error::invalid("tenant.invalid", "The organisation needs a name. Nothing was stored.")
+        .with_field("/organisation", "Write a name of 1 to 200 characters."))
 }
 
 /// Creates a tenant and queues the seeding of its experts and starter library.

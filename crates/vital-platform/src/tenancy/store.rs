@@ -11,7 +11,8 @@ pub(super) async fn any(db: &Db) -> Result<bool> {
 
 pub(super) async fn list(db: &Db) -> Result<Vec<Tenant>> {
     let mut tx = db.platform(PlatformReason::TenantDirectory).await?;
-    let rows = sqlx::query!("select id, slug, name from directory.tenants order by name, id").fetch_all(tx.conn()).await.map_err(db_error)?;
+    let rows =
+        sqlx::query!("select id, slug, name from directory.tenants order by name, id").fetch_all(tx.conn()).await.map_err(db_error)?;
     Ok(rows.into_iter().map(|r| Tenant { id: TenantId(r.id), slug: r.slug, name: r.name }).collect())
 }
 
@@ -22,7 +23,8 @@ pub(super) async fn insert(db: &Db, id: TenantId, slug: &str, name: &str) -> Res
         .await
         .map_err(|e| {
             if is_unique_violation(&e) {
-                Error::conflict("tenant.name_taken", "An organisation of this name exists already. Nothing was stored.").with_field("/organisation", "Use another name.")
+                Error::conflict("tenant.name_taken", "An organisation of this name exists already. Nothing was stored.")
+                    .with_field("/organisation", "Use another name.")
             } else {
                 db_error(e)
             }

@@ -133,10 +133,12 @@ impl Request {
     /// Sends a form as pages do. Names and values must need no escapes but those of spaces, `@` and `=`.
     #[must_use]
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
-        let escaped = |text: &str| text.bytes().fold(String::new(), |mut out, b| {
-            let _infallible = if b.is_ascii_alphanumeric() { out.write_char(b as char) } else { write!(out, "%{b:02X}") };
-            out
-        });
+        let escaped = |text: &str| {
+            text.bytes().fold(String::new(), |mut out, b| {
+                let _infallible = if b.is_ascii_alphanumeric() { out.write_char(b as char) } else { write!(out, "%{b:02X}") };
+                out
+            })
+        };
         let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
         self.body("application/x-www-form-urlencoded", pairs.join("&"))
     }

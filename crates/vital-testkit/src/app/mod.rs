@@ -19,7 +19,7 @@ pub use persona::{PASSWORD, Persona};
 pub use seed::{CANARY_A, CANARY_B, Mirror, QUESTION_A, QUESTION_B};
 
 use running::Running;
-use sqlx::{AssertSqlSafe, Connection as _, ConnectOptions as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use std::{
     fmt::Display,
     net::SocketAddr,
@@ -202,13 +202,15 @@ impl TestApp {
     /// The first column of the first row, as text.
     pub async fn sql_text(&self, query: &str) -> Option<String> {
         let mut admin = self.db.admin().await.unwrap();
-        let row: Option<Option<String>> = sqlx::query_scalar(AssertSqlSafe(format!("select ({query})::text"))).fetch_optional(&mut admin).await.unwrap();
+        let row: Option<Option<String>> =
+            sqlx::query_scalar(AssertSqlSafe(format!("select ({query})::text"))).fetch_optional(&mut admin).await.unwrap();
         row.flatten()
     }
 
     /// Ends every connection of the server to the database, as a restarted database would.
     pub async fn cut_database(&self) {
-        self.sql("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()").await;
+        self.sql("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")
+            .await;
     }
 
     /// Lets nobody into the database, or lets them in again. What is connected is cut.

@@ -30,8 +30,16 @@ pub enum Persona {
 
 impl Persona {
     /// Everybody, in the order of the access table.
-    pub const ALL: [Self; 8] =
-        [Self::Anonymous, Self::Viewer, Self::Member, Self::ExpertAuthor, Self::Reviewer, Self::TenantAdmin, Self::Auditor, Self::OtherMember];
+    pub const ALL: [Self; 8] = [
+        Self::Anonymous,
+        Self::Viewer,
+        Self::Member,
+        Self::ExpertAuthor,
+        Self::Reviewer,
+        Self::TenantAdmin,
+        Self::Auditor,
+        Self::OtherMember,
+    ];
 
     /// The name in tables.
     #[must_use]

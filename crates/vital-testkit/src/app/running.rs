@@ -1,18 +1,25 @@
 //! One life of the server, in a runtime of its own.
 
-use super::Options;
+use super::{LOOK, Options};
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
 };
 use tokio_util::sync::CancellationToken;
-use vital_platform::{Parts, Platform, work};
+use vital_platform::{Parts, Platform};
 use vital_store::testdb::TestDb;
 use vital_web::AppState;
 
 /// How long dropped tasks may take to be gone, which is until a piece of blocking work is done.
 const KILL: Duration = Duration::from_secs(20);
+
+/// Runs background work, and begins again when it could not begin, as the binary does.
+async fn work(platform: Arc<Platform>) {
+    while vital_platform::work::run(Arc::clone(&platform)).await.is_err() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
 
 pub(super) struct Running {
     pub(super) address: SocketAddr,
@@ -40,7 +47,7 @@ impl Running {
             let address = listener.local_addr().unwrap();
             let router = vital_web::router(AppState::new(Arc::clone(&platform), false, stop.clone()));
             tokio::spawn(vital_web::serve(listener, router, stop));
-            tokio::spawn(work::run(Arc::clone(&platform)));
+            tokio::spawn(work(Arc::clone(&platform)));
             (platform, address)
         });
         let (platform, address) = started.await.unwrap();

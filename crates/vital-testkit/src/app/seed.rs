@@ -106,7 +106,11 @@ async fn exists(admin: &mut PgConnection, database: &str) -> bool {
 
 /// Drops the seeds of earlier builds; one that is still being cloned stays.
 async fn drop_series(admin: &mut PgConnection, series: &str, folder: &Path) {
-    let old: Vec<String> = sqlx::query_scalar("select datname::text from pg_database where starts_with(datname::text, $1)").bind(series).fetch_all(&mut *admin).await.unwrap();
+    let old: Vec<String> = sqlx::query_scalar("select datname::text from pg_database where starts_with(datname::text, $1)")
+        .bind(series)
+        .fetch_all(&mut *admin)
+        .await
+        .unwrap();
     for name in old {
         let dropped = sqlx::query(AssertSqlSafe(format!("drop database {name}"))).execute(&mut *admin).await;
         if dropped.is_ok() && folder.join(&name).exists() {
@@ -152,7 +156,9 @@ async fn make(database: &str, folder: &Path, parser: &[String]) {
     db.db.close().await;
     let (server, _) = TestDb::cluster().await.unwrap();
     let mut admin = server.clone().connect().await.unwrap();
-    let statements = format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{own}'; alter database {own} rename to {database}");
+    let statements = format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{own}'; alter database {own} rename to {database}"
+    );
     sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut admin).await.unwrap();
     admin.close().await.unwrap();
 }

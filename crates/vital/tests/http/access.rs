@@ -66,9 +66,13 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         ("POST", "/api/v1/route") => request.json(&json!({ "question": "Who helps with a 510(k)?" })),
         ("POST", "/api/v1/documents" | "/library/upload") => request.form_data(&Form::new().file("standard.txt", unique)),
         ("POST", "/sign-in") => request.form(&[("email", &email), ("password", PASSWORD)]),
-        ("POST", "/setup") => {
-            request.form(&[("token", "unknown"), ("organisation", "X"), ("display_name", "X"), ("email", "x@x.example"), ("password", PASSWORD)])
-        }
+        ("POST", "/setup") => request.form(&[
+            ("token", "unknown"),
+            ("organisation", "X"),
+            ("display_name", "X"),
+            ("email", "x@x.example"),
+            ("password", PASSWORD),
+        ]),
         ("POST", "/ask" | "/conversations/{id}/ask") => request.form(&[("question", "Where are the granules stored?")]),
         ("POST", "/turns/{id}/ask-again") => request.form(&[("expert", "clinical-pharmacology")]),
         _ => request,
@@ -138,7 +142,11 @@ async fn somebody_elses_conversation_is_not_there_for_colleagues_either() {
     let a = app.a();
     for persona in [Persona::Viewer, Persona::ExpertAuthor, Persona::Reviewer, Persona::TenantAdmin] {
         let colleague = app.client(persona);
-        for path in [format!("/api/v1/conversations/{}", a.conversation), format!("/api/v1/turns/{}", a.turn), format!("/api/v1/turns/{}/events", a.turn)] {
+        for path in [
+            format!("/api/v1/conversations/{}", a.conversation),
+            format!("/api/v1/turns/{}", a.turn),
+            format!("/api/v1/turns/{}/events", a.turn),
+        ] {
             assert_eq!(colleague.get(&path).await.status, 404, "{} at {path}", persona.name());
         }
     }

@@ -21,7 +21,8 @@ pub async fn assert_bound(client: &Client, citations: &[Value]) {
     for citation in citations {
         let id = citation["document_id"].as_str().unwrap();
         let read = client.get(&format!("/api/v1/documents/{id}/text")).await.expect(200).json();
-        let range = usize::try_from(citation["start"].as_u64().unwrap()).unwrap()..usize::try_from(citation["end"].as_u64().unwrap()).unwrap();
+        let range =
+            usize::try_from(citation["start"].as_u64().unwrap()).unwrap()..usize::try_from(citation["end"].as_u64().unwrap()).unwrap();
         let quoted = &read["text"].as_str().unwrap().as_bytes()[range];
         assert_eq!(quoted, citation["quote"].as_str().unwrap().as_bytes(), "{citation}");
         assert_eq!(read["document"]["version"], citation["version"], "{citation}");
@@ -92,8 +93,15 @@ async fn the_platform_chooses_the_expert_unless_somebody_did() {
     let chosen = opened.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(opened.header("location"), Some(format!("/api/v1/conversations/{chosen}").as_str()));
     assert_eq!(opened.json()["expert"]["slug"], "clinical-pharmacology");
-    let turn = ended(&member, member.post(&format!("/api/v1/conversations/{chosen}/turns"), &question).await.expect(202).json()["id"].as_str().unwrap()).await;
-    assert_eq!((&turn["automatic"], &turn["expert"]["slug"], &turn["candidates"]), (&json!(false), &json!("clinical-pharmacology"), &json!([])));
+    let turn = ended(
+        &member,
+        member.post(&format!("/api/v1/conversations/{chosen}/turns"), &question).await.expect(202).json()["id"].as_str().unwrap(),
+    )
+    .await;
+    assert_eq!(
+        (&turn["automatic"], &turn["expert"]["slug"], &turn["candidates"]),
+        (&json!(false), &json!("clinical-pharmacology"), &json!([]))
+    );
 
     let overruled = json!({ "question": "How do I choose a prior?", "expert": "clinical-data-cdisc" });
     let turn = member.post(&format!("/api/v1/conversations/{chosen}/turns"), &overruled).await.expect(202).json();
@@ -276,7 +284,10 @@ async fn the_pages_ask_answer_and_cite_without_scripts() {
     let page = member.get(path).await.expect(200).text();
     assert!(page.contains(QUESTION_A) && page.contains("36 months"), "{page}");
     let cited = format!("/library/documents/{}", app.a().document);
-    let link = page.split('"').find(|a| a.starts_with(&cited) && a.contains("start=")).unwrap_or_else(|| panic!("no link to the cited words: {page}"));
+    let link = page
+        .split('"')
+        .find(|a| a.starts_with(&cited) && a.contains("start="))
+        .unwrap_or_else(|| panic!("no link to the cited words: {page}"));
     let source = member.get(&link.replace("&amp;", "&")).await.expect(200).text();
     assert!(source.contains("<mark") && source.contains(&format!("{CANARY_A} granules")), "{source}");
 }

@@ -1,6 +1,11 @@
 //! A database that goes away while an answer is written, and comes back: the stream goes on, nothing is lost.
 
-use crate::{app_with, ask::{SAID, assert_bound, citations}, events::assert_whole, text_of};
+use crate::{
+    app_with,
+    ask::{SAID, assert_bound, citations},
+    events::assert_whole,
+    text_of,
+};
 use serde_json::json;
 use vital_llm::Timeouts;
 use vital_testkit::{

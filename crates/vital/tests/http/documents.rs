@@ -14,7 +14,12 @@ async fn every_format_becomes_text_whose_blocks_address_it() {
     let cases: [(&str, &str, Vec<u8>); 5] = [
         ("assay.pdf", "pdf", files::pdf(&["Second version of the assay.", SENTENCE])),
         ("assay.docx", "docx", files::docx(&["First version of the assay.", SENTENCE])),
-        ("assay.html", "html", format!("<html><head><title>Assay</title><script>x()</script></head><body><h1>Assay</h1><p>{SENTENCE}</p></body></html>").into_bytes()),
+        (
+            "assay.html",
+            "html",
+            format!("<html><head><title>Assay</title><script>x()</script></head><body><h1>Assay</h1><p>{SENTENCE}</p></body></html>")
+                .into_bytes(),
+        ),
         ("assay.md", "markdown", format!("# Assay\n\n{SENTENCE}\n\n- one\n- two\n").into_bytes()),
         ("assay.txt", "text", format!("Assay\n\n{SENTENCE}\n").into_bytes()),
     ];
@@ -22,7 +27,10 @@ async fn every_format_becomes_text_whose_blocks_address_it() {
         let size = bytes.len();
         let document = uploaded(&member, file_name, bytes).await;
         assert_eq!(document["state"], "ready", "{document}");
-        assert_eq!((&document["format"], &document["file_name"], &document["size_bytes"]), (&json!(format), &json!(file_name), &json!(size)));
+        assert_eq!(
+            (&document["format"], &document["file_name"], &document["size_bytes"]),
+            (&json!(format), &json!(file_name), &json!(size))
+        );
         assert_eq!((&document["collection"], &document["starter"], &document["authority"]), (&json!("own"), &json!(false), &json!("own")));
         let id = document["id"].as_str().unwrap();
         let read = member.get(&format!("/api/v1/documents/{id}/text")).await.expect(200).json();
@@ -36,7 +44,9 @@ async fn every_format_becomes_text_whose_blocks_address_it() {
         }
         assert_eq!(end, text.len(), "the blocks hold all of the text");
         assert_eq!(document["pages"], if format == "pdf" { json!(2) } else { json!(null) });
-        let stored = app.sql_text(&format!("select encode(sha256(convert_to(text, 'UTF8')), 'hex') from document_texts where document_id = '{id}'")).await;
+        let stored = app
+            .sql_text(&format!("select encode(sha256(convert_to(text, 'UTF8')), 'hex') from document_texts where document_id = '{id}'"))
+            .await;
         assert_eq!(document["version"].as_str(), stored.as_deref(), "the version is the SHA-256 of the text");
         let found = member.get("/api/v1/search?q=quokka+detection+limit&limit=50").await.expect(200).json();
         assert!(found["hits"].as_array().unwrap().iter().any(|h| h["document_id"] == id), "{file_name} is not found: {found}");
@@ -91,7 +101,11 @@ async fn the_list_is_filtered_and_paged() {
         walked.extend(page.into_iter().map(|d| d["id"].as_str().unwrap().to_owned()));
     }
     let all = list("limit=200").await;
-    assert_eq!(walked, all.iter().map(|d| d["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>(), "pages hold everything once, in order");
+    assert_eq!(
+        walked,
+        all.iter().map(|d| d["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+        "pages hold everything once, in order"
+    );
     let collections = member.get("/api/v1/collections").await.expect(200).json();
     assert_eq!((&collections[0]["slug"], &collections[0]["documents"]), (&json!("own"), &json!(1)));
     let counted: i64 = collections.as_array().unwrap().iter().map(|c| c["documents"].as_i64().unwrap()).sum();

@@ -1,6 +1,10 @@
 //! The event stream of a turn: numbered without gaps, ended once, and resumed from anywhere without loss or duplicate.
 
-use crate::{app, app_with, ask::{SAID, assert_bound}, ended, text_of};
+use crate::{
+    app, app_with,
+    ask::{SAID, assert_bound},
+    ended, text_of,
+};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use vital_llm::Timeouts;
@@ -52,7 +56,10 @@ async fn the_events_of_an_answer_come_in_order_and_add_up_to_it() {
     let flat = |text: &str| text.split_whitespace().collect::<String>();
     assert_eq!(flat(&streamed_text(&events)), flat(&text_of(&stored)));
     let done = &events.last().unwrap().data;
-    assert_eq!((&done["state"], &done["confidence"], &done["trust"]), (&stored["state"], &stored["answer"]["confidence"], &stored["answer"]["trust"]));
+    assert_eq!(
+        (&done["state"], &done["confidence"], &done["trust"]),
+        (&stored["state"], &stored["answer"]["confidence"], &stored["answer"]["trust"])
+    );
     let cited: Vec<Value> = events.iter().filter(|e| e.name == "citation").map(|e| e.data["citation"].clone()).collect();
     assert!(!cited.is_empty());
     assert_bound(&member, &cited).await;
@@ -78,7 +85,9 @@ async fn a_finished_turn_is_replayed_the_same_from_every_place() {
 async fn a_reader_that_is_cut_off_at_any_event_loses_and_doubles_nothing() {
     let provider = ScriptedProvider::start().await.unwrap();
     let gate = Gate::new();
-    provider.reply(Script::new().text(SAID).text("- More is said here about storage. [1]\n- The end ").wait(&gate).text("is said here too. [1]\n"));
+    provider.reply(
+        Script::new().text(SAID).text("- More is said here about storage. [1]\n- The end ").wait(&gate).text("is said here too. [1]\n"),
+    );
     let app = app_with(&provider, Timeouts::default()).await;
     let member = app.member();
     let conversation = member.open().await;

@@ -73,7 +73,10 @@ async fn pages_run_only_scripts_with_the_nonce_of_this_reply_and_nothing_inline(
         for tag in html.split('<').skip(1).map(|t| t.split('>').next().unwrap()) {
             let inline = tag.split_whitespace().skip(1).any(|attribute| attribute.starts_with("on") && attribute.contains('='));
             assert!(!inline && !tag.contains("style=\"") && !tag.contains("javascript:"), "{template}: <{tag}>");
-            assert!(!tag.contains("=\"http://") && !tag.contains("=\"https://") && !tag.contains("=\"//"), "{template} refers elsewhere: <{tag}>");
+            assert!(
+                !tag.contains("=\"http://") && !tag.contains("=\"https://") && !tag.contains("=\"//"),
+                "{template} refers elsewhere: <{tag}>"
+            );
         }
         nonces.push(nonce);
     }

@@ -1,6 +1,12 @@
 //! Providers that fail or lie: each fault ends in a typed problem and `done`, the question is kept, and nothing false reaches the reader.
 
-use crate::{app_with, ask::{SAID, assert_bound, citations}, client_of, ended, events::{assert_whole, streamed_text}, options, text_of};
+use crate::{
+    app_with,
+    ask::{SAID, assert_bound, citations},
+    client_of, ended,
+    events::{assert_whole, streamed_text},
+    options, text_of,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 use vital_llm::Timeouts;
@@ -35,7 +41,6 @@ async fn every_fault_of_a_provider_ends_in_a_typed_problem_and_keeps_the_questio
         ("stalled", "provider.stalled", true, Script::new().text("The shelf ").hang()),
         ("cut", "provider.cut", true, Script::new().text("The shelf ").cut()),
         ("ended early", "provider.cut", true, Script::new().text("The shelf ").end_early()),
-        ("endless", "provider.answer_too_long", true, Script::new().forever("The granules are stored. ")),
         ("endless comments", "provider.first_token_timeout", true, Script::new().forever_raw(": ping\n\n")),
         ("too slow", "provider.total_timeout", true, drip(Script::new())),
     ];
@@ -52,13 +57,34 @@ async fn every_fault_of_a_provider_ends_in_a_typed_problem_and_keeps_the_questio
         assert!(detail.ends_with('.') && !detail.contains("secret"), "{fault}: {detail}");
         assert_eq!(events.last().unwrap().data["state"], "failed", "{fault}");
         let kept = member.turn(&turn).await;
-        assert_eq!((&kept["question"], &kept["state"], &kept["problem"]["code"]), (&json!(QUESTION_A), &json!("failed"), &json!(code)), "{fault}");
+        assert_eq!(
+            (&kept["question"], &kept["state"], &kept["problem"]["code"]),
+            (&json!(QUESTION_A), &json!("failed"), &json!(code)),
+            "{fault}"
+        );
         let flat = |text: &str| text.split_whitespace().collect::<String>();
         assert_eq!(flat(&text_of(&kept)), flat(&streamed_text(&events)), "{fault}: what was shown is kept");
     }
     provider.reply(Script::answer(SAID));
     let conversation = member.open().await;
     assert_eq!(ended(&member, &member.ask(&conversation, QUESTION_A).await).await["state"], "answered", "the platform has taken no harm");
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_cut_at_the_limit_and_what_came_is_kept() {
+    let provider = ScriptedProvider::start().await.unwrap();
+    provider.reply(Script::new().forever("The granules are stored. "));
+    let app = app_with(&provider, Timeouts::default()).await;
+    let member = app.member();
+    let conversation = member.open().await;
+    let turn = member.ask(&conversation, QUESTION_A).await;
+    let events = member.follow(&turn, None).await.all().await;
+    assert_whole(&events);
+    let kept = member.turn(&turn).await;
+    assert_eq!((&kept["state"], &kept["problem"]["code"]), (&json!("failed"), &json!("provider.answer_too_long")));
+    let written = text_of(&kept).len();
+    assert!((60 * 1024..72 * 1024).contains(&written), "{written} bytes were kept");
+    provider.until(|c| c.closed_early == 1).await;
 }
 
 #[tokio::test]

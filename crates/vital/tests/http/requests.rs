@@ -67,7 +67,9 @@ async fn a_body_over_the_limit_is_refused_before_it_is_read() {
     let app = app().await;
     let reply = app.member().post("/api/v1/conversations", &json!({ "expert": "x".repeat(300 * 1024) })).await;
     reply.problem(413, "request.too_large");
-    for (path, length, code) in [("/api/v1/conversations", 300_000_u64, "request.too_large"), ("/api/v1/documents", 60 << 20, "document.too_large")] {
+    for (path, length, code) in
+        [("/api/v1/conversations", 300_000_u64, "request.too_large"), ("/api/v1/documents", 60 << 20, "document.too_large")]
+    {
         let head = format!(
             "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-type: multipart/form-data; boundary=B\r\ncontent-length: {length}\r\n\r\n",
             Persona::Member.token().unwrap()
@@ -106,7 +108,9 @@ async fn a_body_without_a_length_is_counted_while_it_is_read() {
 #[tokio::test]
 async fn lists_refuse_pages_that_cannot_be() {
     let app = app().await;
-    for path in ["/api/v1/documents?limit=x", "/api/v1/documents?before=x", "/api/v1/conversations?colour=red", "/api/v1/documents?starter=perhaps"] {
+    for path in
+        ["/api/v1/documents?limit=x", "/api/v1/documents?before=x", "/api/v1/conversations?colour=red", "/api/v1/documents?starter=perhaps"]
+    {
         app.member().get(path).await.problem(400, "request.fields");
     }
     for limit in ["0", "-5", "100000"] {

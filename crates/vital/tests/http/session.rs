@@ -16,7 +16,10 @@ fn impersonal(mut problem: Value) -> Value {
 }
 
 async fn with_cookie(app: &TestApp, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
-    let request = app.client(Persona::Anonymous).request(method, path).header("cookie", &format!("vital_session={}", Persona::Member.token().unwrap()));
+    let request = app
+        .client(Persona::Anonymous)
+        .request(method, path)
+        .header("cookie", &format!("vital_session={}", Persona::Member.token().unwrap()));
     headers.iter().fold(request, |r, (name, value)| r.header(name, value)).send().await
 }
 
@@ -28,7 +31,8 @@ async fn signing_in_gives_a_token_and_a_cookie_that_scripts_cannot_read() {
     assert_eq!(reply.header("set-cookie"), Some(format!("vital_session={token}; HttpOnly; SameSite=Lax; Path=/; Max-Age=43200").as_str()));
     let me = app.with_token(&token).get("/api/v1/me").await.expect(200).json();
     assert_eq!((&me["email"], &me["roles"], &me["tenant"]), (&json!(Persona::Member.email()), &json!(["member"]), &json!(app.a().tenant)));
-    let by_cookie = app.client(Persona::Anonymous).request("GET", "/api/v1/me").header("cookie", &format!("vital_session={token}")).send().await;
+    let by_cookie =
+        app.client(Persona::Anonymous).request("GET", "/api/v1/me").header("cookie", &format!("vital_session={token}")).send().await;
     assert_eq!(by_cookie.expect(200).json()["email"], me["email"]);
 }
 
@@ -90,7 +94,8 @@ async fn signing_out_ends_the_session_at_once_everywhere() {
 #[tokio::test]
 async fn a_session_ends_when_it_rests_too_long_or_lasts_too_long_or_its_member_leaves() {
     let app = app().await;
-    let change = async |set: &str| app.sql(&format!("update directory.sessions set {set} where token_hash = sha256('session-of-member')")).await;
+    let change =
+        async |set: &str| app.sql(&format!("update directory.sessions set {set} where token_hash = sha256('session-of-member')")).await;
     change("seen_at = now() - interval '59 minutes'").await;
     app.member().get("/api/v1/me").await.expect(200);
     let seen = app.sql_text("select count(*) from directory.sessions where token_hash = sha256('session-of-member') and seen_at > now() - interval '1 minute'").await;

@@ -10,7 +10,8 @@ async fn link(app: &TestApp) -> String {
 }
 
 async fn complete(app: &TestApp, token: &str, password: &str) -> Reply {
-    let fields = [("token", token), ("organisation", "Vega Labs"), ("display_name", "Ada"), ("email", "Ada@vega.example"), ("password", password)];
+    let fields =
+        [("token", token), ("organisation", "Vega Labs"), ("display_name", "Ada"), ("email", "Ada@vega.example"), ("password", password)];
     app.client(Persona::Anonymous).request("POST", "/setup").form(&fields).send().await
 }
 
@@ -27,7 +28,10 @@ async fn the_link_makes_the_first_organisation_and_signs_its_administrator_in() 
     let admin = app.with_token(&session);
     let me = admin.get("/api/v1/me").await.expect(200).json();
     assert_eq!((&me["email"], &me["roles"]), (&json!("ada@vega.example"), &json!(["member", "tenant_admin"])));
-    until("the experts", || async { (admin.get("/api/v1/experts").await.expect(200).json().as_array().unwrap().len() >= 30).then_some(()) }).await;
+    until("the experts", || async {
+        (admin.get("/api/v1/experts").await.expect(200).json().as_array().unwrap().len() >= 30).then_some(())
+    })
+    .await;
     let ready = "/api/v1/documents?starter=true&limit=200";
     until("the starter library", || async {
         let documents = admin.get(ready).await.expect(200).json();
