@@ -19,7 +19,7 @@ export default async function pages(step, world) {
     await page.goto("/");
     await ended(await ask(page, QUESTION));
     await audit(page, "conversation");
-    for (const part of await page.locator(".turn > details:not([open]) > summary").all()) await part.click();
+    for (const summary of ["How sure, and why", "Why this expert", "What was searched"]) await page.locator(".turn > details > summary", { hasText: summary }).click();
     await audit(page, "conversation-open");
     await page.locator(".answer .cite").first().click();
     await page.locator(".pane mark").first().waitFor();

@@ -18,21 +18,21 @@ async function grows(page, world) {
   await page.goto("/");
   const turn = await ask(page, QUESTION);
   const stream = await world.provider.next();
-  stream.write("An estimand has five attributes [1]. ");
+  // A sentence is bound to its source once the next one begins.
+  stream.write("An estimand has five attributes [1]. They were");
   await turn.locator(".answer").getByText("An estimand has five attributes").waitFor();
   assert.equal(await turn.getAttribute("data-state"), "running");
   await turn.locator(".answer .cite").waitFor();
   assert.ok(await turn.getByRole("button", { name: "Stop" }).isVisible());
   await keep(page, "conversation-running", false);
-  stream.write("They were agreed on the far side of the moon.\n- One of them is the population [1].\n- Another one is the variable [1].\n");
+  stream.write(" agreed on the far side of the moon.\n- One of them is the population [1].\n- Another one is the variable [1].\n");
   stream.end();
   assert.equal(await ended(turn), "answered");
   await turn.locator(".flag", { hasText: "no source" }).waitFor();
   const grown = await turn.evaluate(shape);
   await keep(page, "conversation-provider");
   await page.reload();
-  const { deepEqual } = assert;
-  deepEqual(grown.split("\n"), (await page.locator(".turn").last().evaluate(shape)).split("\n"), "scripts build what the server renders");
+  assert.deepEqual(grown.split("\n"), (await page.locator(".turn").last().evaluate(shape)).split("\n"), "scripts build what the server renders");
 }
 
 async function stops(page, world) {

@@ -2,7 +2,7 @@
 
 /** Runs in the page: elements, their attributes and texts, one a line. What only says whether something is open or live is left out. */
 export function shape(turn) {
-  const LEFT_OUT = ["open", "aria-busy", "data-events", "data-state", "aria-current", "aria-describedby"];
+  const LEFT_OUT = ["open", "aria-busy", "data-events", "data-state", "aria-current", "aria-describedby", "style"];
   const lines = [];
   const walk = (node, depth) => {
     const pad = " ".repeat(depth);

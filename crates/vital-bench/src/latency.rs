@@ -26,7 +26,7 @@ const ADDED_MS_MAX: f64 = 5.0;
 /// Measures all levels on a running server.
 ///
 /// # Errors
-/// When an answer failed: figures of failed answers mean nothing.
+/// When the server or the provider does not answer at all. Single answers that fail are left out of the figures, and counted in the row.
 pub(crate) async fn measure(api: &Api, provider: &Paced, options: &Options, how: &str, report: &mut Report) -> anyhow::Result<()> {
     let pace = Pace { first: Duration::from_millis(options.provider_first_ms), piece: Duration::from_millis(options.provider_piece_ms) };
     provider.set_pace(Some(pace));
@@ -37,13 +37,15 @@ pub(crate) async fn measure(api: &Api, provider: &Paced, options: &Options, how:
         // The first question gives the request that the provider is then measured with.
         api.ask(&api.open_conversation().await?, &questions[0]).await?;
         let own = provider_alone(provider, pace, clients, rounds.div_ceil(2)).await?;
-        let answered = platform(api, pace, clients, rounds, &questions).await?;
-        add_rows(report, how, clients, &own, &answered);
+        let seen = platform(api, pace, clients, rounds, &questions).await?;
+        add_rows(report, how, clients, &own, &seen);
     }
     Ok(())
 }
 
-fn add_rows(report: &mut Report, how: &str, clients: usize, own: &[Own], answered: &[Answered]) {
+fn add_rows(report: &mut Report, how: &str, clients: usize, own: &[Own], seen: &Seen) {
+    let answered = &seen.answered;
+    let failed = if seen.failed > 0 { format!(", {} FAILED", seen.failed) } else { String::new() };
     let percentiles = |samples: &Samples| [("p50", samples.percentile(50.0)), ("p99", samples.percentile(99.0))];
     let own_first = Samples::new(own.iter().map(|o| o.first_token_ms));
     let own_done = Samples::new(own.iter().map(|o| o.done_ms));
@@ -53,7 +55,13 @@ fn add_rows(report: &mut Report, how: &str, clients: usize, own: &[Own], answere
         ("done", Samples::new(answered.iter().map(|a| a.done_ms)).less(own_done.percentile(50.0)), None),
     ];
     for (what, samples, aim) in added {
-        report.add(Row::new(format!("added to {what}, {clients} at once, {how}"), "ms", &percentiles(&samples), aim, samples.len()));
+        report.add(Row::new(
+            format!("added to {what}, {clients} at once, {how}{failed}"),
+            "ms",
+            &percentiles(&samples),
+            aim,
+            samples.len(),
+        ));
     }
     let first = Samples::new(answered.iter().map(|a| a.first_event_ms));
     report.add(Row::new(format!("first event, {clients} at once, {how}"), "ms", &percentiles(&first), None, first.len()));
@@ -88,27 +96,42 @@ async fn provider_alone(provider: &Paced, pace: Pace, clients: usize, rounds: us
     Ok(all.into_iter().flatten().collect())
 }
 
-async fn platform(api: &Api, pace: Pace, clients: usize, rounds: usize, questions: &[String]) -> anyhow::Result<Vec<Answered>> {
-    let tasks = (0..clients).map(|number| {
-        let (api, questions) = (api.clone(), questions.to_vec());
-        tokio::spawn(async move {
-            let conversation = api.open_conversation().await?;
-            stagger(pace, number, clients).await;
-            let mut taken = Vec::with_capacity(rounds);
-            for round in 0..WARM_UP + rounds {
-                // Each client goes through the questions from another place.
-                let question = &questions[(number * 7 + round) % questions.len()];
-                let answered = api.ask(&conversation, question).await?;
-                if round >= WARM_UP {
-                    taken.push(answered);
+/// What the clients of one level saw.
+#[derive(Default)]
+struct Seen {
+    answered: Vec<Answered>,
+    failed: usize,
+}
+
+async fn platform(api: &Api, pace: Pace, clients: usize, rounds: usize, questions: &[String]) -> anyhow::Result<Seen> {
+    let tasks: Vec<_> = (0..clients)
+        .map(|number| {
+            let (api, questions) = (api.clone(), questions.to_vec());
+            tokio::spawn(async move {
+                stagger(pace, number, clients).await;
+                let conversation = api.open_conversation().await?;
+                let mut seen = Seen::default();
+                for round in 0..WARM_UP + rounds {
+                    // Each client goes through the questions from another place.
+                    let question = &questions[(number * 7 + round) % questions.len()];
+                    match api.ask(&conversation, question).await {
+                        Ok(_) if round < WARM_UP => {}
+                        Ok(answered) => seen.answered.push(answered),
+                        Err(error) => {
+                            crate::say(&format!("    failed: {error:#}"));
+                            seen.failed += 1;
+                        }
+                    }
                 }
-            }
-            anyhow::Ok(taken)
+                anyhow::Ok(seen)
+            })
         })
-    });
-    let mut all = Vec::new();
-    for task in tasks.collect::<Vec<_>>() {
-        all.extend(task.await??);
+        .collect();
+    let mut all = Seen::default();
+    for task in tasks {
+        let seen = task.await??;
+        all.answered.extend(seen.answered);
+        all.failed += seen.failed;
     }
     Ok(all)
 }

@@ -34,9 +34,10 @@ pub(crate) fn page(view: &View, title: &str, section: Section, scripts: &[&str],
     document(view, title, scripts, None, &whole(view, section, body))
 }
 
-/// Makes a page that comes again by itself while an answer is written, for readers without scripts.
-pub(crate) fn waiting_page(view: &View, title: &str, section: Section, scripts: &[&str], body: &Markup) -> Markup {
-    document(view, title, scripts, Some(WAIT_SECONDS), &whole(view, section, body))
+/// Makes a page that comes again by itself while an answer is written, for readers without scripts. `address` must have no fragment:
+/// a refresh to an address with one only scrolls.
+pub(crate) fn waiting_page(view: &View, title: &str, section: Section, scripts: &[&str], address: &str, body: &Markup) -> Markup {
+    document(view, title, scripts, Some(address), &whole(view, section, body))
 }
 
 fn whole(view: &View, section: Section, body: &Markup) -> Markup {
@@ -53,7 +54,7 @@ pub(crate) fn bare(view: &View, title: &str, body: &Markup) -> Markup {
     document(view, title, &[], None, &html! { main #main { (body) } })
 }
 
-fn document(view: &View, title: &str, scripts: &[&str], refresh_seconds: Option<u8>, body: &Markup) -> Markup {
+fn document(view: &View, title: &str, scripts: &[&str], refresh: Option<&str>, body: &Markup) -> Markup {
     let theme = match view.theme {
         Theme::System => None,
         Theme::Light => Some("light"),
@@ -69,7 +70,7 @@ fn document(view: &View, title: &str, scripts: &[&str], refresh_seconds: Option<
                 meta name="color-scheme" content="light dark";
                 link rel="icon" href=(assets::url("icon.svg")) type="image/svg+xml";
                 link rel="stylesheet" href=(assets::url("app.css"));
-                @if let Some(seconds) = refresh_seconds { noscript { meta http-equiv="refresh" content=(seconds); } }
+                @if let Some(address) = refresh { noscript { meta http-equiv="refresh" content={ (WAIT_SECONDS) "; url=" (address) }; } }
                 @for name in std::iter::once(&"app.js").chain(scripts) {
                     script type="module" nonce=(view.nonce) src=(assets::url(name)) {}
                 }

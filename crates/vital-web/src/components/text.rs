@@ -38,7 +38,8 @@ pub(crate) fn size(bytes: i64) -> String {
 
 /// A share as whole percent.
 pub(crate) fn percent(share: f32) -> String {
-    format!("{:.0} %", share.clamp(0.0, 1.0) * 100.0)
+    // Half a percent goes up, as in `assets/stream.js`; formatting alone would round it to even.
+    format!("{:.0} %", (share.clamp(0.0, 1.0) * 100.0).round())
 }
 
 /// An address with a query, encoded.

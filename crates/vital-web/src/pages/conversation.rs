@@ -43,8 +43,12 @@ pub(crate) async fn show(
     let may_ask = Permission::Ask.held_by(caller.cx.roles());
     let title = if shown.conversation.title.is_empty() { "Conversation" } else { &shown.conversation.title };
     let running = shown.turns.iter().any(|t| t.state == TurnState::Running);
-    let make = if running { layout::waiting_page } else { layout::page };
-    Ok(make(&view, title, Section::History, &["stream.js", "cite.js"], &content(&shown, &experts, may_ask)))
+    let (scripts, body) = (["stream.js", "cite.js"], content(&shown, &experts, may_ask));
+    Ok(if running {
+        layout::waiting_page(&view, title, Section::History, &scripts, &format!("/conversations/{id}"), &body)
+    } else {
+        layout::page(&view, title, Section::History, &scripts, &body)
+    })
 }
 
 /// Asks a follow-up.

@@ -61,8 +61,8 @@ async fn a_document_goes_through_its_states_in_order_and_cannot_be_read_before()
     let created = member.upload("batches.txt", long).await.expect(201);
     let id = created.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(created.header("location"), Some(format!("/api/v1/documents/{id}").as_str()));
-    assert_eq!(created.json()["state"], "queued");
-    let states = RefCell::new(vec!["queued".to_owned()]);
+    // The worker may have begun before the reply was made.
+    let states = RefCell::new(vec![created.json()["state"].as_str().unwrap().to_owned()]);
     until("the document", || async {
         let text = member.get(&format!("/api/v1/documents/{id}/text")).await;
         assert!(text.status == 200 || text.status == 409, "{}", text.text());
@@ -170,7 +170,7 @@ async fn only_a_failed_document_can_be_tried_again() {
     assert_eq!(failed["state"], "failed", "{failed}");
     let id = failed["id"].as_str().unwrap();
     let queued = member.act(&format!("/api/v1/documents/{id}/retry")).await.expect(202).json();
-    assert_eq!((&queued["state"], &queued["failure"]), (&json!("queued"), &json!(null)));
+    assert!(queued["state"] != "ready" && (queued["failure"].is_null() || queued["state"] == "failed"), "{queued}");
     let again = settled(&member, id).await;
     assert_eq!((&again["state"], &again["failure"]), (&failed["state"], &failed["failure"]));
     member.act(&format!("/api/v1/documents/{}/retry", app.a().document)).await.problem(409, "document.not_failed");

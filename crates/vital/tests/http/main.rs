@@ -1,4 +1,5 @@
 //! What the server answers over HTTP, to whom. One file a part of the URL tree; a test is named after what it states.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod access;
 mod ask;
