@@ -11,7 +11,8 @@ function h(name, attributes, ...children) {
   return made;
 }
 
-const percent = (share) => `${Math.round(Math.min(1, Math.max(0, share)) * 100)} %`;
+// In single precision, as the server computes it.
+const percent = (share) => `${Math.round(Math.fround(Math.fround(Math.min(1, Math.max(0, share))) * 100))} %`;
 const bar = (share) => h("svg", { class: "bar", viewBox: "0 0 100 6", preserveAspectRatio: "none", "aria-hidden": "true" },
   h("rect", { class: "bar-all", width: 100, height: 6 }), h("rect", { class: "bar-part", width: (share * 100).toFixed(1), height: 6 }));
 const initials = (name) => name.split(/\s+/).filter((word) => /^[\p{L}\p{N}]/u.test(word) && !["and", "of", "for", "the"].includes(word)).slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");

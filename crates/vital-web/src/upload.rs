@@ -2,7 +2,7 @@
 
 use crate::{extract::body_too_large, problem::Problem};
 use axum::{
-    extract::{MatchedPath, Multipart, Request, multipart::Field},
+    extract::{FromRequest, MatchedPath, Multipart, Request, multipart::Field},
     http::header,
     middleware::Next,
     response::{IntoResponse, Response},
@@ -41,9 +41,20 @@ pub(crate) struct Upload {
     pub(crate) files: Vec<(String, Bytes)>,
 }
 
+/// A form with files; what is none is refused with a problem like every other request.
+pub(crate) struct Files(Multipart);
+
+impl<S: Send + Sync> FromRequest<S> for Files {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        Multipart::from_request(request, state).await.map(Self).map_err(|_| not_a_form())
+    }
+}
+
 impl Upload {
     /// Reads a form with at most `files_max` files in fields named `file`, and optionally `collection` before or after them.
-    pub(crate) async fn read(mut form: Multipart, files_max: usize) -> Result<Self, Problem> {
+    pub(crate) async fn read(Files(mut form): Files, files_max: usize) -> Result<Self, Problem> {
         let mut upload = Self::default();
         while let Some(field) = form.next_field().await.map_err(broken)? {
             match field.name().unwrap_or_default() {
@@ -100,17 +111,20 @@ fn broken(error: axum::extract::multipart::MultipartError) -> Problem {
     if error.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE {
         return knowledge::too_large().into();
     }
+    not_a_form()
+}
+
+fn not_a_form() -> Problem {
     Error::malformed("upload.broken", "The upload broke off or is not `multipart/form-data`. Nothing was stored; send it again.").into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::extract::FromRequest as _;
 
     async fn read(body: String, files_max: usize) -> Result<Upload, u16> {
         let request = Request::builder().header("content-type", "multipart/form-data; boundary=B").body(body.into()).unwrap();
-        let form = Multipart::from_request(request, &()).await.unwrap();
+        let form = Files(Multipart::from_request(request, &()).await.unwrap());
         Upload::read(form, files_max).await.map_err(|p| p.status().as_u16())
     }
 

@@ -6,11 +6,11 @@ use crate::{
     extract::{Id, Params},
     problem::Reply,
     state::AppState,
-    upload::Upload,
+    upload::{Files, Upload},
 };
 use axum::{
     Json,
-    extract::{Multipart, State},
+    extract::State,
     http::{StatusCode, header},
     response::IntoResponse,
 };
@@ -111,7 +111,7 @@ pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, 
 /// Adds a document: stores the file and queues its reading.
 #[utoipa::path(post, path = "/api/v1/documents", tag = "documents", request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses((status = 201, body = Document, headers(("location", description = "The document")))))]
-pub(crate) async fn create(State(s): State<AppState>, SignedIn(caller): SignedIn, form: Multipart) -> Reply<impl IntoResponse> {
+pub(crate) async fn create(State(s): State<AppState>, SignedIn(caller): SignedIn, form: Files) -> Reply<impl IntoResponse> {
     let new = Upload::read(form, 1)
         .await?
         .documents()

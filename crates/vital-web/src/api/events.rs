@@ -8,7 +8,7 @@ use crate::{
 };
 use axum::{
     extract::State,
-    http::HeaderMap,
+    http::{HeaderMap, header},
     response::{
         IntoResponse,
         sse::{Event, KeepAlive, Sse},
@@ -50,7 +50,10 @@ pub(crate) async fn follow(
     let request_id = caller.cx.request_id();
     let events = ask::follow(s.platform, caller.cx, id, after).await?;
     let closing = s.closing.cancelled_owned();
-    Ok(Sse::new(frames(events, request_id).take_until(closing)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive")))
+    let stream =
+        Sse::new(frames(events, request_id).take_until(closing)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"));
+    // Events hold what people asked and read: unlike the default of `Sse`, no cache may keep them.
+    Ok(([(header::CACHE_CONTROL, "no-store")], stream))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Reply<Option<i32>> {

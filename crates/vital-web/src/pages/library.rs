@@ -12,12 +12,9 @@ use crate::{
     extract::{Id, Params},
     problem::Reply,
     state::AppState,
-    upload::Upload,
+    upload::{Files, Upload},
 };
-use axum::{
-    extract::{Multipart, State},
-    response::Redirect,
-};
+use axum::{extract::State, response::Redirect};
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -55,7 +52,7 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
 }
 
 /// Adds the files of a form, for browsers without scripts.
-pub(crate) async fn upload(State(s): State<AppState>, SignedIn(caller): SignedIn, form: Multipart) -> Reply<Redirect> {
+pub(crate) async fn upload(State(s): State<AppState>, SignedIn(caller): SignedIn, form: Files) -> Reply<Redirect> {
     for new in Upload::read(form, limits::UPLOAD_FILES_MAX).await?.documents() {
         knowledge::add_document(&s.platform, &caller.cx, new).await?;
     }

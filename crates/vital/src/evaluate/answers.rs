@@ -61,7 +61,14 @@ pub(super) fn run(flags: &Flags, runtime: &Runtime) -> anyhow::Result<Exit> {
     } else {
         if flags.show {
             for (case, outcome) in cases.iter().zip(&answered) {
-                terminal::data(&format!("## {}\n{}\n", case.question, match outcome { Outcome::Answered(text) => text, Outcome::Refused => "(refused)" }))?;
+                terminal::data(&format!(
+                    "## {}\n{}\n",
+                    case.question,
+                    match outcome {
+                        Outcome::Answered(text) => text,
+                        Outcome::Refused => "(refused)",
+                    }
+                ))?;
             }
         }
         terminal::data(report.to_string().trim_end())?;

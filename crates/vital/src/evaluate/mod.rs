@@ -25,11 +25,13 @@ Example:
   vital eval routing catalogue/eval/routing.jsonl")]
     Routing(routing::Flags),
     /// Measure answers over the starter library: facts found, questions rightly and wrongly refused
-    #[command(after_help = "A line of the file: {\"id\": \"…\", \"question\": \"…\", \"facts\": [[\"90 days\", \"90 FDA days\"], …]} or {…, \"unanswerable\": true}.
+    #[command(
+        after_help = "A line of the file: {\"id\": \"…\", \"question\": \"…\", \"facts\": [[\"90 days\", \"90 FDA days\"], …]} or {…, \"unanswerable\": true}.
 A scratch installation with a private PostgreSQL is made for it and removed again.
 
 Example:
-  vital eval answers catalogue/eval/answers.jsonl")]
+  vital eval answers catalogue/eval/answers.jsonl"
+    )]
     Answers(answers::Flags),
 }
 
