@@ -29,7 +29,7 @@ async function run(world, steps) {
 
 const [server, browser, provider] = await Promise.all([Server.create(), launch(), ScriptedProvider.create()]);
 try {
-  await server.start(process.env.DEVCONF ?? "");
+  await server.start();
   await run({ server, browser, provider, origin: server.origin, report: await studyReport(browser) }, new Steps(browser));
 } catch (error) {
   if (!error.told) console.error(error);

@@ -1,8 +1,8 @@
 // With scripts turned off: sign in, ask, see the finished answer, open the cited words, add a document.
 import assert from "node:assert/strict";
-import { ask, ended, inView, signIn } from "../lib/app.mjs";
-import { Visitor, keep } from "../lib/browser.mjs";
-import { FOLLOW_UP, RANDOMISED } from "../lib/documents.mjs";
+import { ask, documentRow, ended, signIn } from "../lib/app.mjs";
+import { Visitor, WAIT_MS_MAX, keep } from "../lib/browser.mjs";
+import { FOLLOW_UP, RANDOMISED, studySummary } from "../lib/documents.mjs";
 
 export default async function withoutScripts(_step, world) {
   const visitor = await Visitor.create(world.browser, world.origin, { javaScriptEnabled: false });
@@ -11,9 +11,13 @@ export default async function withoutScripts(_step, world) {
   await signIn(page);
 
   await page.goto("/library");
-  await page.locator("#files").setInputFiles({ ...world.report, name: "VP-204 second copy.pdf" });
+  await page.locator("#files").setInputFiles(studySummary);
   await page.getByRole("button", { name: "Upload" }).click();
-  await page.locator(".doc-row").first().waitFor();
+  const ready = documentRow(page, studySummary.name).locator('.badge[data-state="ready"]');
+  await documentRow(page, studySummary.name).waitFor();
+  // Without scripts the reader is the one who looks again.
+  for (const limit = Date.now() + WAIT_MS_MAX; !(await ready.count()) && Date.now() < limit;) await page.reload();
+  assert.equal(await ready.count(), 1, "the document was read");
 
   await page.goto("/");
   const turn = await ask(page, FOLLOW_UP);

@@ -80,7 +80,7 @@ async function citation(page, world) {
 
 async function reasons(page) {
   const turn = page.locator(".turn").last();
-  for (const [summary, sees] of [["Why this expert", /\d+ %/], ["How sure, and why", /\d+ %/], ["What was searched", /by words( and by meaning)?/]]) {
+  for (const [summary, sees] of [["Why this expert", /\d+ %/], ["How sure, and why", /\d+ %/], ["What was searched", /by words and by meaning/]]) {
     const part = turn.locator("details").filter({ has: page.locator("summary", { hasText: summary }) });
     await part.locator("summary").click();
     assert.match(await part.innerText(), sees);

@@ -3,7 +3,7 @@ import { chromium } from "playwright-core";
 
 const FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 /** Longest wait for any condition, in milliseconds. Conditions come within a second as a rule; a busy machine needs the rest. */
-const WAIT_MS_MAX = 20_000;
+export const WAIT_MS_MAX = 60_000;
 
 export async function launch() {
   // Root has no user namespace to put the browser's own sandbox in.

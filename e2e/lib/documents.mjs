@@ -44,6 +44,12 @@ export const pharmacyManual = {
   buffer: Buffer.from("# Pharmacy manual VP-204\n\n## Storage\n\nKeep velorastat bottles between 15 and 25 degrees Celsius and away from light. After opening, a bottle may be used for 45 days.\n\n## Accountability\n\nThe pharmacist records each bottle that is dispensed in the accountability log on the same day.\n"),
 };
 
+export const studySummary = {
+  name: "VP-204 summary.md",
+  mimeType: "text/markdown",
+  buffer: Buffer.from("# Summary of Study VP-204\n\nA total of 318 patients were randomised in Study VP-204 between March 2031 and May 2032.\n"),
+};
+
 export const badFiles = [
   { file: { name: "empty report.pdf", mimeType: "application/pdf", buffer: Buffer.alloc(0) }, says: /empty/i },
   { file: { name: "not a report.pdf", mimeType: "application/pdf", buffer: Buffer.from("This was never a PDF, \u0000 whatever its name says.\u0001\u0002") }, says: /PDF/ },

@@ -1,7 +1,7 @@
 //! A database a test: a clone of a migrated template in one cluster that all test processes share.
 //!
 //! The cluster lives in `target/test-cluster`, is started by the first test that needs it and stays up for the next run; `script/test`
-//! removes it. `VITAL_TEST_DATABASE_URL` names another cluster to use instead.
+//! stops and removes it at its end. `VITAL_TEST_DATABASE_URL` names another cluster to use instead.
 
 use crate::{
     Db, PoolSizes, RoleSecrets,
