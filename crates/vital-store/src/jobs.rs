@@ -122,7 +122,8 @@ impl TenantTx<Write> {
 }
 
 impl Db {
-    /// Claims up to `limit` jobs that are due or whose worker has fallen silent.
+    /// Claims up to `limit` jobs that are due or whose worker has fallen silent. Computing vectors comes after everything else: a new
+    /// document can be found by words while the vectors of others are still being made.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.
@@ -132,7 +133,7 @@ impl Db {
             "update directory.jobs j set lease_owner = $1, lease_until = now() + make_interval(secs => $2), attempts = attempts + 1
              where id in (select id from directory.jobs
                           where (lease_owner is null and run_at <= now()) or lease_until < now()
-                          order by run_at for update skip locked limit $3)
+                          order by kind = 'embed_document', run_at for update skip locked limit $3)
              returning id, tenant, on_behalf, kind, subject, attempts",
         )
         .bind(node.0)

@@ -15,6 +15,9 @@ const CITED_MAX: usize = 8;
 /// How much better two sentences must support than the better of them alone.
 const PAIR_GAIN_MIN: f32 = 0.1;
 
+/// A text of fewer words without a stop is taken for a heading.
+const HEADING_WORDS: usize = 8;
+
 /// Bytes of one passage of the evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Span {
@@ -62,7 +65,10 @@ pub fn bind(sentence: &str, markers: &[u32], evidence: &[Evidence]) -> Binding {
 /// The one or two neighbouring sentences of a passage that support a sentence best.
 fn best_span(sentence: &str, body: &str) -> Option<Range<usize>> {
     let wanted = Wanted::of(sentence);
-    let parts = sentences(body);
+    let mut parts = sentences(body);
+    if parts.iter().any(|p| !is_heading(&body[p.clone()])) {
+        parts.retain(|p| !is_heading(&body[p.clone()]));
+    }
     let mut best: Option<(f32, Range<usize>)> = None;
     for part in &parts {
         let support = wanted.support(&body[part.clone()]);
@@ -79,6 +85,11 @@ fn best_span(sentence: &str, body: &str) -> Option<Range<usize>> {
         }
     }
     best.map(|(_, range)| range)
+}
+
+/// A line that names what follows and states nothing: short, and without the stop of a sentence.
+fn is_heading(text: &str) -> bool {
+    !text.ends_with(['.', '!', '?', ';', ':', ')', '"', '”', '|']) && text.split_whitespace().count() < HEADING_WORDS
 }
 
 struct Wanted {

@@ -78,7 +78,7 @@ async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome
     let expert = route(p, work, &query, recorder).await?;
     outcome.expert = Some((expert.id, expert.version));
     let found = knowledge::retrieve(p, &work.cx, &query, &expert.body.collections).await?;
-    recorder.push(TurnEvent::Retrieved(searched(&query, &expert, &found))).await?;
+    recorder.push(TurnEvent::Retrieved(searched(&query, &found))).await?;
     outcome.composer = p.composer();
     match &p.provider {
         Some(provider) => {
@@ -130,7 +130,7 @@ async fn route(p: &Platform, work: &Work, query: &str, recorder: &mut Recorder) 
     Ok(expert)
 }
 
-fn searched(query: &str, expert: &Expert, found: &Retrieval) -> Searched {
+fn searched(query: &str, found: &Retrieval) -> Searched {
     let mut sources: Vec<Source> = Vec::new();
     let mut place: HashMap<_, usize> = HashMap::new();
     for e in &found.evidence {
@@ -142,7 +142,8 @@ fn searched(query: &str, expert: &Expert, found: &Retrieval) -> Searched {
     }
     Searched {
         query: query.to_owned(),
-        collections: expert.body.collections.clone(),
+        // All of them are: the expert's own only stand a little ahead.
+        collections: Vec::new(),
         by_meaning: found.vector.is_some(),
         note: found.note.clone(),
         sources,

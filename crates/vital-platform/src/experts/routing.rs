@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use vital_kernel::{Result, TenantId};
-use vital_search::content_terms;
+use vital_search::{content_spans, content_terms};
 
 /// BM25 parameters, as in lexical search.
 const K1: f32 = 0.9;
@@ -140,7 +140,11 @@ impl Profile {
         let (slot, fetching) = (self.vectors.clone(), self.fetching.clone());
         p.tasks.spawn(async move {
             let flat: Vec<String> = parts.iter().flatten().cloned().collect();
-            match knowledge::public_vectors(&platform, &flat).await {
+            let fetched = tokio::select! {
+                () = platform.stopping.cancelled() => return,
+                fetched = knowledge::public_vectors(&platform, &flat) => fetched,
+            };
+            match fetched {
                 Ok(Some(flat)) => {
                     let mut rest = flat.into_iter();
                     let nested = parts.iter().map(|part| rest.by_ref().take(part.len()).collect()).collect();
@@ -173,7 +177,9 @@ struct Ranked {
 }
 
 fn rank(bodies: &[&ExpertBody], words: &Words, question: &str, meaning: Option<Meaning<'_>>) -> Vec<Ranked> {
-    let terms: HashSet<String> = content_terms(question).into_iter().collect();
+    // Each stem with the word that the question has for it, for the reasons.
+    let asked: HashMap<String, &str> = content_spans(question).into_iter().filter_map(|s| Some((s.term, question.get(s.range)?))).collect();
+    let terms: HashSet<String> = asked.keys().cloned().collect();
     let lexical = scaled(&words.scores(&terms));
     let close: Option<Vec<(f32, usize)>> = meaning.map(|m| m.experts.iter().map(|parts| closeness(m.question, parts)).collect());
     let dense = close.as_ref().map(|c| scaled(&c.iter().map(|(s, _)| *s).collect::<Vec<_>>()));
@@ -181,7 +187,7 @@ fn rank(bodies: &[&ExpertBody], words: &Words, question: &str, meaning: Option<M
         .map(|i| {
             let score = dense.as_ref().map_or(lexical[i], |d| DENSE_SHARE * d[i] + (1.0 - DENSE_SHARE) * lexical[i]);
             let closest = meaning.zip(close.as_ref()).map(|(m, c)| (c[i].1, m.cosine(i, c[i].1)));
-            Ranked { expert: i, score, reasons: reasons(bodies[i], words, i, &terms, closest) }
+            Ranked { expert: i, score, reasons: reasons(bodies[i], words, i, &asked, closest) }
         })
         .collect();
     out.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.expert.cmp(&b.expert)));
@@ -222,7 +228,7 @@ fn scaled(scores: &[f32]) -> Vec<f32> {
     scores.iter().map(|&s| if high > low { (s - low) / (high - low) } else { 0.0 }).collect()
 }
 
-fn reasons(body: &ExpertBody, words: &Words, expert: usize, terms: &HashSet<String>, closest: Option<(usize, f32)>) -> Vec<String> {
+fn reasons(body: &ExpertBody, words: &Words, expert: usize, asked: &HashMap<String, &str>, closest: Option<(usize, f32)>) -> Vec<String> {
     let mut out = Vec::new();
     let closest = closest.and_then(|(part, cosine)| texts(body).into_iter().nth(part).zip(Some(cosine)));
     if let Some((text, cosine)) = closest {
@@ -232,12 +238,12 @@ fn reasons(body: &ExpertBody, words: &Words, expert: usize, terms: &HashSet<Stri
             TextKind::Topic | TextKind::Question => format!("Close to “{}” (similarity {cosine:.2})", text.text),
         });
     }
-    let mut shared: Vec<&String> = terms.iter().filter(|t| words.counts[expert].contains_key(*t)).collect();
+    let mut shared: Vec<&String> = asked.keys().filter(|t| words.counts[expert].contains_key(*t)).collect();
     shared.sort_by(|a, b| words.idf(b).total_cmp(&words.idf(a)).then(a.cmp(b)));
     if shared.is_empty() {
         out.push("No word of the question stands in the charter".to_owned());
     } else {
-        let listed: Vec<&str> = shared.iter().take(5).map(|s| s.as_str()).collect();
+        let listed: Vec<&str> = shared.iter().take(5).filter_map(|s| asked.get(*s).copied()).collect();
         out.push(format!("Shares the word{} {}", if listed.len() == 1 { "" } else { "s" }, listed.join(", ")));
     }
     out

@@ -1,0 +1,120 @@
+//! The command line as people and scripts meet it: messages, hints and exit codes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    fs,
+    net::TcpListener,
+    path::Path,
+    process::{Command, Output},
+};
+
+fn vital(home: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_vital"))
+        .args(arguments)
+        .env_clear()
+        .env("HOME", home)
+        .env("XDG_CONFIG_HOME", home)
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .current_dir(home)
+        .output()
+        .unwrap()
+}
+
+fn talk(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn an_unknown_configuration_key_is_named_with_its_file_and_line() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("vital.toml");
+    fs::write(&file, "[server]\nlisten = \"127.0.0.1:8080\"\nlissten = \"x\"\n").unwrap();
+    let output = vital(home.path(), &["config", "check", "--config", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = talk(&output);
+    assert!(said.contains("lissten") && said.contains("vital.toml") && said.contains('3'), "{said}");
+}
+
+#[test]
+fn the_template_is_a_configuration_that_passes_its_own_check() {
+    let home = tempfile::tempdir().unwrap();
+    let template = vital(home.path(), &["config", "template"]);
+    assert!(template.status.success());
+    let file = home.path().join("vital.toml");
+    fs::write(&file, &template.stdout).unwrap();
+    let checked = vital(home.path(), &["config", "check", "--config", file.to_str().unwrap()]);
+    assert!(checked.status.success(), "{}", talk(&checked));
+}
+
+#[test]
+fn a_taken_port_is_told_before_anything_is_started() {
+    let home = tempfile::tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let data = home.path().join("data");
+    let output = vital(home.path(), &["serve", "--data", data.to_str().unwrap(), "--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = talk(&output);
+    assert!(said.contains(&address) && said.contains("hint:"), "{said}");
+    assert!(!data.join("postgres").exists(), "no database was made");
+}
+
+#[test]
+fn plain_http_is_not_served_to_other_machines_unasked() {
+    let home = tempfile::tempdir().unwrap();
+    let output = vital(home.path(), &["serve", "--data", "data", "--listen", "0.0.0.0:0"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(talk(&output).contains("allow_plain_http"), "{}", talk(&output));
+}
+
+#[test]
+fn asking_without_a_session_says_how_to_sign_in_and_exits_with_4() {
+    let home = tempfile::tempdir().unwrap();
+    let output = vital(home.path(), &["ask", "How long does a review take?"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(talk(&output).contains("vital login"), "{}", talk(&output));
+    assert!(output.stdout.is_empty(), "data goes to standard output, talk does not");
+}
+
+#[test]
+fn wrong_usage_exits_with_2() {
+    let home = tempfile::tempdir().unwrap();
+    assert_eq!(vital(home.path(), &["ask"]).status.code(), Some(2));
+    assert_eq!(vital(home.path(), &["dance"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_api_description_is_openapi_3_1() {
+    let home = tempfile::tempdir().unwrap();
+    let output = vital(home.path(), &["openapi"]);
+    let api: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert!(api["paths"].as_object().unwrap().len() >= 18);
+}
+
+#[test]
+fn every_verb_has_help() {
+    let home = tempfile::tempdir().unwrap();
+    let verbs = [
+        "serve",
+        "ask",
+        "ingest",
+        "experts",
+        "route",
+        "login",
+        "logout",
+        "config",
+        "tenant",
+        "user",
+        "migrate",
+        "setup-link",
+        "eval",
+        "openapi",
+    ];
+    for verb in verbs {
+        let output = vital(home.path(), &[verb, "--help"]);
+        assert!(output.status.success(), "{verb}");
+        assert!(String::from_utf8_lossy(&output.stdout).contains("Usage: vital"), "{verb}");
+    }
+}
