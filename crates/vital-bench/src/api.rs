@@ -37,6 +37,8 @@ pub(crate) struct Answered {
     pub(crate) first_token_ms: f64,
     /// The event `done`.
     pub(crate) done_ms: f64,
+    /// Whether the evidence was searched by meaning as well.
+    pub(crate) by_meaning: bool,
 }
 
 impl Api {
@@ -97,6 +99,22 @@ impl Api {
         response.bytes().await?;
         ensure!(status.is_success(), "GET {path} came with status {status}");
         Ok(ms(begun.elapsed()))
+    }
+
+    /// Searches by words and by meaning and returns how long it took, in milliseconds.
+    ///
+    /// # Errors
+    /// When the server refuses, finds nothing, or searched by words alone.
+    pub(crate) async fn search(&self, query: &str) -> anyhow::Result<f64> {
+        let begun = Instant::now();
+        let body =
+            self.request(Method::GET, &format!("/api/v1/search?limit=10&q={query}")).send().await?.error_for_status()?.bytes().await?;
+        let taken = ms(begun.elapsed());
+        let found: Value = serde_json::from_slice(&body)?;
+        let by_meaning =
+            found["by_meaning"] == true && found["hits"].as_array().is_some_and(|hits| hits.iter().any(|hit| hit["dense"].is_number()));
+        ensure!(by_meaning, "`{query}` was not searched by meaning: {}", found["note"]);
+        Ok(taken)
     }
 
     /// Waits until the model is loaded.
@@ -200,6 +218,7 @@ impl Api {
         let events = self.request(Method::GET, &format!("/api/v1/turns/{id}/events")).send().await?.error_for_status()?;
         let mut lines = Lines::of(events);
         let (mut first_event_ms, mut first_token_ms, mut done_ms) = (f64::NAN, f64::NAN, f64::NAN);
+        let mut by_meaning = false;
         while let Some(line) = lines.next().await? {
             if let Some(name) = line.strip_prefix("event: ") {
                 let now = ms(begun.elapsed());
@@ -209,12 +228,14 @@ impl Api {
                     "done" => done_ms = now,
                     _ => {}
                 }
+            } else if line.contains("\"kind\":\"retrieved\"") {
+                by_meaning = line.contains("\"by_meaning\":true");
             } else if !done_ms.is_nan() && line.starts_with("data: ") {
                 ensure!(line.contains("\"state\":\"answered\""), "`{question}` was not answered: {line}");
             }
         }
         ensure!(!first_token_ms.is_nan() && !done_ms.is_nan(), "the events of `{question}` ended before the answer did");
-        Ok(Answered { first_event_ms, first_token_ms, done_ms })
+        Ok(Answered { first_event_ms, first_token_ms, done_ms, by_meaning })
     }
 }
 

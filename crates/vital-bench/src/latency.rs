@@ -27,7 +27,8 @@ const ADDED_MS_MAX: f64 = 5.0;
 ///
 /// # Errors
 /// When the server or the provider does not answer at all. Single answers that fail are left out of the figures, and counted in the row.
-pub(crate) async fn measure(api: &Api, provider: &Paced, options: &Options, how: &str, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) async fn measure(api: &Api, provider: &Paced, options: &Options, by_meaning: bool, report: &mut Report) -> anyhow::Result<()> {
+    let how = if by_meaning { "with the model" } else { "without the model" };
     let pace = Pace { first: Duration::from_millis(options.provider_first_ms), piece: Duration::from_millis(options.provider_piece_ms) };
     provider.set_pace(Some(pace));
     let questions = questions()?;
@@ -37,7 +38,7 @@ pub(crate) async fn measure(api: &Api, provider: &Paced, options: &Options, how:
         // The first question gives the request that the provider is then measured with.
         api.ask(&api.open_conversation().await?, &questions[0]).await?;
         let own = provider_alone(provider, pace, clients, rounds.div_ceil(2)).await?;
-        let seen = platform(api, pace, clients, rounds, &questions).await?;
+        let seen = platform(api, by_meaning, pace, clients, rounds, &questions).await?;
         add_rows(report, how, clients, &own, &seen);
     }
     Ok(())
@@ -103,7 +104,7 @@ struct Seen {
     failed: usize,
 }
 
-async fn platform(api: &Api, pace: Pace, clients: usize, rounds: usize, questions: &[String]) -> anyhow::Result<Seen> {
+async fn platform(api: &Api, by_meaning: bool, pace: Pace, clients: usize, rounds: usize, questions: &[String]) -> anyhow::Result<Seen> {
     let tasks: Vec<_> = (0..clients)
         .map(|number| {
             let (api, questions) = (api.clone(), questions.to_vec());
@@ -116,6 +117,10 @@ async fn platform(api: &Api, pace: Pace, clients: usize, rounds: usize, question
                     let question = &questions[(number * 7 + round) % questions.len()];
                     match api.ask(&conversation, question).await {
                         Ok(_) if round < WARM_UP => {}
+                        Ok(answered) if answered.by_meaning != by_meaning => {
+                            crate::say(&format!("    failed: by meaning was {}", answered.by_meaning));
+                            seen.failed += 1;
+                        }
                         Ok(answered) => seen.answered.push(answered),
                         Err(error) => {
                             crate::say(&format!("    failed: {error:#}"));

@@ -139,7 +139,7 @@ async fn without_model(options: &Options, binary: &Path, folder: &Path, provider
         let api = Api::set_up(&server).await?;
         api.library_ready(false).await?;
         if options.wants(Part::Latency) {
-            latency::measure(&api, provider, options, "without the model", report).await?;
+            latency::measure(&api, provider, options, false, report).await?;
         }
         let long = if options.wants(Part::Statements) { Some(statements::long_conversation(&api, provider).await?) } else { None };
         server.stop()?;
@@ -162,7 +162,7 @@ async fn with_model(options: &Options, binary: &Path, folder: &Path, provider: &
         let server = Server::start(&setting.clone().with_provider(&provider.base_url())).await?;
         let api = Api::set_up(&server).await?;
         api.library_ready(true).await?;
-        latency::measure(&api, provider, options, "with the model", report).await?;
+        latency::measure(&api, provider, options, true, report).await?;
         server.stop()?;
     } else {
         settle(&setting, true).await?;

@@ -51,7 +51,7 @@ pub(crate) async fn measure(setting: &Setting, quick: bool, report: &mut Report)
     let mut taken = Vec::with_capacity(SEARCHES);
     for n in 0..WARM_UP + SEARCHES {
         let query: String = author.query().bytes().map(encoded).collect();
-        let ms = api.get(&format!("/api/v1/search?limit=10&q={query}")).await?;
+        let ms = api.search(&query).await?;
         if n >= WARM_UP {
             taken.push(ms);
         }
