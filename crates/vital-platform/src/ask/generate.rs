@@ -75,9 +75,11 @@ async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome
         return refuse_patient_specific(work, recorder, outcome).await;
     }
     let query = history::search_query(&work.question, &questions);
-    let expert = route(p, work, &query, recorder).await?;
+    // One vector serves routing and retrieval: making it is the dearest step before the first word.
+    let vector = knowledge::embed_query(p, &query).await;
+    let expert = route(p, work, &query, vector.as_deref(), recorder).await?;
     outcome.expert = Some((expert.id, expert.version));
-    let found = knowledge::retrieve(p, &work.cx, &query, &expert.body.collections).await?;
+    let found = knowledge::retrieve(p, &work.cx, &query, vector, &expert.body.collections).await?;
     recorder.push(TurnEvent::Retrieved(searched(&query, &found))).await?;
     outcome.composer = p.composer();
     match &p.provider {
@@ -114,11 +116,11 @@ async fn earlier(p: &Platform, work: &Work) -> Result<Vec<Exchange>> {
         .collect())
 }
 
-async fn route(p: &Platform, work: &Work, query: &str, recorder: &mut Recorder) -> Result<Expert> {
+async fn route(p: &Platform, work: &Work, query: &str, vector: Option<&[f32]>, recorder: &mut Recorder) -> Result<Expert> {
     let (expert, automatic, candidates) = match work.expert_id {
         Some(id) => (experts::get(p, &work.cx, id).await?, false, Vec::new()),
         None => {
-            let ranked = experts::route(p, &work.cx, query).await?;
+            let ranked = experts::route_by(p, &work.cx, query, vector).await?;
             let best = ranked.first().ok_or_else(|| Error::internal("routing returned nobody"))?;
             let expert = experts::find(p, &work.cx, &best.expert.slug).await?;
             let flat =

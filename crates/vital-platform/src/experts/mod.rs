@@ -188,9 +188,18 @@ pub async fn find(p: &Platform, cx: &OpContext, slug: &str) -> Result<Expert> {
 /// `Forbidden` without the permission to read experts; `NotFound` while the tenant has no experts yet.
 pub async fn route(p: &Platform, cx: &OpContext, question: &str) -> Result<Vec<Candidate>> {
     cx.require(Permission::ExpertRead)?;
-    let profile = profile(p, cx).await?;
     let vector = knowledge::embed_query(p, question).await;
-    let ranked = profile.rank(question, vector.as_deref());
+    route_by(p, cx, question, vector.as_deref()).await
+}
+
+/// Ranks experts for a question whose vector is known already.
+///
+/// # Errors
+/// Those of `route`.
+pub(crate) async fn route_by(p: &Platform, cx: &OpContext, question: &str, vector: Option<&[f32]>) -> Result<Vec<Candidate>> {
+    cx.require(Permission::ExpertRead)?;
+    let profile = profile(p, cx).await?;
+    let ranked = profile.rank(question, vector);
     if ranked.is_empty() {
         return Err(Error::not_found(
             "expert.none",

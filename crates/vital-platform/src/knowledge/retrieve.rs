@@ -3,11 +3,14 @@
 use super::{Evidence, indexes::blocking, store, vectors};
 use crate::Platform;
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vital_kernel::{OpContext, PassageId, Permission, Result, limits};
-use vital_search::{Filter, Fused, FusionRule, fuse};
+use vital_search::{Filter, Fused, FusionRule, LexicalIndex, fuse};
 
 /// Factor on the score of passages from the collections that the expert prefers.
 const PREFERRED: f32 = 1.05;
@@ -74,13 +77,15 @@ pub struct SearchResults {
     pub hits: Vec<SearchHit>,
 }
 
-/// Finds evidence for a question: at most `EVIDENCE_PASSAGES_MAX` passages, those of preferred collections a little ahead.
+/// Finds evidence for a question with its vector, if there is one: at most `EVIDENCE_PASSAGES_MAX` passages, those of preferred collections a little ahead.
 ///
 /// # Errors
 /// `Forbidden` without the permission to read documents; `Unavailable` when database or index do not answer.
-pub async fn retrieve(p: &Platform, cx: &OpContext, question: &str, preferred: &[String]) -> Result<Retrieval> {
+pub async fn retrieve(p: &Platform, cx: &OpContext, question: &str, vector: Option<Vec<f32>>, preferred: &[String]) -> Result<Retrieval> {
     cx.require(Permission::DocumentRead)?;
-    let found = hybrid(p, cx, question).await?;
+    let index = p.indexes.of(p, cx).await?;
+    let lexical = lexical(&index, question).await?;
+    let found = hybrid(p, cx, &index, lexical, vector).await?;
     let mut scored: Vec<Evidence> = found
         .rows
         .into_iter()
@@ -106,7 +111,9 @@ pub async fn retrieve(p: &Platform, cx: &OpContext, question: &str, preferred: &
 /// `Forbidden` without the permission to read documents; `Unavailable` when database or index do not answer.
 pub async fn search(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<SearchResults> {
     cx.require(Permission::DocumentRead)?;
-    let found = hybrid(p, cx, &query.query).await?;
+    let index = p.indexes.of(p, cx).await?;
+    let (lexical, vector) = tokio::join!(lexical(&index, &query.query), vectors::embed_query(p, &query.query));
+    let found = hybrid(p, cx, &index, lexical?, vector).await?;
     let wanted: HashSet<&str> = query.collections.iter().map(String::as_str).collect();
     let hits = found
         .rows
@@ -140,13 +147,20 @@ struct Found {
     note: Option<String>,
 }
 
-async fn hybrid(p: &Platform, cx: &OpContext, query: &str) -> Result<Found> {
-    let index = p.indexes.of(p, cx).await?;
+async fn lexical(index: &Arc<LexicalIndex>, query: &str) -> Result<Vec<(PassageId, f32)>> {
+    let (index, words) = (index.clone(), query.to_owned());
+    let hits = blocking(move || index.search(&words, limits::RETRIEVE_CANDIDATES, Filter::All)).await?;
+    Ok(hits.into_iter().map(|h| (h.passage, h.score)).collect())
+}
+
+async fn hybrid(
+    p: &Platform,
+    cx: &OpContext,
+    index: &LexicalIndex,
+    lexical: Vec<(PassageId, f32)>,
+    vector: Option<Vec<f32>>,
+) -> Result<Found> {
     let passages = i64::try_from(index.len()).unwrap_or(i64::MAX);
-    let words = query.to_owned();
-    let lexical = blocking(move || index.search(&words, limits::RETRIEVE_CANDIDATES, Filter::All));
-    let (lexical, vector) = tokio::join!(lexical, vectors::embed_query(p, query));
-    let lexical: Vec<(PassageId, f32)> = lexical?.into_iter().map(|h| (h.passage, h.score)).collect();
     let mut tx = p.db.read(cx).await?;
     let dense = match (&vector, &p.embedder) {
         (Some(v), Ok(model)) => {
