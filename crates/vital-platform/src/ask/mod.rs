@@ -223,18 +223,7 @@ pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question
     let turn = TurnId::new();
     let mut tx = p.db.write(cx).await?;
     let row = store::lock_conversation(&mut tx, id, owner).await?.ok_or_else(unknown)?;
-    if row.running {
-        return Err(Error::conflict(
-            "turn.running",
-            "The answer to the last question is still being written. Stop it or wait for it, then ask again. Your question was not stored.",
-        ));
-    }
-    if i64::from(row.turn_count) >= limits::CONVERSATION_TURNS_MAX {
-        return Err(Error::conflict(
-            "conversation.full",
-            format!("A conversation may have {} questions. Open a new one; this question was not stored.", limits::CONVERSATION_TURNS_MAX),
-        ));
-    }
+    row.takes_a_turn()?;
     let title: String = text.chars().take(TITLE_CHARS).collect();
     store::insert_turn(&mut tx, turn, id, row.turn_count + 1, &text, &title).await?;
     store::insert_events(&mut tx, turn, &[StoredEvent { seq: 1, event: TurnEvent::Accepted { turn_id: turn.0, conversation_id: id.0 } }])
@@ -313,6 +302,27 @@ pub async fn regenerate(p: &Arc<Platform>, cx: &OpContext, id: TurnId) -> Result
     let old = turn(p, cx, id).await?;
     let expert = if old.automatic { None } else { old.expert.map(|e| e.slug) };
     ask(p, cx, old.conversation_id, Question { text: old.question, expert }).await
+}
+
+impl store::Locked {
+    fn takes_a_turn(&self) -> Result<()> {
+        if self.running {
+            return Err(Error::conflict(
+                "turn.running",
+                "The answer to the last question is still being written. Stop it or wait for it, then ask again. Your question was not stored.",
+            ));
+        }
+        if i64::from(self.turn_count) >= limits::CONVERSATION_TURNS_MAX {
+            return Err(Error::conflict(
+                "conversation.full",
+                format!(
+                    "A conversation may have {} questions. Open a new one; this question was not stored.",
+                    limits::CONVERSATION_TURNS_MAX
+                ),
+            ));
+        }
+        Ok(())
+    }
 }
 
 fn valid_question(text: &str) -> Result<String> {

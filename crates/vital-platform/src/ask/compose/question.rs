@@ -123,70 +123,105 @@ fn core(text: &str) -> Range<usize> {
     }
 }
 
+/// Words of a question that compares.
+const COMPARISON: &[&str] =
+    &[" difference", " differ", " versus ", " vs ", " vs. ", " compared ", " distinguish", " rather than ", " contrast"];
+/// Words of a question for a sum of money.
+const HOW_MUCH: &[&str] = &[
+    " fee ",
+    " fees ",
+    " cost ",
+    " costs of ",
+    " charge ",
+    " charges ",
+    " price ",
+    " how much does",
+    " how much is",
+    " fine ",
+    " penalty ",
+    " salary ",
+];
+/// Words of a question for a duration.
+const HOW_LONG: &[&str] = &[
+    " how long",
+    " how quickly",
+    " how soon",
+    " how fast",
+    " deadline",
+    " within what",
+    " how many days",
+    " how many months",
+    " how many years",
+    " how many weeks",
+    " how often",
+    " how frequent",
+    " what period",
+    " time limit",
+    " timeline",
+    " for what period",
+];
+/// Words of a question for a number.
+const HOW_MANY: &[&str] = &[
+    " how many",
+    " how large",
+    " how big",
+    " how high",
+    " how rare",
+    " what percentage",
+    " what share",
+    " what number",
+    " how much",
+    " what rate",
+    " how old",
+    " what size",
+    " what sample size",
+    " what dose",
+];
+/// Words of a question for a list.
+const LIST: &[&str] = &[
+    " steps",
+    " list ",
+    " kinds",
+    " types",
+    " sorts",
+    " parts",
+    " elements",
+    " criteria",
+    " reasons",
+    " levels",
+    " strategies",
+    " which characteristics",
+    " principles",
+    " methods",
+    " requirements",
+    " contents",
+    " factors",
+    " views",
+    " conditions",
+    " examples",
+    " categories",
+    " phases",
+    " stages",
+    " domains",
+    " components",
+    " documents",
+];
+
 fn asks(core: &str, whole: &str) -> Asks {
     let lower = format!(" {} ", core.to_lowercase().replace(['?', ',', ':'], " "));
     let all = whole.to_lowercase();
     let has = |list: &[&str]| list.iter().any(|w| lower.contains(w));
     let first = lower.split_whitespace().next().unwrap_or_default();
-    if has(&[" difference", " differ", " versus ", " vs ", " vs. ", " compared ", " distinguish", " rather than ", " contrast"])
-        || all.contains(" versus ")
-        || all.contains(" vs ")
-    {
+    if has(COMPARISON) || all.contains(" versus ") || all.contains(" vs ") {
         return Asks::Comparison;
     }
-    if has(&[
-        " fee ",
-        " fees ",
-        " cost ",
-        " costs of ",
-        " charge ",
-        " charges ",
-        " price ",
-        " how much does",
-        " how much is",
-        " fine ",
-        " penalty ",
-        " salary ",
-    ]) && !has(&["who ", " discount", " relief", " waive"])
-    {
+    if has(HOW_MUCH) && !has(&["who ", " discount", " relief", " waive"]) {
         return Asks::HowMuch;
     }
-    if has(&[
-        " how long",
-        " how quickly",
-        " how soon",
-        " how fast",
-        " deadline",
-        " within what",
-        " how many days",
-        " how many months",
-        " how many years",
-        " how many weeks",
-        " how often",
-        " how frequent",
-        " what period",
-        " time limit",
-        " timeline",
-        " for what period",
-    ]) {
+    if has(HOW_LONG) {
         return Asks::HowLong;
     }
-    if has(&[
-        " how many",
-        " how large",
-        " how big",
-        " how high",
-        " how rare",
-        " what percentage",
-        " what share",
-        " what number",
-        " how much",
-        " what rate",
-        " how old",
-        " what size",
-        " what sample size",
-        " what dose",
-    ]) {
+    if has(HOW_MANY) {
         return Asks::HowMany;
     }
     if has(&[" when ", " until when", " by when", " since when", " from what date", " what date", " from when"]) {
@@ -198,35 +233,7 @@ fn asks(core: &str, whole: &str) -> Asks {
     if has(&[" why ", " for what reason", " what reason"]) && !lower.contains(" reasons ") {
         return Asks::Why;
     }
-    let list_words = [
-        " steps",
-        " list ",
-        " kinds",
-        " types",
-        " sorts",
-        " parts",
-        " elements",
-        " criteria",
-        " reasons",
-        " levels",
-        " strategies",
-        " which characteristics",
-        " principles",
-        " methods",
-        " requirements",
-        " contents",
-        " factors",
-        " views",
-        " conditions",
-        " examples",
-        " categories",
-        " phases",
-        " stages",
-        " domains",
-        " components",
-        " documents",
-    ];
-    if has(&list_words) {
+    if has(LIST) {
         return Asks::List;
     }
     if has(&[" what is ", " what are ", " what's ", " stand for", " mean ", " definition", " define ", " explain ", " meant by"]) {
