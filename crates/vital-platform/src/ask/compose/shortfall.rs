@@ -45,7 +45,7 @@ impl Shortfall {
             Lack::Figure => (Reason::FigureMissing, Vec::new()),
             Lack::Everything => (Reason::TermsMissing, Vec::new()),
         };
-        let mut would_help = vec!["Add a document that covers it to a collection this expert reads, then ask again.".to_owned()];
+        let mut would_help = vec!["Add a document that covers it to the library, then ask again.".to_owned()];
         if reason != Reason::NothingFound {
             would_help.push("Or name the regulation, guideline, product or region you mean: exact identifiers are found best.".to_owned());
         }
