@@ -30,7 +30,12 @@ impl Sandbox {
     /// # Errors
     /// The outer error means the process could not be run and trying again makes sense; the inner one says what is wrong with the file.
     pub async fn parse(&self, file_name: &str, bytes: Vec<u8>) -> Result<Result<Parsed, ParseError>> {
-        let request = child::request_head(file_name, bytes.len(), &ParseLimits::default());
+        let bounds = ParseLimits {
+            file_bytes_max: limits::UPLOAD_BYTES_MAX,
+            text_bytes_max: limits::DOCUMENT_TEXT_BYTES_MAX,
+            ..ParseLimits::default()
+        };
+        let request = child::request_head(file_name, bytes.len(), &bounds);
         let Some((program, arguments)) = self.command.split_first() else { return Err(Error::internal("no parser program is configured")) };
         let mut process = Command::new(program)
             .args(arguments)
