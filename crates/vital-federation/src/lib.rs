@@ -1,0 +1,1 @@
+//! Identities that other systems vouch for: OpenID Connect, signed tokens, SCIM resources.

@@ -1,0 +1,1 @@
+//! How often: token buckets per key, in memory and, where configured, exact across nodes in Redis.
