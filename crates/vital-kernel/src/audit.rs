@@ -2,72 +2,85 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What was done, as a stable dotted name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "&'static str", try_from = "String")]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum AuditAction {
-    TenantCreated,
-    TenantSeeded,
-    UserCreated,
-    SignedIn,
-    SignedOut,
-    ConversationOpened,
-    ConversationDeleted,
-    TurnAsked,
-    TurnFinished,
-    TurnCancelled,
-    DocumentAdded,
-    DocumentIngested,
-    DocumentFailed,
-    DocumentDeleted,
-    DocumentRetried,
-    ExpertVersionSeeded,
+macro_rules! actions {
+    ($($variant:ident $name:literal;)+) => {
+        /// What was done, as a stable dotted name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(into = "&'static str", try_from = "String")]
+        #[allow(missing_docs, reason = "the names say it")]
+        pub enum AuditAction {
+            $($variant,)+
+        }
+
+        impl AuditAction {
+            /// All actions, for tests and documentation.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+
+            /// The stable name stored in the log.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
 }
 
-impl AuditAction {
-    /// All actions, for tests and documentation.
-    pub const ALL: [Self; 16] = [
-        Self::TenantCreated,
-        Self::TenantSeeded,
-        Self::UserCreated,
-        Self::SignedIn,
-        Self::SignedOut,
-        Self::ConversationOpened,
-        Self::ConversationDeleted,
-        Self::TurnAsked,
-        Self::TurnFinished,
-        Self::TurnCancelled,
-        Self::DocumentAdded,
-        Self::DocumentIngested,
-        Self::DocumentFailed,
-        Self::DocumentDeleted,
-        Self::DocumentRetried,
-        Self::ExpertVersionSeeded,
-    ];
-
-    /// The stable name stored in the log.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::TenantCreated => "tenant.created",
-            Self::TenantSeeded => "tenant.seeded",
-            Self::UserCreated => "user.created",
-            Self::SignedIn => "session.signed_in",
-            Self::SignedOut => "session.signed_out",
-            Self::ConversationOpened => "conversation.opened",
-            Self::ConversationDeleted => "conversation.deleted",
-            Self::TurnAsked => "turn.asked",
-            Self::TurnFinished => "turn.finished",
-            Self::TurnCancelled => "turn.cancelled",
-            Self::DocumentAdded => "document.added",
-            Self::DocumentIngested => "document.ingested",
-            Self::DocumentFailed => "document.failed",
-            Self::DocumentDeleted => "document.deleted",
-            Self::DocumentRetried => "document.retried",
-            Self::ExpertVersionSeeded => "expert.version_seeded",
-        }
-    }
+actions! {
+    TenantCreated "tenant.created";
+    TenantSeeded "tenant.seeded";
+    TenantSuspended "tenant.suspended";
+    PolicyChanged "tenant.policy_changed";
+    UserCreated "user.created";
+    UserInvited "user.invited";
+    InvitationAccepted "user.invitation_accepted";
+    InvitationRevoked "user.invitation_revoked";
+    UserProvisioned "user.provisioned";
+    UserChanged "user.changed";
+    RolesChanged "user.roles_changed";
+    UserDeactivated "user.deactivated";
+    UserReactivated "user.reactivated";
+    UserRemoved "user.removed";
+    PasswordChanged "user.password_changed";
+    PasswordResetAsked "user.password_reset_asked";
+    FactorAdded "factor.added";
+    FactorRemoved "factor.removed";
+    RecoveryCodesMade "factor.recovery_codes_made";
+    RecoveryCodeUsed "factor.recovery_code_used";
+    PasskeySuspect "factor.passkey_suspect";
+    SignedIn "session.signed_in";
+    SignedOut "session.signed_out";
+    SteppedUp "session.stepped_up";
+    SessionRevoked "session.revoked";
+    KeyIssued "key.issued";
+    KeyRevoked "key.revoked";
+    GroupCreated "group.created";
+    GroupChanged "group.changed";
+    GroupDeleted "group.deleted";
+    ProviderAdded "sso.provider_added";
+    ProviderChanged "sso.provider_changed";
+    ProviderRemoved "sso.provider_removed";
+    IdentityLinked "sso.identity_linked";
+    BreakGlassOpened "break_glass.opened";
+    BreakGlassClosed "break_glass.closed";
+    BreakGlassReviewed "break_glass.reviewed";
+    ConversationOpened "conversation.opened";
+    ConversationDeleted "conversation.deleted";
+    TurnAsked "turn.asked";
+    TurnFinished "turn.finished";
+    TurnCancelled "turn.cancelled";
+    CollectionCreated "collection.created";
+    CollectionRenamed "collection.renamed";
+    CollectionShared "collection.shared";
+    CollectionDeleted "collection.deleted";
+    DocumentAdded "document.added";
+    DocumentIngested "document.ingested";
+    DocumentFailed "document.failed";
+    DocumentDeleted "document.deleted";
+    DocumentRetried "document.retried";
+    ExpertVersionSeeded "expert.version_seeded";
+    ExpertShared "expert.shared";
 }
 
 impl From<AuditAction> for &'static str {

@@ -1,7 +1,8 @@
 //! Who acts, for which tenant, under which request: the value every verb of the domain takes first.
 
-use crate::{Error, Permission, RequestId, Result, RoleSet, TenantId, UserId};
+use crate::{Error, Permission, RequestId, Result, RoleSet, Scopes, TenantId, UserId, limits, now};
 use std::time::{Duration, Instant};
+use time::OffsetDateTime;
 
 /// Who acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Actor {
 pub enum Origin {
     /// A verified session.
     Session,
+    /// A verified API key, or a token of a provider that the tenant trusts: limited by its scopes, never stepped up.
+    Key,
     /// A claimed job, which carries tenant and actor.
     Job,
     /// Tenant creation, set-up and command-line verbs of the operator.
@@ -31,6 +34,8 @@ pub struct OpContext {
     tenant: TenantId,
     actor: Actor,
     roles: RoleSet,
+    scopes: Option<Scopes>,
+    proved_at: Option<OffsetDateTime>,
     request_id: RequestId,
     deadline: Instant,
     origin: Origin,
@@ -43,7 +48,29 @@ impl OpContext {
     /// Makes a context. A lint keeps callers to the places that `Origin` names.
     #[must_use]
     pub fn establish(origin: Origin, tenant: TenantId, actor: Actor, roles: RoleSet, request_id: RequestId) -> Self {
-        Self { tenant, actor, roles, request_id, deadline: Instant::now() + Self::DEADLINE, origin }
+        Self { tenant, actor, roles, scopes: None, proved_at: None, request_id, deadline: Instant::now() + Self::DEADLINE, origin }
+    }
+
+    /// The same context, limited to these permissions whatever the roles hold.
+    #[must_use]
+    pub const fn limited_to(mut self, scopes: Scopes) -> Self {
+        self.scopes = Some(scopes);
+        self
+    }
+
+    /// The same context, knowing when the person last proved a second factor.
+    #[must_use]
+    pub const fn proved_at(mut self, at: Option<OffsetDateTime>) -> Self {
+        self.proved_at = at;
+        self
+    }
+
+    /// The same context for another request.
+    #[must_use]
+    pub fn for_request(mut self, request_id: RequestId) -> Self {
+        self.request_id = request_id;
+        self.deadline = Instant::now() + Self::DEADLINE;
+        self
     }
 
     /// The tenant whose data this operation may touch.
@@ -91,19 +118,64 @@ impl OpContext {
         self.origin
     }
 
-    /// Refuses unless the actor holds the permission. Jobs and the operator act with the rights of the platform.
+    /// Tells whether the actor holds the permission. Jobs and the operator act with the rights of the platform.
+    #[must_use]
+    pub fn may(&self, permission: Permission) -> bool {
+        matches!(self.origin, Origin::Job | Origin::Operator)
+            || permission.held_by(self.roles) && self.scopes.is_none_or(|s| s.has(permission))
+    }
+
+    /// Refuses unless the actor holds the permission.
     ///
     /// # Errors
     /// `Forbidden` with the permission's name.
     #[track_caller]
     pub fn require(&self, permission: Permission) -> Result<()> {
-        if matches!(self.origin, Origin::Job | Origin::Operator) || permission.held_by(self.roles) {
+        if self.may(permission) {
             return Ok(());
+        }
+        if permission.held_by(self.roles) && self.origin == Origin::Session {
+            return Err(Error::forbidden(
+                "access.reading_only",
+                format!("An operator's access is to read, so it does not include `{permission}`. Nothing was changed."),
+            ));
+        }
+        if permission.held_by(self.roles) {
+            return Err(Error::forbidden(
+                "access.scope",
+                format!("This key is not scoped for `{permission}`. Nothing was changed; make a key with that scope."),
+            ));
         }
         Err(Error::forbidden(
             "access.denied",
-            format!("Your role does not include `{}`. Ask an administrator of your organisation for it.", permission.as_str()),
+            format!("Your role does not include `{permission}`. Ask an administrator of your organisation for it."),
         ))
+    }
+
+    /// Tells whether the person proved a second factor within the last `STEP_UP` minutes.
+    #[must_use]
+    pub fn stepped_up(&self) -> bool {
+        self.proved_at.is_some_and(|at| now() - at < limits::STEP_UP)
+    }
+
+    /// Refuses a dangerous verb unless the person has just proved a second factor. A key cannot: there is nobody to ask.
+    ///
+    /// # Errors
+    /// `Forbidden` with the code `step_up.required`, or `step_up.key` for a key.
+    #[track_caller]
+    pub fn require_step_up(&self) -> Result<()> {
+        match self.origin {
+            Origin::Job | Origin::Operator => Ok(()),
+            Origin::Key => Err(Error::forbidden(
+                "step_up.key",
+                "This needs a person with a second factor, so a key cannot do it. Nothing was changed; sign in and do it there.",
+            )),
+            Origin::Session | Origin::Test if self.stepped_up() => Ok(()),
+            Origin::Session | Origin::Test => Err(Error::forbidden(
+                "step_up.required",
+                "Prove it is you with your second factor first; it counts for five minutes. Nothing was changed.",
+            )),
+        }
     }
 
     /// The person behind the operation, or an error where a person is needed.

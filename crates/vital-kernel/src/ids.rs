@@ -54,6 +54,18 @@ id! {
     UserId,
     /// One sign-in of one person.
     SessionId,
+    /// A second factor of one person.
+    FactorId,
+    /// An API key of a person or service account.
+    KeyId,
+    /// An invitation to a tenant.
+    InvitationId,
+    /// A group of members.
+    GroupId,
+    /// A provider of single sign-on, as one tenant configured it.
+    ProviderId,
+    /// One opening of a tenant by an operator.
+    BreakGlassId,
     /// An expert of one tenant.
     ExpertId,
     /// A conversation of one member with experts.

@@ -17,4 +17,4 @@ pub use context::{Actor, OpContext, Origin};
 pub use embed::{EmbedError, EmbedLane, Embedder, EmbedderStatus, Embedding};
 pub use error::{Error, FieldError, Kind, Result};
 pub use ids::*;
-pub use policy::{Permission, Role, RoleSet, matrix};
+pub use policy::{Permission, Role, RoleSet, Scopes, matrix};

@@ -46,10 +46,68 @@ pub const PAGE_SIZE_MAX: i64 = 200;
 pub const PASSWORD_CHARS_MIN: usize = 15;
 /// Longest password, in bytes.
 pub const PASSWORD_BYTES_MAX: usize = 1_024;
-/// A session ends after this long without a request.
-pub const SESSION_IDLE: Duration = Duration::from_secs(60 * 60);
-/// A session ends after this long in any case.
+/// Shortest password, in characters, where a second factor stands beside it (same section).
+pub const PASSWORD_CHARS_MIN_WITH_FACTOR: usize = 8;
+/// A session ends after this long without a request, unless the tenant chose another time (45 CFR 164.312(a)(2)(iii)).
+pub const SESSION_IDLE: Duration = Duration::from_secs(15 * 60);
+/// Shortest and longest idle time a tenant may choose, in seconds.
+pub const SESSION_IDLE_S: (i32, i32) = (120, 3_600);
+/// A session ends after this long in any case, unless the tenant chose another time.
 pub const SESSION_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
+/// Shortest and longest life of a session that a tenant may choose, in seconds.
+pub const SESSION_ABSOLUTE_S: (i32, i32) = (900, 86_400);
+/// How long who a token belongs to is remembered: the longest that a revoked token may go on working.
+pub const AUTHENTICATION_CACHE: Duration = Duration::from_millis(800);
+/// Tokens whose owner is remembered at once.
+pub const AUTHENTICATION_CACHE_MAX: u64 = 50_000;
+/// How long a proven second factor counts for dangerous verbs.
+pub const STEP_UP: Duration = Duration::from_secs(5 * 60);
+/// How long a half-finished sign-in or registration waits for its second part.
+pub const CEREMONY: Duration = Duration::from_secs(5 * 60);
+/// Wrong codes in one half-finished sign-in before it has to begin anew.
+pub const CODE_ATTEMPTS_MAX: i16 = 5;
+/// Second factors of one person.
+pub const FACTORS_MAX: i64 = 10;
+/// API keys of one person or service account that work at once.
+pub const KEYS_MAX: i64 = 25;
+/// Life of an API key unless its maker says otherwise, in days.
+pub const KEY_DAYS: i64 = 90;
+/// Longest life of an API key, in days.
+pub const KEY_DAYS_MAX: i64 = 365;
+/// Active service accounts of one tenant.
+pub const SERVICE_ACCOUNTS_MAX: i64 = 200;
+/// How long an invitation can be taken.
+pub const INVITATION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Invitations of one tenant that wait at once.
+pub const INVITATIONS_MAX: usize = 500;
+/// How long a link to reset a password works.
+pub const RESET_LINK: Duration = Duration::from_secs(30 * 60);
+/// Messages about one account within an hour that anybody can cause without signing in.
+pub const RESET_MAILS_PER_HOUR: u32 = 3;
+/// Groups of one tenant.
+pub const GROUPS_MAX: i64 = 1_000;
+/// Members of one group that one request may name.
+pub const GROUP_MEMBERS_MAX: usize = 10_000;
+/// Providers of single sign-on of one tenant.
+pub const PROVIDERS_MAX: i64 = 10;
+/// Origins of other sites that one tenant may allow.
+pub const CORS_ORIGINS_MAX: usize = 40;
+/// Collections of one tenant.
+pub const COLLECTIONS_MAX: i64 = 1_000;
+/// Longest name of a collection, in characters.
+pub const COLLECTION_NAME_CHARS_MAX: usize = 120;
+/// Groups that one collection or expert can be shared with.
+pub const SHARED_GROUPS_MAX: usize = 100;
+/// Longest opening of a tenant by an operator.
+pub const BREAK_GLASS_MAX: Duration = Duration::from_secs(60 * 60);
+/// Shortest and longest reason of an opening, in characters.
+pub const BREAK_GLASS_REASON_CHARS: (usize, usize) = (20, 1_000);
+/// Longest note of a review, in characters.
+pub const REVIEW_NOTE_CHARS_MAX: usize = 2_000;
+/// How long an opening may go unreviewed before it counts as overdue.
+pub const BREAK_GLASS_REVIEW: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How often running answers of people who were deactivated are looked for.
+pub const DEPROVISION_LOOK: Duration = Duration::from_secs(10);
 /// How long the first-run link stays valid.
 pub const SETUP_LINK: Duration = Duration::from_secs(24 * 60 * 60);
 /// Failed sign-ins of one account before it must wait.
@@ -60,7 +118,35 @@ pub const SIGN_IN_WAIT: Duration = Duration::from_secs(60);
 pub const SIGN_IN_ADDRESS_MAX: u32 = 30;
 /// Password hashes computed at once; each takes 64 MiB.
 pub const PASSWORD_HASHES_MAX: usize = 2;
+/// How long a sign-in waits for its turn to be hashed before it is told to come back.
+pub const PASSWORD_HASH_WAIT: Duration = Duration::from_secs(10);
 /// Generations that run at once in one process; further ones are refused with a clear error.
 pub const GENERATIONS_MAX: usize = 256;
 /// Statement timeout inside a tenant transaction.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Requests of one network address within a minute; an IPv6 /64 counts as one address.
+pub const REQUESTS_ADDRESS_MAX: u32 = 600;
+/// Requests of one person within a minute.
+pub const REQUESTS_USER_MAX: u32 = 300;
+/// Requests of one tenant within a minute.
+pub const REQUESTS_TENANT_MAX: u32 = 3_000;
+/// Requests with credentials (sign-in, set-up, codes, resets) of one network address within a minute.
+pub const CREDENTIALS_ADDRESS_MAX: u32 = 30;
+/// Questions of one person within a minute.
+pub const ASKING_USER_MAX: u32 = 30;
+/// Uploads of one person within a minute.
+pub const UPLOADS_USER_MAX: u32 = 60;
+/// Requests in work at once in one process; as many again may wait briefly.
+pub const REQUESTS_IN_FLIGHT_MAX: usize = 256;
+/// Requests with credentials in work at once: each may wait for one of the few password hashes.
+pub const CREDENTIALS_IN_FLIGHT_MAX: usize = 32;
+/// Uploads in work at once.
+pub const UPLOADS_IN_FLIGHT_MAX: usize = 64;
+/// Event streams that one person follows at once.
+pub const STREAMS_USER_MAX: usize = 32;
+/// Event streams in one process.
+pub const STREAMS_MAX: usize = 1_024;
+/// Connections served at once; further ones wait in the listener's queue.
+pub const CONNECTIONS_MAX: usize = 4_096;
+/// Connections of one network address; further ones are closed at once.
+pub const CONNECTIONS_ADDRESS_MAX: usize = 256;

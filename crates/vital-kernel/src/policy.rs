@@ -84,60 +84,70 @@ impl fmt::Debug for RoleSet {
     }
 }
 
-/// What a verb asks for before it acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Permission {
-    ExpertRead,
-    Ask,
-    ConversationRead,
-    DocumentRead,
-    DocumentWrite,
-    UserRead,
-    UserWrite,
-    SettingsRead,
+/// The permissions with their stable names and the roles that hold them: the whole policy, in one place.
+macro_rules! permissions {
+    ($($variant:ident $name:literal $meaning:literal: $($role:ident)*;)+) => {
+        /// What a verb asks for before it acts.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs, reason = "each says what it means in `meaning`")]
+        pub enum Permission {
+            $($variant,)+
+        }
+
+        impl Permission {
+            /// All permissions in the order of the policy table.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+
+            /// The stable dotted name.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            /// What it lets somebody do, for people.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $meaning,)+
+                }
+            }
+
+            /// The roles that hold it.
+            #[must_use]
+            pub const fn holders(self) -> &'static [Role] {
+                match self {
+                    $(Self::$variant => &[$(Role::$role),*],)+
+                }
+            }
+        }
+    };
+}
+
+permissions! {
+    ExpertRead "expert.read" "See the experts": Viewer Member ExpertAuthor Reviewer TenantAdmin Auditor;
+    ExpertShare "expert.share" "Choose who may ask an expert": ExpertAuthor TenantAdmin;
+    Ask "ask" "Ask experts": Member ExpertAuthor Reviewer TenantAdmin;
+    ConversationRead "conversation.read" "Read own conversations": Viewer Member ExpertAuthor Reviewer TenantAdmin;
+    DocumentRead "document.read" "Read and search documents": Viewer Member ExpertAuthor Reviewer TenantAdmin;
+    DocumentWrite "document.write" "Add and remove documents": Member ExpertAuthor Reviewer TenantAdmin;
+    CollectionWrite "collection.write" "Make collections and share own ones": Member ExpertAuthor Reviewer TenantAdmin;
+    CollectionManage "collection.manage" "Choose who may read any collection": TenantAdmin;
+    ProfileWrite "profile.write" "Change own name, password, second factors and sessions": Viewer Member ExpertAuthor Reviewer TenantAdmin Auditor;
+    KeyWrite "key.write" "Make and revoke own API keys": Member ExpertAuthor Reviewer TenantAdmin;
+    KeyManage "key.manage" "See and revoke everybody's API keys, make service accounts": TenantAdmin;
+    UserRead "user.read" "See members, groups and invitations": TenantAdmin Auditor;
+    UserWrite "user.write" "Invite and deactivate members, change roles and groups": TenantAdmin;
+    Provision "directory.provision" "Manage members and groups through SCIM": TenantAdmin;
+    SettingsRead "settings.read" "See the settings of the installation": Viewer Member ExpertAuthor Reviewer TenantAdmin Auditor;
+    PolicyRead "policy.read" "See sign-in policy, single sign-on and allowed origins": TenantAdmin Auditor;
+    PolicyWrite "policy.write" "Change sign-in policy, single sign-on and allowed origins": TenantAdmin;
+    BreakGlassRead "break_glass.read" "See when operators opened the organisation": TenantAdmin Auditor;
+    BreakGlassReview "break_glass.review" "Sign off what operators did": TenantAdmin Auditor;
 }
 
 impl Permission {
-    /// All permissions in the order of the policy table.
-    pub const ALL: [Self; 8] = [
-        Self::ExpertRead,
-        Self::Ask,
-        Self::ConversationRead,
-        Self::DocumentRead,
-        Self::DocumentWrite,
-        Self::UserRead,
-        Self::UserWrite,
-        Self::SettingsRead,
-    ];
-
-    /// The stable dotted name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ExpertRead => "expert.read",
-            Self::Ask => "ask",
-            Self::ConversationRead => "conversation.read",
-            Self::DocumentRead => "document.read",
-            Self::DocumentWrite => "document.write",
-            Self::UserRead => "user.read",
-            Self::UserWrite => "user.write",
-            Self::SettingsRead => "settings.read",
-        }
-    }
-
-    /// The roles that hold this permission: the whole policy, in one place.
-    const fn holders(self) -> &'static [Role] {
-        use Role::{Auditor, ExpertAuthor, Member, Reviewer, TenantAdmin, Viewer};
-        match self {
-            Self::ExpertRead | Self::SettingsRead => &[Viewer, Member, ExpertAuthor, Reviewer, TenantAdmin, Auditor],
-            Self::Ask | Self::DocumentWrite => &[Member, ExpertAuthor, Reviewer, TenantAdmin],
-            Self::ConversationRead | Self::DocumentRead => &[Viewer, Member, ExpertAuthor, Reviewer, TenantAdmin],
-            Self::UserRead => &[TenantAdmin, Auditor],
-            Self::UserWrite => &[TenantAdmin],
-        }
-    }
-
     /// Tells whether any of the roles holds this permission.
     #[must_use]
     pub fn held_by(self, roles: RoleSet) -> bool {
@@ -145,19 +155,66 @@ impl Permission {
     }
 }
 
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Permission {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|p| p.as_str() == name)
+            .ok_or_else(|| format!("unknown permission `{name}`; permissions are {}", Self::ALL.map(Self::as_str).join(", ")))
+    }
+}
+
+/// A set of permissions, kept as bits: what an API key is limited to.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Scopes(u32);
+
+impl Scopes {
+    /// Tells whether the set holds a permission.
+    #[must_use]
+    pub const fn has(self, permission: Permission) -> bool {
+        self.0 & (1 << permission as u32) != 0
+    }
+
+    /// The permissions in table order.
+    pub fn iter(self) -> impl Iterator<Item = Permission> {
+        Permission::ALL.into_iter().filter(move |p| self.has(*p))
+    }
+}
+
+impl FromIterator<Permission> for Scopes {
+    fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
+        Self(permissions.into_iter().fold(0, |bits, p| bits | 1 << p as u32))
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
 /// The policy as a table that a person who does not program can review: a row a permission, a column a role.
 #[must_use]
 pub fn matrix() -> String {
-    let mut out = format!("{:<18}", "permission");
+    let mut out = format!("{:<20}", "permission");
     for role in Role::ALL {
         out.push_str(&format!(" {role:<13}"));
     }
+    out.push_str(" lets somebody");
     for permission in Permission::ALL {
-        out.push_str(&format!("\n{:<18}", permission.as_str()));
+        out.push_str(&format!("\n{permission:<20}"));
         for role in Role::ALL {
             let held = if permission.held_by(RoleSet::from_iter([role])) { "yes" } else { "-" };
             out.push_str(&format!(" {held:<13}"));
         }
+        out.push_str(&format!(" {}", permission.meaning()));
     }
     out.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }

@@ -9,6 +9,7 @@ pub mod experts;
 pub mod identity;
 pub mod knowledge;
 mod platform;
+mod seal;
 pub mod tenancy;
 pub mod work;
 

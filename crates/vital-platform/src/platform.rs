@@ -1,14 +1,21 @@
 //! The parts that verbs work with, assembled once by the binary or the test kit.
 
-use crate::{ask, experts, identity::Throttle, knowledge, work::Held};
+use crate::{
+    ask, experts,
+    identity::{Remembered, Throttle},
+    knowledge,
+    seal::Sealer,
+    work::Held,
+};
 use std::{
     path::PathBuf,
     sync::{Arc, Weak},
 };
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use vital_kernel::{Embedder, limits};
+use vital_kernel::{Embedder, Result, limits};
 use vital_llm::Provider;
+use vital_mail::Mailer;
 use vital_store::{Db, Node};
 
 /// What the binary hands over.
@@ -23,6 +30,12 @@ pub struct Parts {
     pub embedder: Result<Arc<dyn Embedder>, String>,
     /// The provider that writes answers; none means the built-in extractive composer.
     pub provider: Option<Provider>,
+    /// The address people use, without a closing slash: links in messages and passkeys are bound to it.
+    pub site: String,
+    /// Sends messages.
+    pub mailer: Mailer,
+    /// The key that seals secrets at rest; from a file outside the database.
+    pub secret_key: [u8; 32],
     /// True where this process is alone on its database, so that work of a predecessor can be taken up at once.
     pub alone: bool,
 }
@@ -38,8 +51,12 @@ pub struct Platform {
     pub(crate) embedder: Result<Arc<dyn Embedder>, String>,
     pub(crate) provider: Option<Provider>,
     pub(crate) streams: ask::Streams,
+    pub(crate) site: String,
+    pub(crate) mailer: Mailer,
+    pub(crate) sealer: Sealer,
+    pub(crate) remembered: Remembered,
     pub(crate) throttle: Throttle,
-    pub(crate) hashing: Semaphore,
+    pub(crate) hashing: Arc<Semaphore>,
     pub(crate) generations: Arc<Semaphore>,
     pub(crate) work_waiting: tokio::sync::Notify,
     pub(crate) held: Held,
@@ -50,9 +67,12 @@ pub struct Platform {
 
 impl Platform {
     /// Assembles the platform. Nothing runs yet: `work::run` starts the background work.
-    #[must_use]
-    pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new_cyclic(|this| Self {
+    ///
+    /// # Errors
+    /// None for a key of the right length.
+    pub fn new(parts: Parts) -> Result<Arc<Self>> {
+        let sealer = Sealer::new(&parts.secret_key)?;
+        Ok(Arc::new_cyclic(|this| Self {
             this: this.clone(),
             db: parts.db,
             node: Node::new(),
@@ -63,14 +83,18 @@ impl Platform {
             embedder: parts.embedder,
             provider: parts.provider,
             streams: ask::Streams::default(),
+            site: parts.site,
+            mailer: parts.mailer,
+            sealer,
+            remembered: Remembered::default(),
             throttle: Throttle::default(),
-            hashing: Semaphore::new(limits::PASSWORD_HASHES_MAX),
+            hashing: Arc::new(Semaphore::new(limits::PASSWORD_HASHES_MAX)),
             generations: Arc::new(Semaphore::new(limits::GENERATIONS_MAX)),
             work_waiting: tokio::sync::Notify::new(),
             held: Held::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-        })
+        }))
     }
 
     /// A handle that a task of its own can hold.

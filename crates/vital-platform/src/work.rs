@@ -61,6 +61,7 @@ pub async fn run(p: Arc<Platform>) -> Result<()> {
     tenancy::reseed_all(&p).await?;
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let renewing = p.tasks.spawn(renew(p.clone()));
+    let watching = p.tasks.spawn(watch(p.clone()));
     loop {
         tokio::select! {
             () = p.stopping.cancelled() => break,
@@ -72,7 +73,19 @@ pub async fn run(p: Arc<Platform>) -> Result<()> {
         }
     }
     renewing.abort();
+    watching.abort();
     Ok(())
+}
+
+/// Access that was taken away ends running answers too.
+async fn watch(p: Arc<Platform>) {
+    let mut tick = tokio::time::interval(limits::DEPROVISION_LOOK);
+    loop {
+        tick.tick().await;
+        if let Err(error) = ask::stop_of_inactive(&p).await {
+            tracing::warn!(%error, "whether people with running answers are still active cannot be read");
+        }
+    }
 }
 
 async fn renew(p: Arc<Platform>) {

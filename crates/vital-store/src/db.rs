@@ -48,6 +48,8 @@ pub enum PlatformReason {
     TenantDirectory,
     /// First-run set-up.
     Setup,
+    /// Finding the tenant behind a link, a half-finished sign-in, a passkey or a token issuer.
+    Credential,
     /// Claiming, renewing and retrying jobs.
     JobQueue,
     /// Vectors of texts that ship with the product.
@@ -57,7 +59,7 @@ pub enum PlatformReason {
 }
 
 impl PlatformReason {
-    const COUNT: usize = 7;
+    const COUNT: usize = 8;
 
     /// The stable name.
     #[must_use]
@@ -67,6 +69,7 @@ impl PlatformReason {
             Self::SignIn => "sign_in",
             Self::TenantDirectory => "tenant_directory",
             Self::Setup => "setup",
+            Self::Credential => "credential",
             Self::JobQueue => "job_queue",
             Self::PublicEmbeddings => "public_embeddings",
             Self::Readiness => "readiness",
@@ -123,6 +126,8 @@ pub enum Unaudited {
     IngestionProgress,
     /// Vectors derived from passages.
     DerivedVectors,
+    /// A used second factor: the session it opens or steps up is audited.
+    FactorUsed,
 }
 
 impl Db {

@@ -28,17 +28,41 @@ pub fn describe(violations: &[Violation]) -> String {
 /// How the server prints the canonical policy expression.
 const CANONICAL: &str = "(tenant_id = ( SELECT app.tenant_id() AS tenant_id))";
 /// Tables without a tenant column: each reviewed, each reachable by the platform role alone (or by nobody at run time).
-const GLOBAL_TABLES: [&str; 7] = [
+const GLOBAL_TABLES: [&str; 11] = [
     "_sqlx_migrations",
+    "directory.ceremonies",
+    "directory.issuers",
     "directory.jobs",
     "directory.logins",
+    "directory.passkeys",
     "directory.public_embeddings",
     "directory.sessions",
     "directory.setup_links",
     "directory.tenants",
+    "directory.tokens",
 ];
 /// Functions that run with their owner's rights: each reviewed, with a pinned search path.
-const DEFINER_FUNCTIONS: [&str; 4] = ["app.create_login", "app.enqueue_job", "app.finish_job", "app.session_context"];
+const DEFINER_FUNCTIONS: [&str; 19] = [
+    "app.create_login",
+    "app.end_sessions",
+    "app.end_token",
+    "app.enqueue_job",
+    "app.finish_job",
+    "app.forget_passkey",
+    "app.issue_token",
+    "app.password_of",
+    "app.register_issuer",
+    "app.register_passkey",
+    "app.remove_login",
+    "app.rename_login",
+    "app.resolve",
+    "app.rotate_session",
+    "app.sessions_of",
+    "app.set_password",
+    "app.set_tenant_policy",
+    "app.start_session",
+    "app.tenant_policy",
+];
 
 const QUERY: &str = r"
 with tables as (

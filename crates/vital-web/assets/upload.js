@@ -48,6 +48,7 @@ function next() {
 function send({ file, item, progress }) {
   return new Promise((done) => {
     const data = new FormData();
+    if (form.elements.collection?.value) data.append("collection", form.elements.collection.value);
     data.append("file", file);
     const request = new XMLHttpRequest();
     request.open("POST", "/api/v1/documents");

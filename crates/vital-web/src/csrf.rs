@@ -1,9 +1,10 @@
 //! Cross-site request forgery: a request that changes something must come from this site (or from no browser at all).
 //!
 //! A browser says where a request comes from in `Sec-Fetch-Site`, older ones in `Origin`; a page cannot forge either. A client that
-//! sends neither is no browser and passes as long as it brings no cookie.
+//! sends neither is no browser and passes as long as it brings no cookie. What a script of another site sends with a token instead of
+//! a cookie is left to `cors.rs`, which asks the caller's organisation.
 
-use crate::{problem::Problem, state::AppState};
+use crate::{cors, problem::Problem, state::AppState};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, Method, header},
@@ -14,16 +15,25 @@ use axum_extra::extract::CookieJar;
 use vital_kernel::Error;
 
 /// Refuses requests that another site made a browser send.
-pub(crate) async fn guard(State(s): State<AppState>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(s): State<AppState>, mut request: Request, next: Next) -> Response {
     let has_cookie = CookieJar::from_headers(request.headers()).get(s.cookie_name()).is_some();
     if same_site(request.method(), request.headers(), has_cookie) {
         return next.run(request).await;
     }
-    Problem::from(Error::forbidden(
+    if cors::is_with_token(request.uri().path(), request.headers()) {
+        request.extensions_mut().insert(cors::FromOtherSite);
+        return next.run(request).await;
+    }
+    refusal().into_response()
+}
+
+/// The refusal of a request that another site made a browser send.
+pub(crate) fn refusal() -> Problem {
+    Error::forbidden(
         "request.cross_site",
         "This request came from another site, so it was not carried out. Open the page here and try again.",
-    ))
-    .into_response()
+    )
+    .into()
 }
 
 fn same_site(method: &Method, headers: &HeaderMap, has_cookie: bool) -> bool {

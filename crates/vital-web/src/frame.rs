@@ -49,7 +49,10 @@ pub(crate) async fn surround(State(s): State<AppState>, mut request: Request, ne
     let tenant = who.as_ref().map(|w| w.0.cx.tenant().to_string()).unwrap_or_default();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         view.caller = who.map(|w| w.0);
+        // A session whose token has just changed goes on with the new one, also when what came after was refused.
+        let cookies: Vec<HeaderValue> = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
         response = problem.render(&view, page);
+        response.headers_mut().extend(cookies.into_iter().map(|c| (header::SET_COOKIE, c)));
     }
     let policy = response.extensions_mut().remove::<Policy>();
     secure(response.headers_mut(), &nonce, policy, s.https);

@@ -1,6 +1,9 @@
 //! What every handler can reach.
 
-use crate::health::Probe;
+use crate::{
+    health::Probe,
+    protection::{Protection, Settings},
+};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use vital_platform::Platform;
@@ -15,13 +18,22 @@ pub struct AppState {
     /// Cancelled when the server stops: open event streams then end, and their readers come back with `Last-Event-ID`.
     pub closing: CancellationToken,
     pub(crate) probe: Arc<Probe>,
+    /// How often and how many at once.
+    pub protection: Protection,
 }
 
 impl AppState {
-    /// Makes the state. `closing` is the token that also stops `serve`.
+    /// Makes the state with the default protection. `closing` is the token that also stops `serve`.
     #[must_use]
     pub fn new(platform: Arc<Platform>, https: bool, closing: CancellationToken) -> Self {
-        Self { platform, https, closing, probe: Arc::new(Probe::default()) }
+        Self { platform, https, closing, probe: Arc::new(Probe::default()), protection: Protection::new(Settings::default()) }
+    }
+
+    /// The same with another protection; `serve` takes it from here as well.
+    #[must_use]
+    pub fn protected_by(mut self, protection: Protection) -> Self {
+        self.protection = protection;
+        self
     }
 
     /// Name of the session cookie. The `__Host-` prefix makes browsers insist on `Secure`, `Path=/` and no domain (RFC 6265bis 4.1.3.2).

@@ -10,6 +10,7 @@ mod evaluate;
 mod failure;
 mod operate;
 mod remote;
+mod secret_key;
 mod serve;
 mod telemetry;
 mod terminal;

@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     database::{self, Missing, Opened},
     failure::{Exit, Failure},
-    terminal,
+    secret_key, terminal,
 };
 use std::sync::Arc;
 use vital_kernel::Role;
@@ -154,8 +154,11 @@ async fn with_platform(config: &Config, verb: impl AsyncFnOnce(&Platform) -> any
         parser: Vec::new(),
         embedder: Err("Commands of the operator use no model.".to_owned()),
         provider: None,
+        site: config.server.address(config.server.listen),
+        mailer: config.mail.open(&config.server.data)?,
+        secret_key: secret_key::load(config.server.secret_key_file.as_deref(), &config.server.data)?,
         alone: false,
-    });
+    })?;
     let done = verb(&platform).await;
     platform.stop().await;
     if let Some(cluster) = cluster {

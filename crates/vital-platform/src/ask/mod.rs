@@ -35,6 +35,7 @@ use vital_store::JobKind;
 pub use answer::Answer;
 pub use event::{Candidate, StoredEvent, TurnEvent, TurnState};
 pub(crate) use generate::interrupted;
+pub(crate) use stream::stop_of_inactive;
 pub use stream::{Streams, follow};
 
 /// A conversation.
@@ -203,7 +204,8 @@ pub async fn delete_conversation(p: &Platform, cx: &OpContext, id: ConversationI
 /// Asks a question in a conversation of the caller. Returns as soon as the question is stored; the answer is written by a task of its own.
 ///
 /// # Errors
-/// `Invalid` or `TooLarge` for the question, `NotFound` for conversation or expert, `Conflict` while the last answer is being written or when
+/// `Invalid` or `TooLarge` for the question, `NotFound` for conversation or expert, `Forbidden` when the expert of the conversation is no
+/// longer shared with the caller, `Conflict` while the last answer is being written or when
 /// the conversation is full, `RateLimited` when the platform writes as many answers as it can.
 pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question: Question) -> Result<Turn> {
     cx.require(Permission::Ask)?;
@@ -224,12 +226,15 @@ pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question
     let mut tx = p.db.write(cx).await?;
     let row = store::lock_conversation(&mut tx, id, owner).await?.ok_or_else(unknown)?;
     row.takes_a_turn()?;
+    if let (None, Some(expert)) = (&chosen, row.expert_id) {
+        experts::require_askable(&mut tx, expert).await?;
+    }
     let title: String = text.chars().take(TITLE_CHARS).collect();
     store::insert_turn(&mut tx, turn, id, row.turn_count + 1, &text, &title).await?;
     store::insert_events(&mut tx, turn, &[StoredEvent { seq: 1, event: TurnEvent::Accepted { turn_id: turn.0, conversation_id: id.0 } }])
         .await?;
     let job = tx.enqueue_claimed(cx, p.node, JobKind::Generate, turn.0).await?;
-    let live = p.streams.open(turn);
+    let live = p.streams.open(turn, cx);
     let stored = tx.commit(AuditEntry::new(AuditAction::TurnAsked, "turn", turn)).await;
     if let Err(error) = stored {
         p.streams.close(turn);

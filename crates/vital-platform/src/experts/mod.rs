@@ -1,5 +1,6 @@
-//! Experts: versioned charters with instructions, seeded from the catalogue, and the routing of a question to one of them.
+//! Experts: versioned charters with instructions, seeded from the catalogue, who may ask them, and the routing of a question to one of them.
 
+mod access;
 mod catalogue;
 mod routing;
 mod store;
@@ -10,6 +11,8 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 use vital_kernel::{AuditAction, AuditEntry, Error, ExpertId, OpContext, Permission, Result};
 
+pub(crate) use access::require_askable;
+pub use access::{ExpertAccess, experts_admin, share_expert};
 pub use catalogue::{built_in, parse};
 pub use routing::{Profiles, rank_for_evaluation};
 
@@ -156,13 +159,15 @@ pub struct Candidate {
     pub reasons: Vec<String>,
 }
 
-/// Lists the experts of the tenant, by domain and name.
+/// Lists the experts that the caller may ask, by domain and name.
 ///
 /// # Errors
 /// `Forbidden` without the permission to read experts.
 pub async fn list(p: &Platform, cx: &OpContext) -> Result<Vec<ExpertSummary>> {
     cx.require(Permission::ExpertRead)?;
-    let mut all: Vec<ExpertSummary> = profile(p, cx).await?.experts.iter().map(Expert::summary).collect();
+    let visible = access::visible(p, cx).await?;
+    let profile = profile(p, cx).await?;
+    let mut all: Vec<ExpertSummary> = profile.experts.iter().filter(|e| visible.contains(&e.id)).map(Expert::summary).collect();
     all.sort_by(|a, b| (a.domain, &a.name).cmp(&(b.domain, &b.name)));
     Ok(all)
 }
@@ -170,19 +175,22 @@ pub async fn list(p: &Platform, cx: &OpContext) -> Result<Vec<ExpertSummary>> {
 /// Finds an expert by its stable name.
 ///
 /// # Errors
-/// `NotFound` when the tenant has no such expert.
+/// `NotFound` when the tenant has no such expert that the caller may ask.
 pub async fn find(p: &Platform, cx: &OpContext, slug: &str) -> Result<Expert> {
     cx.require(Permission::ExpertRead)?;
+    let visible = access::visible(p, cx).await?;
     let profile = profile(p, cx).await?;
-    profile.experts.iter().find(|e| e.body.slug == slug).cloned().ok_or_else(|| {
-        Error::not_found(
-            "expert.unknown",
-            format!("There is no expert `{}`. The list of experts shows their names.", slug.chars().take(80).collect::<String>()),
-        )
-    })
+    profile.experts.iter().find(|e| e.body.slug == slug && visible.contains(&e.id)).cloned().ok_or_else(|| unknown(slug))
 }
 
-/// Ranks experts for a question, best first, with scores and reasons; at most five.
+fn unknown(slug: &str) -> Error {
+    Error::not_found(
+        "expert.unknown",
+        format!("There is no expert `{}`. The list of experts shows their names.", slug.chars().take(80).collect::<String>()),
+    )
+}
+
+/// Ranks the experts that the caller may ask for a question, best first, with scores and reasons; at most five.
 ///
 /// # Errors
 /// `Forbidden` without the permission to read experts; `NotFound` while the tenant has no experts yet.
@@ -198,8 +206,15 @@ pub async fn route(p: &Platform, cx: &OpContext, question: &str) -> Result<Vec<C
 /// Those of `route`.
 pub(crate) async fn route_by(p: &Platform, cx: &OpContext, question: &str, vector: Option<&[f32]>) -> Result<Vec<Candidate>> {
     cx.require(Permission::ExpertRead)?;
+    let visible = access::visible(p, cx).await?;
     let profile = profile(p, cx).await?;
-    let ranked = profile.rank(question, vector);
+    let ranked = profile.rank(question, vector, &visible);
+    if ranked.is_empty() && !profile.experts.is_empty() {
+        return Err(Error::not_found(
+            "expert.none_shared",
+            "No expert of your organisation is shared with you. Ask an administrator to share one; nothing was lost.",
+        ));
+    }
     if ranked.is_empty() {
         return Err(Error::not_found(
             "expert.none",
@@ -209,7 +224,7 @@ pub(crate) async fn route_by(p: &Platform, cx: &OpContext, question: &str, vecto
     Ok(ranked)
 }
 
-/// The summaries of all experts by id, for records that name them.
+/// The summaries of all experts by id, for the caller's own records, which go on naming the expert that answered.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
@@ -217,11 +232,14 @@ pub(crate) async fn by_id(p: &Platform, cx: &OpContext) -> Result<Vec<(ExpertId,
     Ok(profile(p, cx).await?.experts.iter().map(|e| (e.id, e.summary())).collect())
 }
 
-/// An expert by id, with the version in force.
+/// The expert of a conversation, with the version in force.
 ///
 /// # Errors
-/// `NotFound` when the tenant has no such expert.
+/// `NotFound` when the tenant has no such expert; `Forbidden` when the caller may no longer ask it.
 pub(crate) async fn get(p: &Platform, cx: &OpContext, id: ExpertId) -> Result<Expert> {
+    if !access::visible(p, cx).await?.contains(&id) {
+        return Err(access::no_longer_shared());
+    }
     let profile = profile(p, cx).await?;
     profile
         .experts

@@ -11,7 +11,7 @@ use std::{
     },
     time::Duration,
 };
-use vital_kernel::{Result, TenantId};
+use vital_kernel::{ExpertId, Result, TenantId};
 use vital_search::{content_spans, content_terms};
 
 /// BM25 parameters, as in lexical search.
@@ -157,12 +157,12 @@ impl Profile {
         });
     }
 
-    /// Ranks the experts for a question, best first.
-    pub(super) fn rank(&self, question: &str, vector: Option<&[f32]>) -> Vec<Candidate> {
+    /// Ranks the experts that may be asked for a question, best first. Those that may not do not shift the scores of the others.
+    pub(super) fn rank(&self, question: &str, vector: Option<&[f32]>, askable: &HashSet<ExpertId>) -> Vec<Candidate> {
         let bodies: Vec<&ExpertBody> = self.experts.iter().map(|e| &e.body).collect();
-        let order =
-            rank(&bodies, &self.words, question, vector.zip(self.vectors.get()).map(|(question, experts)| Meaning { question, experts }));
-        order
+        let ranked: Vec<usize> = (0..bodies.len()).filter(|&i| askable.contains(&self.experts[i].id)).collect();
+        let meaning = vector.zip(self.vectors.get()).map(|(question, experts)| Meaning { question, experts });
+        rank(&bodies, &ranked, &self.words, question, meaning)
             .into_iter()
             .take(CANDIDATES)
             .map(|r| Candidate { expert: self.experts[r.expert].summary(), score: r.score, reasons: r.reasons })
@@ -176,17 +176,20 @@ struct Ranked {
     reasons: Vec<String>,
 }
 
-fn rank(bodies: &[&ExpertBody], words: &Words, question: &str, meaning: Option<Meaning<'_>>) -> Vec<Ranked> {
+/// Ranks some of the experts, by their places; scores are scaled among these alone.
+fn rank(bodies: &[&ExpertBody], among: &[usize], words: &Words, question: &str, meaning: Option<Meaning<'_>>) -> Vec<Ranked> {
     // Each stem with the word that the question has for it, for the reasons.
     let asked: HashMap<String, &str> = content_spans(question).into_iter().filter_map(|s| Some((s.term, question.get(s.range)?))).collect();
     let terms: HashSet<String> = asked.keys().cloned().collect();
-    let lexical = scaled(&words.scores(&terms));
-    let close: Option<Vec<(f32, usize)>> = meaning.map(|m| m.experts.iter().map(|parts| closeness(m.question, parts)).collect());
+    let lexical = scaled(&words.scores(&terms, among));
+    let close: Option<Vec<(f32, usize)>> = meaning.map(|m| among.iter().map(|&i| closeness(m.question, &m.experts[i])).collect());
     let dense = close.as_ref().map(|c| scaled(&c.iter().map(|(s, _)| *s).collect::<Vec<_>>()));
-    let mut out: Vec<Ranked> = (0..bodies.len())
-        .map(|i| {
-            let score = dense.as_ref().map_or(lexical[i], |d| DENSE_SHARE * d[i] + (1.0 - DENSE_SHARE) * lexical[i]);
-            let closest = meaning.zip(close.as_ref()).map(|(m, c)| (c[i].1, m.cosine(i, c[i].1)));
+    let mut out: Vec<Ranked> = among
+        .iter()
+        .enumerate()
+        .map(|(at, &i)| {
+            let score = dense.as_ref().map_or(lexical[at], |d| DENSE_SHARE * d[at] + (1.0 - DENSE_SHARE) * lexical[at]);
+            let closest = meaning.zip(close.as_ref()).map(|(m, c)| (c[at].1, m.cosine(i, c[at].1)));
             Ranked { expert: i, score, reasons: reasons(bodies[i], words, i, &asked, closest) }
         })
         .collect();
@@ -280,12 +283,12 @@ impl Words {
         (1.0 + (n - df + 0.5) / (df + 0.5)).ln()
     }
 
-    fn scores(&self, terms: &HashSet<String>) -> Vec<f32> {
-        let score = |i: usize| {
+    fn scores(&self, terms: &HashSet<String>, among: &[usize]) -> Vec<f32> {
+        let score = |&i: &usize| {
             let norm = K1 * (1.0 - B + B * self.lengths[i] / self.average);
             terms.iter().filter_map(|t| self.counts[i].get(t).map(|tf| self.idf(t) * tf / (tf + norm))).sum()
         };
-        (0..self.counts.len()).map(score).collect()
+        among.iter().map(score).collect()
     }
 }
 
@@ -298,11 +301,12 @@ pub fn rank_for_evaluation(questions: &[String], embed: impl Fn(Vec<String>) -> 
     let experts = super::built_in()?;
     let bodies: Vec<&ExpertBody> = experts.iter().collect();
     let words = Words::of(experts.iter());
+    let everybody: Vec<usize> = (0..bodies.len()).collect();
     let parts: Option<Vec<Vec<Vec<f32>>>> = experts.iter().map(|e| embed(plain(e))).collect::<Result<Option<Vec<_>>>>()?;
     let vectors = embed(questions.to_vec())?;
     let rank_one = |(i, question): (usize, &String)| {
         let meaning = vectors.as_ref().zip(parts.as_ref()).map(|(q, p)| Meaning { question: &q[i], experts: p });
-        rank(&bodies, &words, question, meaning).into_iter().map(|r| bodies[r.expert].slug.clone()).collect()
+        rank(&bodies, &everybody, &words, question, meaning).into_iter().map(|r| bodies[r.expert].slug.clone()).collect()
     };
     Ok(questions.iter().enumerate().map(rank_one).collect())
 }
@@ -319,6 +323,23 @@ mod tests {
         let ranked = rank_for_evaluation(&questions, |_| Ok(None)).unwrap();
         let right = ranked.iter().zip(&starters).filter(|(r, (slug, _))| r[0] == *slug).count();
         assert!(right * 100 >= starters.len() * 95, "{right} of {}", starters.len());
+    }
+
+    #[test]
+    fn an_expert_that_may_not_be_asked_is_no_candidate_and_shifts_no_score() {
+        let bodies = crate::experts::built_in().unwrap();
+        let expert = |body: &ExpertBody| Expert { id: ExpertId::new(), version: 1, body: body.clone() };
+        let all: Vec<Expert> = bodies.iter().map(expert).collect();
+        let question = bodies[3].starters[0].clone();
+        let profile = Profile::new(all.clone());
+        let everybody: HashSet<ExpertId> = all.iter().map(|e| e.id).collect();
+        let first = profile.rank(&question, None, &everybody).remove(0);
+        let hidden = all.iter().find(|e| e.body.slug == first.expert.slug).unwrap().id;
+        let askable: HashSet<ExpertId> = everybody.iter().copied().filter(|id| *id != hidden).collect();
+        let ranked = profile.rank(&question, None, &askable);
+        assert!(ranked.iter().all(|c| c.expert.slug != first.expert.slug));
+        assert_eq!(ranked[0].score, 1.0, "the best of those who may be asked has the full score");
+        assert!(profile.rank(&question, None, &HashSet::new()).is_empty());
     }
 
     #[test]

@@ -1,13 +1,14 @@
-//! Slows down guessing: a waiting time per account after repeated failures, and a budget of attempts per address.
+//! Slows down guessing: a waiting time per account after repeated failures, and a budget of attempts per network address.
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
-use std::{net::IpAddr, num::NonZeroU32};
+use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 use vital_kernel::{Error, Result, limits};
 
 /// Counts failures per account and attempts per address, in memory and bounded.
 pub struct Throttle {
     failures: Cache<String, u32>,
+    mails: Cache<String, u32>,
     addresses: DefaultKeyedRateLimiter<IpAddr>,
 }
 
@@ -17,8 +18,10 @@ const ACCOUNTS_MAX: u64 = 100_000;
 impl Default for Throttle {
     fn default() -> Self {
         let per_minute = NonZeroU32::new(limits::SIGN_IN_ADDRESS_MAX).unwrap_or(NonZeroU32::MIN);
+        let counts = |lasts| Cache::builder().max_capacity(ACCOUNTS_MAX).time_to_live(lasts).build();
         Self {
-            failures: Cache::builder().max_capacity(ACCOUNTS_MAX).time_to_live(limits::SIGN_IN_WAIT).build(),
+            failures: counts(limits::SIGN_IN_WAIT),
+            mails: counts(Duration::from_secs(60 * 60)),
             addresses: RateLimiter::keyed(Quota::per_minute(per_minute)),
         }
     }
@@ -26,21 +29,38 @@ impl Default for Throttle {
 
 impl Throttle {
     /// Lets an attempt through or says when to try again. The reply is the same whether the account exists or not.
-    pub(super) fn admit(&self, email: &str, address: IpAddr) -> Result<()> {
-        let tired = self.failures.get(email).is_some_and(|n| n >= limits::SIGN_IN_FAILURES_MAX);
-        if tired || self.addresses.check_key(&address).is_err() {
-            return Err(Error::rate_limited("sign_in.throttled", "Too many failed attempts. Wait a minute, then try again.")
-                .with_retry_after(limits::SIGN_IN_WAIT));
-        }
-        Ok(())
+    pub(super) fn admit(&self, account: &str, address: IpAddr) -> Result<()> {
+        self.admit_account(account)?;
+        self.admit_address(address)
     }
 
-    pub(super) fn failed(&self, email: &str) {
-        let n = self.failures.get(email).unwrap_or(0);
-        self.failures.insert(email.to_owned(), n.saturating_add(1));
+    pub(super) fn admit_account(&self, account: &str) -> Result<()> {
+        if self.failures.get(account).is_some_and(|n| n >= limits::SIGN_IN_FAILURES_MAX) { Err(tired()) } else { Ok(()) }
     }
 
-    pub(super) fn succeeded(&self, email: &str) {
-        self.failures.invalidate(email);
+    pub(super) fn admit_address(&self, address: IpAddr) -> Result<()> {
+        self.addresses.check_key(&address).map_err(|_| tired())
     }
+
+    /// Whether another message may go to this address now.
+    pub(super) fn may_mail(&self, email: &str) -> bool {
+        count(&self.mails, email) <= limits::RESET_MAILS_PER_HOUR
+    }
+
+    pub(super) fn failed(&self, account: &str) {
+        count(&self.failures, account);
+    }
+
+    pub(super) fn succeeded(&self, account: &str) {
+        self.failures.invalidate(account);
+    }
+}
+
+/// Adds one in one step, so that attempts made at once are all counted.
+fn count(counts: &Cache<String, u32>, key: &str) -> u32 {
+    counts.entry_by_ref(key).and_upsert_with(|seen| seen.map_or(1, |e| e.into_value().saturating_add(1))).into_value()
+}
+
+fn tired() -> Error {
+    Error::rate_limited("sign_in.throttled", "Too many failed attempts. Wait a minute, then try again.").with_retry_after(limits::SIGN_IN_WAIT)
 }

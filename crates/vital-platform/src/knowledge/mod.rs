@@ -1,8 +1,10 @@
 //! Documents: adding, reading, finding and deleting them.
 //!
 //! **Invariants:** only a document in state `ready` is found or cited, and that is decided by the database, not by an index: deleting
-//! the row removes it from every answer path at once. Offsets are bytes into the canonical text, whose SHA-256 is the version.
+//! the row removes it from every answer path at once; so does taking the right to read its collection away. Offsets are bytes into the canonical text, whose SHA-256 is the version.
 
+mod access;
+mod collections;
 mod evidence;
 mod indexes;
 mod ingest;
@@ -19,9 +21,15 @@ use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use vital_documents::Block;
-use vital_kernel::{AuditAction, AuditEntry, CollectionId, DocumentId, Error, OpContext, Permission, Result, limits};
+use vital_kernel::{AuditAction, AuditEntry, DocumentId, Error, OpContext, Permission, Result, limits};
 use vital_store::JobKind;
 
+pub use access::{Access, GroupName, Sharing, groups_to_share_with};
+pub(crate) use access::unknown_group;
+pub use collections::{
+    Collection, CollectionAccess, CollectionChange, NewCollection, change_collection, collections, collections_admin, create_collection,
+    delete_collection,
+};
 pub use evidence::{Citation, Evidence};
 pub use indexes::Indexes;
 pub(crate) use ingest::{give_up, ingest};
@@ -32,22 +40,6 @@ pub(crate) use vectors::{Embedded, embed_document, embed_query, embed_sentences,
 
 /// Slug of the collection that uploads go to unless another is named.
 pub const OWN_COLLECTION: &str = "own";
-
-/// A set of documents.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Collection {
-    /// Id in this tenant.
-    #[schema(value_type = uuid::Uuid)]
-    pub id: CollectionId,
-    /// Stable name.
-    pub slug: String,
-    /// Name.
-    pub name: String,
-    /// True for the library that ships with the product.
-    pub starter: bool,
-    /// Number of its documents.
-    pub documents: i64,
-}
 
 /// How the ingestion of a document stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -171,19 +163,10 @@ pub struct DocumentText {
     pub blocks: Vec<Block>,
 }
 
-/// Lists the collections, the organisation's own first.
-///
-/// # Errors
-/// `Forbidden` without the permission to read documents.
-pub async fn collections(p: &Platform, cx: &OpContext) -> Result<Vec<Collection>> {
-    cx.require(Permission::DocumentRead)?;
-    store::collections(&mut p.db.read(cx).await?).await
-}
-
 /// Stores a file and queues its ingestion.
 ///
 /// # Errors
-/// `Invalid` for a bad name or an empty file, `TooLarge` over the limit, `NotFound` for an unknown collection, `Conflict` when the same
+/// `Invalid` for a bad name or an empty file, `TooLarge` over the limit, `NotFound` for a collection that the caller cannot read, `Conflict` when the same
 /// bytes are in the collection already.
 pub async fn add_document(p: &Platform, cx: &OpContext, new: NewDocument) -> Result<Document> {
     cx.require(Permission::DocumentWrite)?;
@@ -199,12 +182,12 @@ pub async fn add_document(p: &Platform, cx: &OpContext, new: NewDocument) -> Res
     }
     let slug = new.collection.as_deref().unwrap_or(OWN_COLLECTION);
     let mut tx = p.db.write(cx).await?;
-    let collection = store::collection(&mut tx, slug).await?.filter(|c| !c.starter).ok_or_else(|| {
+    let collection = store::collections::writable(&mut tx, slug).await?.ok_or_else(|| {
         Error::not_found("collection.unknown", format!("There is no collection `{slug}` to add documents to. Nothing was stored."))
     })?;
     let id = DocumentId::new();
     let content_hash: [u8; 32] = Sha256::digest(&new.bytes).into();
-    store::insert_upload(&mut tx, id, collection.id, &file_name, &content_hash, &new.bytes).await?;
+    store::insert_upload(&mut tx, id, collection, &file_name, &content_hash, &new.bytes).await?;
     tx.enqueue(JobKind::IngestDocument, id.0).await?;
     tx.commit(AuditEntry::new(AuditAction::DocumentAdded, "document", id).fields(&["file_name", "collection"])).await?;
     p.work_waiting.notify_one();
@@ -251,7 +234,7 @@ pub async fn read_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Resu
 pub async fn retry_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Result<Document> {
     cx.require(Permission::DocumentWrite)?;
     let mut tx = p.db.write(cx).await?;
-    let state = store::lock_state(&mut tx, id).await?.ok_or_else(unknown)?;
+    let state = store::lock_visible(&mut tx, id).await?.ok_or_else(unknown)?;
     if state != DocumentState::Failed {
         return Err(Error::conflict("document.not_failed", "Only a document that could not be read can be tried again."));
     }
@@ -276,9 +259,8 @@ pub async fn delete_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Re
         ));
     }
     let mut tx = p.db.write(cx).await?;
-    if !store::delete(&mut tx, id).await? {
-        return Err(unknown());
-    }
+    store::lock_visible(&mut tx, id).await?.ok_or_else(unknown)?;
+    store::delete(&mut tx, id).await?;
     tx.commit(AuditEntry::new(AuditAction::DocumentDeleted, "document", id)).await?;
     p.indexes.forget_document(p, cx, id).await;
     Ok(())

@@ -1,4 +1,4 @@
-//! Hybrid retrieval: words and meaning in parallel, fused, then read through the tenant's transaction.
+//! Hybrid retrieval: words and meaning in parallel, fused, then read through the tenant's transaction, within what the caller may read.
 
 use super::{Evidence, indexes::blocking, store, vectors};
 use crate::Platform;
@@ -9,10 +9,11 @@ use std::{
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vital_kernel::{OpContext, PassageId, Permission, Result, limits};
+use vital_kernel::{CollectionId, OpContext, PassageId, Permission, Result, limits};
 use vital_search::{Filter, Fused, FusionRule, LexicalIndex, fuse};
+use vital_store::{Read, TenantTx};
 
-/// Factor on the score of passages from the collections that the expert prefers.
+/// Factor on the score of passages from documents that people added and from the collections that the expert prefers.
 const PREFERRED: f32 = 1.05;
 /// Passages of one document among the evidence, so that one long document does not crowd out the others.
 const PER_DOCUMENT_MAX: usize = 5;
@@ -33,7 +34,7 @@ pub struct Retrieval {
 pub struct SearchQuery {
     /// The words.
     pub query: String,
-    /// Only these collections, by slug; empty means all.
+    /// Only these collections, by slug; empty means all that the caller may read.
     pub collections: Vec<String>,
     /// At most so many hits.
     pub limit: usize,
@@ -84,13 +85,15 @@ pub struct SearchResults {
 pub async fn retrieve(p: &Platform, cx: &OpContext, question: &str, vector: Option<Vec<f32>>, preferred: &[String]) -> Result<Retrieval> {
     cx.require(Permission::DocumentRead)?;
     let index = p.indexes.of(p, cx).await?;
-    let lexical = lexical(&index, question).await?;
-    let found = hybrid(p, cx, &index, lexical, vector).await?;
+    let mut tx = p.db.read(cx).await?;
+    let within = readable(&mut tx, &[]).await?;
+    let lexical = lexical(&index, question, &within).await?;
+    let found = hybrid(p, &mut tx, &index, lexical, vector, &within).await?;
     let mut scored: Vec<Evidence> = found
         .rows
         .into_iter()
         .map(|r| {
-            let factor = if preferred.contains(&r.collection) || r.collection == super::OWN_COLLECTION { PREFERRED } else { 1.0 };
+            let factor = if r.own || preferred.contains(&r.collection) { PREFERRED } else { 1.0 };
             Evidence { score: (r.evidence.score * factor).min(1.0), ..r.evidence }
         })
         .collect();
@@ -112,14 +115,11 @@ pub async fn retrieve(p: &Platform, cx: &OpContext, question: &str, vector: Opti
 pub async fn search(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<SearchResults> {
     cx.require(Permission::DocumentRead)?;
     let index = p.indexes.of(p, cx).await?;
-    let (lexical, vector) = tokio::join!(lexical(&index, &query.query), vectors::embed_query(p, &query.query));
-    let found = hybrid(p, cx, &index, lexical?, vector).await?;
-    let wanted: HashSet<&str> = query.collections.iter().map(String::as_str).collect();
-    let hits = found
-        .rows
-        .into_iter()
-        .filter(|r| wanted.is_empty() || wanted.contains(r.collection.as_str()))
-        .take(query.limit.clamp(1, limits::RETRIEVE_CANDIDATES));
+    // Not one transaction for all of it: the model is awaited in between.
+    let within = readable(&mut p.db.read(cx).await?, &query.collections).await?;
+    let (lexical, vector) = tokio::join!(lexical(&index, &query.query, &within), vectors::embed_query(p, &query.query));
+    let found = hybrid(p, &mut p.db.read(cx).await?, &index, lexical?, vector, &within).await?;
+    let hits = found.rows.into_iter().take(query.limit.clamp(1, limits::RETRIEVE_CANDIDATES));
     let hits = hits
         .map(|r| {
             let e = r.evidence;
@@ -147,33 +147,52 @@ struct Found {
     note: Option<String>,
 }
 
-async fn lexical(index: &Arc<LexicalIndex>, query: &str) -> Result<Vec<(PassageId, f32)>> {
-    let (index, words) = (index.clone(), query.to_owned());
-    let hits = blocking(move || index.search(&words, limits::RETRIEVE_CANDIDATES, Filter::All)).await?;
+/// The collections that the caller may read, of those wanted or of all. Searching among them alone gives full recall to somebody who may read
+/// little; what keeps the rest from them is the reading of the passages.
+async fn readable(tx: &mut TenantTx<Read>, wanted: &[String]) -> Result<HashSet<CollectionId>> {
+    let visible = store::collections::visible(tx).await?;
+    Ok(visible.into_iter().filter(|(_, slug)| wanted.is_empty() || wanted.contains(slug)).map(|(id, _)| id).collect())
+}
+
+async fn lexical(index: &Arc<LexicalIndex>, query: &str, within: &HashSet<CollectionId>) -> Result<Vec<(PassageId, f32)>> {
+    let (index, words, within) = (index.clone(), query.to_owned(), within.clone());
+    let hits = blocking(move || index.search(&words, limits::RETRIEVE_CANDIDATES, Filter::Collections(&within))).await?;
     Ok(hits.into_iter().map(|h| (h.passage, h.score)).collect())
 }
 
 async fn hybrid(
     p: &Platform,
-    cx: &OpContext,
+    tx: &mut TenantTx<Read>,
     index: &LexicalIndex,
     lexical: Vec<(PassageId, f32)>,
     vector: Option<Vec<f32>>,
+    within: &HashSet<CollectionId>,
 ) -> Result<Found> {
-    let passages = i64::try_from(index.len()).unwrap_or(i64::MAX);
-    let mut tx = p.db.read(cx).await?;
     let dense = match (&vector, &p.embedder) {
-        (Some(v), Ok(model)) => {
-            store::nearest(&mut tx, model.model(), v, i64::try_from(limits::RETRIEVE_CANDIDATES).unwrap_or(100), passages).await?
-        }
+        (Some(v), Ok(model)) => dense(tx, index, model.model(), v, within).await?,
         _ => Vec::new(),
     };
     let fused = fuse(&lexical, &dense, FusionRule::default());
-    let rows = read(&mut tx, &fused[..fused.len().min(limits::RETRIEVE_CANDIDATES)]).await?;
+    let rows = read(tx, &fused[..fused.len().min(limits::RETRIEVE_CANDIDATES)]).await?;
     Ok(Found { rows, note: if vector.is_some() { None } else { p.embedding_note() }, vector })
 }
 
-async fn read(tx: &mut vital_store::TenantTx<vital_store::Read>, fused: &[Fused]) -> Result<Vec<store::FoundRow>> {
+/// Finds the nearest passages. How the scan goes depends on the passages that it can return: among few of many, the index of all would find
+/// too little.
+async fn dense(
+    tx: &mut TenantTx<Read>,
+    index: &LexicalIndex,
+    model: &str,
+    vector: &[f32],
+    within: &HashSet<CollectionId>,
+) -> Result<Vec<(PassageId, f32)>> {
+    let within: Vec<Uuid> = within.iter().map(|c| c.0).collect();
+    let all = i64::try_from(index.len()).unwrap_or(i64::MAX);
+    let passages = if all > limits::EXACT_SCAN_PASSAGES_MAX { store::visible_passages(tx, &within).await? } else { all };
+    store::nearest(tx, model, vector, &within, i64::try_from(limits::RETRIEVE_CANDIDATES).unwrap_or(100), passages).await
+}
+
+async fn read(tx: &mut TenantTx<Read>, fused: &[Fused]) -> Result<Vec<store::FoundRow>> {
     let ids: Vec<Uuid> = fused.iter().map(|f| f.id.0).collect();
     let mut rows: HashMap<PassageId, store::FoundRow> =
         store::evidence(tx, &ids).await?.into_iter().map(|r| (r.evidence.passage, r)).collect();

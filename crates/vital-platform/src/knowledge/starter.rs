@@ -60,7 +60,7 @@ fn articles() -> Result<Vec<Article>> {
 /// `Unavailable` when the database does not answer; what was stored before stays.
 pub(crate) async fn seed(p: &Platform, cx: &OpContext) -> Result<()> {
     let mut tx = p.db.write(cx).await?;
-    store::insert_collection(&mut tx, OWN_COLLECTION, "Own documents", false).await?;
+    store::collections::insert_common(&mut tx, OWN_COLLECTION, "Own documents", false).await?;
     let known = store::starters(&mut tx).await?;
     let mut entries = Vec::new();
     let mut changed = Vec::new();
@@ -95,7 +95,7 @@ pub(crate) async fn seed(p: &Platform, cx: &OpContext) -> Result<()> {
 async fn store_article(tx: &mut vital_store::TenantTx<vital_store::Write>, id: DocumentId, article: &Article, hash: &[u8]) -> Result<()> {
     let front = &article.front;
     let name = COLLECTIONS.iter().find(|(slug, _)| *slug == front.collection).map_or(front.collection.as_str(), |(_, name)| name);
-    let collection = store::insert_collection(tx, &front.collection, name, true).await?;
+    let collection = store::collections::insert_common(tx, &front.collection, name, true).await?;
     let new = store::NewStarter {
         id,
         collection,

@@ -1,5 +1,6 @@
 //! Organisations: creating them and listing them. What belongs to one is seeded by a job of its own.
 
+mod policy;
 mod store;
 
 use crate::{Platform, identity::operator_context};
@@ -7,6 +8,9 @@ use serde::Serialize;
 use std::time::{Duration, Instant};
 use vital_kernel::{AuditAction, AuditEntry, Error, Result, TenantId};
 use vital_store::JobKind;
+
+pub(crate) use policy::policy_in;
+pub use policy::{Organisation, SignInPolicy, organisation, origin_known, set_policy};
 
 /// An organisation, as the directory knows it.
 #[derive(Clone, Debug, Serialize)]

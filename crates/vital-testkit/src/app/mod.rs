@@ -30,6 +30,7 @@ use vital_kernel::Embedder;
 use vital_llm::Provider;
 use vital_platform::Platform;
 use vital_store::testdb::TestDb;
+use vital_web::{Load, Rates, Settings};
 
 /// How long a test waits for a condition before it has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -47,6 +48,8 @@ pub struct Options {
     pub embedder: Result<Arc<dyn Embedder>, String>,
     /// Whether the two organisations with their people and documents are there; otherwise the installation is new.
     pub tenants: bool,
+    /// How often and how many at once. By default so much that no test comes near: all requests of a test come from one address.
+    pub protection: Settings,
 }
 
 impl Options {
@@ -54,7 +57,7 @@ impl Options {
     #[must_use]
     pub fn new(parser: &[&str]) -> Self {
         let parser = parser.iter().map(ToString::to_string).collect();
-        Self { parser, provider: None, embedder: Err("There is no model in this test.".to_owned()), tenants: true }
+        Self { parser, provider: None, embedder: Err("There is no model in this test.".to_owned()), tenants: true, protection: generous() }
     }
 
     /// With a provider that writes the answers.
@@ -73,12 +76,26 @@ impl Options {
         self
     }
 
+    /// With other limits than those that no test comes near.
+    #[must_use]
+    pub fn protection(mut self, protection: Settings) -> Self {
+        self.protection = protection;
+        self
+    }
+
     /// A new installation: nobody is there yet.
     #[must_use]
     pub fn nobody(mut self) -> Self {
         self.tenants = false;
         self
     }
+}
+
+fn generous() -> Settings {
+    const MANY: u32 = 1_000_000;
+    let rates = Rates { address: MANY, user: MANY, tenant: MANY, credentials: MANY, asking: MANY, upload: MANY };
+    let load = Load { streams_per_user: 1_000, connections_per_address: 4_000, ..Load::default() };
+    Settings { rates, load, ..Settings::default() }
 }
 
 /// A running platform; its database goes with it.
@@ -205,6 +222,16 @@ impl TestApp {
         let row: Option<Option<String>> =
             sqlx::query_scalar(AssertSqlSafe(format!("select ({query})::text"))).fetch_optional(&mut admin).await.unwrap();
         row.flatten()
+    }
+
+    /// The messages that were sent, oldest first, as they are on the wire.
+    #[must_use]
+    pub fn mails(&self) -> Vec<String> {
+        let folder = self.folder.path().join(running::MAIL);
+        let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+        files.retain(|f| f.extension().is_some_and(|e| e == "eml"));
+        files.sort();
+        files.iter().map(|f| std::fs::read_to_string(f).unwrap()).collect()
     }
 
     /// Ends every connection of the server to the database, as a restarted database would.

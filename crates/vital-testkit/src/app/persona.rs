@@ -90,12 +90,13 @@ pub(super) async fn sign_all_in(admin: &mut PgConnection) {
     }
 }
 
-/// Writes a session for somebody.
+/// Writes a session for somebody, who has just proved a second factor and will have for an hour: slow tests are not about that.
 pub(super) async fn sign_in(admin: &mut PgConnection, persona: Persona, token: &str) {
     let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
     let written = sqlx::query(
-        "insert into directory.sessions (token_hash, id, tenant, user_id, created_at, seen_at, ends_at)
-         select $1, gen_random_uuid(), tenant, user_id, now(), now(), now() + interval '12 hours' from directory.logins where email = $2",
+        "insert into directory.sessions (token_hash, id, tenant, user_id, created_at, seen_at, ends_at, proved_at)
+         select $1, gen_random_uuid(), tenant, user_id, now(), now(), now() + interval '12 hours', now() + interval '1 hour'
+         from directory.logins where email = $2",
     )
     .bind(hash.as_slice())
     .bind(persona.email())

@@ -7,12 +7,16 @@ use tokio::{
     runtime::{Builder, Runtime},
 };
 use tokio_util::sync::CancellationToken;
+use vital_mail::Mailer;
 use vital_platform::{Parts, Platform};
 use vital_store::testdb::TestDb;
-use vital_web::AppState;
+use vital_web::{AppState, Protection};
 
 /// How long dropped tasks may take to be gone, which is until a piece of blocking work is done.
 const KILL: Duration = Duration::from_secs(20);
+
+/// Folder of the messages that were sent.
+pub(super) const MAIL: &str = "mail";
 
 /// Runs background work, and begins again when it could not begin, as the binary does.
 async fn work(platform: Arc<Platform>) {
@@ -34,19 +38,23 @@ impl Running {
         let closing = CancellationToken::new();
         let (db, folder, options, stop) = (Arc::clone(db), folder.to_owned(), options.clone(), closing.clone());
         let started = runtime.spawn(async move {
+            let listener = TcpListener::bind(address).await.expect("a free port");
+            let address = listener.local_addr().unwrap();
             let parts = Parts {
                 db: db.reopen().await.expect("the database can be opened"),
                 index_folder: folder.join("index"),
                 parser: options.parser,
                 embedder: options.embedder,
                 provider: options.provider,
+                site: format!("http://localhost:{}", address.port()),
+                mailer: Mailer::folder(folder.join(MAIL), "vital@localhost.example").expect("the folder of messages can be made"),
+                secret_key: [7; 32],
                 alone: true,
             };
-            let platform = Platform::new(parts);
-            let listener = TcpListener::bind(address).await.expect("a free port");
-            let address = listener.local_addr().unwrap();
-            let router = vital_web::router(AppState::new(Arc::clone(&platform), false, stop.clone()));
-            tokio::spawn(vital_web::serve(listener, router, stop));
+            let platform = Platform::new(parts).unwrap();
+            let protection = Protection::new(options.protection);
+            let state = AppState::new(Arc::clone(&platform), false, stop.clone()).protected_by(protection.clone());
+            tokio::spawn(vital_web::serve(listener, vital_web::router(state), protection, stop));
             tokio::spawn(work(Arc::clone(&platform)));
             (platform, address)
         });

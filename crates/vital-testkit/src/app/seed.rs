@@ -15,7 +15,7 @@ use vital_kernel::{RequestId, TenantId};
 use vital_platform::{
     Platform,
     ask::{self, Question},
-    identity::{self, NewUser, SignIn},
+    identity::{self, Came, NewUser, SignIn},
     knowledge::{self, NewDocument},
     tenancy,
 };
@@ -132,7 +132,8 @@ async fn make(database: &str, folder: &Path, parser: &[String]) {
     }
     fs::create_dir_all(folder).unwrap();
     let db = Arc::new(TestDb::new().await.expect("a database"));
-    let options = Options { parser: parser.to_vec(), provider: None, embedder: Err("No model while seeding.".to_owned()), tenants: true };
+    let command: Vec<&str> = parser.iter().map(String::as_str).collect();
+    let options = Options { embedder: Err("No model while seeding.".to_owned()), ..Options::new(&command) };
     let running = Running::start(&db, folder, &options, SocketAddr::from(([127, 0, 0, 1], 0))).await;
     running
         .run(|p| async move {
@@ -190,8 +191,9 @@ async fn organisation(p: &Platform, canary: &str, people: &[Persona]) -> TenantI
 
 /// Gives a member a document, and a conversation about it.
 async fn belongings(p: &Arc<Platform>, member: Persona, canary: &str, months: u32, question: &str) {
-    let given = SignIn { email: member.email(), password: PASSWORD.to_owned(), address: IpAddr::from([127, 0, 0, 1]) };
-    let token = identity::sign_in(p, given).await.unwrap();
+    let came = Came { address: IpAddr::from([127, 0, 0, 1]), device: "seed".to_owned() };
+    let given = SignIn { email: member.email(), password: PASSWORD.to_owned(), came };
+    let token = identity::sign_in(p, given).await.unwrap().done().unwrap();
     let cx = identity::authenticate(p, token.reveal(), RequestId::new()).await.unwrap().cx;
     let text = format!(
         "# Shelf life of {canary} granules\n\nThe shelf life of {canary} granules is {months} months when stored below 25 °C. \

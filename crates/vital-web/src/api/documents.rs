@@ -1,4 +1,4 @@
-//! Collections and documents.
+//! Documents.
 
 use super::page_size;
 use crate::{
@@ -19,7 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use vital_documents::BlockKind;
 use vital_kernel::{DocumentId, Error};
-use vital_platform::knowledge::{self, Collection, Document, DocumentFilter};
+use vital_platform::knowledge::{self, Document, DocumentFilter};
 
 /// Which documents to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -45,7 +45,7 @@ pub(crate) struct UploadForm {
     /// The file.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
-    /// Slug of the collection; `own` unless given.
+    /// Slug of a collection that the caller may read; `own` unless given.
     collection: Option<String>,
 }
 
@@ -87,12 +87,6 @@ impl From<&vital_documents::Block> for TextBlock {
         };
         Self { kind, level, start: b.start, end: b.end, page: b.page }
     }
-}
-
-/// Lists the collections, the organisation's own first.
-#[utoipa::path(get, path = "/api/v1/collections", tag = "documents", responses((status = 200, body = [Collection])))]
-pub(crate) async fn collections(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<Collection>>> {
-    Ok(Json(knowledge::collections(&s.platform, &caller.cx).await?))
 }
 
 /// Lists documents, newest first.

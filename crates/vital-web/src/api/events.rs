@@ -48,7 +48,7 @@ pub(crate) async fn follow(
 ) -> Reply<impl IntoResponse> {
     let after = last_event_id(&headers)?.or(given.after).unwrap_or(0).max(0);
     let request_id = caller.cx.request_id();
-    let events = ask::follow(s.platform, caller.cx, id, after).await?;
+    let events = ask::follow(s.platform, caller, id, after).await?;
     let closing = s.closing.cancelled_owned();
     let stream =
         Sse::new(frames(events, request_id).take_until(closing)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"));

@@ -1,5 +1,6 @@
 //! Experts: list, profile, and which of them would take a question.
 
+use super::collections::NewSharing;
 use crate::{caller::SignedIn, extract::Body, problem::Reply, state::AppState};
 use axum::{
     Json,
@@ -7,7 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
-use vital_platform::experts::{self, Candidate, Expert, ExpertSummary};
+use vital_platform::experts::{self, Candidate, Expert, ExpertAccess, ExpertSummary};
 
 /// A question to be routed.
 #[derive(Deserialize, ToSchema)]
@@ -17,7 +18,7 @@ pub(crate) struct Route {
     question: String,
 }
 
-/// Lists the experts by domain and name.
+/// Lists the experts that the caller may ask, by domain and name.
 #[utoipa::path(get, path = "/api/v1/experts", tag = "experts", responses((status = 200, body = [ExpertSummary])))]
 pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<ExpertSummary>>> {
     Ok(Json(experts::list(&s.platform, &caller.cx).await?))
@@ -27,6 +28,24 @@ pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn) 
 #[utoipa::path(get, path = "/api/v1/experts/{slug}", tag = "experts", params(("slug", description = "Stable name")), responses((status = 200, body = Expert)))]
 pub(crate) async fn find(State(s): State<AppState>, SignedIn(caller): SignedIn, Path(slug): Path<String>) -> Reply<Json<Expert>> {
     Ok(Json(experts::find(&s.platform, &caller.cx, &slug).await?))
+}
+
+/// Lists who may ask which expert.
+#[utoipa::path(get, path = "/api/v1/experts/access", tag = "experts", responses((status = 200, body = [ExpertAccess])))]
+pub(crate) async fn access(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<ExpertAccess>>> {
+    Ok(Json(experts::experts_admin(&s.platform, &caller.cx).await?))
+}
+
+/// Chooses who may ask an expert. Made private, it belongs to the caller. Needs a second factor proved within the last five minutes.
+#[utoipa::path(patch, path = "/api/v1/experts/{slug}/access", tag = "experts", params(("slug", description = "Stable name")),
+    request_body = NewSharing, responses((status = 200, body = ExpertAccess)))]
+pub(crate) async fn share(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Path(slug): Path<String>,
+    Body(given): Body<NewSharing>,
+) -> Reply<Json<ExpertAccess>> {
+    Ok(Json(experts::share_expert(&s.platform, &caller.cx, &slug, given.into()).await?))
 }
 
 /// Ranks experts for a question, with scores and reasons. Nothing is asked.

@@ -10,6 +10,18 @@ pub(crate) fn ago(at: OffsetDateTime) -> Markup {
     html! { time datetime=(exact) title=(exact) { (distance(now() - at)) } }
 }
 
+/// A moment, exactly.
+pub(crate) fn moment(at: OffsetDateTime) -> Markup {
+    let exact = iso(at.replace_nanosecond(0).unwrap_or(at));
+    html! { time datetime=(exact) { (exact.replace('T', " ").replace('Z', " UTC")) } }
+}
+
+/// The day of a moment.
+pub(crate) fn day(at: OffsetDateTime) -> Markup {
+    let exact = iso(at.replace_nanosecond(0).unwrap_or(at));
+    html! { time datetime=(exact) title=(exact) { (exact.split('T').next().unwrap_or_default()) } }
+}
+
 fn distance(past: time::Duration) -> String {
     match past.whole_minutes() {
         ..=0 => "just now".to_owned(),

@@ -4,6 +4,7 @@ use super::View;
 use crate::{
     caller::SignedIn,
     components::{
+        access::sign,
         expert::{card, monogram},
         layout::{Section, page},
         text::link_with,
@@ -13,14 +14,17 @@ use crate::{
 };
 use axum::extract::{Path, State};
 use maud::{Markup, html};
+use vital_kernel::Permission;
 use vital_platform::{
-    experts::{self, Domain, Expert, Tone},
+    experts::{self, Domain, Expert, ExpertAccess, Tone},
     knowledge,
 };
 
 /// Shows all experts by field.
 pub(crate) async fn gallery(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View) -> Reply<Markup> {
     let all = experts::list(&s.platform, &caller.cx).await?;
+    let mut others = if caller.cx.may(Permission::ExpertShare) { experts::experts_admin(&s.platform, &caller.cx).await? } else { Vec::new() };
+    others.retain(|o| all.iter().all(|e| e.slug != o.slug));
     Ok(page(
         &view,
         "Experts",
@@ -37,6 +41,12 @@ pub(crate) async fn gallery(State(s): State<AppState>, SignedIn(caller): SignedI
                     ul.cards.js-filtered { @for e in all.iter().filter(|e| e.domain == domain) { (card(e)) } }
                 }
             }
+            @if !others.is_empty() {
+                section aria-labelledby="others" {
+                    h2 #others { "Not shared with you" }
+                    ul.rows { @for e in &others { li { a.row href={ "/experts/" (e.slug) "/access" } { span { (e.name) } small { (sign(e.access)) @if let Some(owner) = &e.owner { " of " (owner) } } } } } }
+                }
+            }
         },
     ))
 }
@@ -47,7 +57,12 @@ pub(crate) async fn profile(State(s): State<AppState>, SignedIn(caller): SignedI
     let collections = knowledge::collections(&s.platform, &caller.cx).await.unwrap_or_default();
     let name_of = |slug: &str| collections.iter().find(|c| c.slug == slug).map_or_else(|| slug.to_owned(), |c| c.name.clone());
     let searched: Vec<String> = expert.body.collections.iter().map(|c| name_of(c)).collect();
-    Ok(page(&view, &expert.body.name, Section::Experts, &[], &sheet(&expert, &searched)))
+    let shared = if caller.cx.may(Permission::ExpertShare) {
+        experts::experts_admin(&s.platform, &caller.cx).await?.into_iter().find(|e| e.slug == slug)
+    } else {
+        None
+    };
+    Ok(page(&view, &expert.body.name, Section::Experts, &[], &sheet(&expert, &searched, shared.as_ref())))
 }
 
 /// The anchor of a field in the gallery.
@@ -71,7 +86,7 @@ const fn tone(tone: Tone) -> &'static str {
     }
 }
 
-fn sheet(e: &Expert, searched: &[String]) -> Markup {
+fn sheet(e: &Expert, searched: &[String], shared: Option<&ExpertAccess>) -> Markup {
     let b = &e.body;
     let i = &b.instructions;
     let parts = [
@@ -103,6 +118,10 @@ fn sheet(e: &Expert, searched: &[String]) -> Markup {
                     h2 { "Reads first" }
                     ul.tags { @for c in searched { li { span.tag { (c) } } } }
                     p.dim { "Your own documents are always searched." }
+                    @if let Some(shared) = shared {
+                        h2 { "Who may ask" }
+                        p { (sign(shared.access)) " · " a href={ "/experts/" (b.slug) "/access" } { "Change" } }
+                    }
                 }
             }
         }

@@ -1,10 +1,14 @@
 //! The library: adding, finding, retrying and deleting documents.
 
-use super::View;
+use super::{
+    View,
+    collections::{Governed, forms, tags},
+};
 use crate::{
     api::page_size,
     caller::SignedIn,
     components::{
+        access::word,
         document::row,
         layout::{Section, page},
         text::{link_with, size},
@@ -18,7 +22,7 @@ use axum::{extract::State, response::Redirect};
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
-use vital_kernel::{DocumentId, Permission, limits};
+use vital_kernel::{DocumentId, OpContext, Permission, limits};
 use vital_platform::knowledge::{self, Collection, Document, DocumentFilter};
 
 /// File name endings that can be read, for the file chooser.
@@ -46,9 +50,31 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
     };
     let documents = knowledge::documents(&s.platform, &caller.cx, filter).await?;
     let collections = knowledge::collections(&s.platform, &caller.cx).await?;
-    let may_write = Permission::DocumentWrite.held_by(caller.cx.roles());
-    let full = usize::try_from(limit).is_ok_and(|limit| documents.len() == limit);
-    Ok(page(&view, "Library", Section::Library, &["upload.js", "filter.js"], &content(&given, &documents, &collections, may_write, full)))
+    let governed = if caller.cx.may(Permission::CollectionWrite) { Some(governed(&s, &caller.cx).await?) } else { None };
+    let shelf = Shelf {
+        documents,
+        collections,
+        governed,
+        may_write: caller.cx.may(Permission::DocumentWrite),
+        limit: usize::try_from(limit).unwrap_or(usize::MAX),
+    };
+    Ok(page(&view, "Library", Section::Library, &["upload.js", "filter.js"], &content(&given, &shelf)))
+}
+
+/// What the page shows.
+struct Shelf {
+    documents: Vec<Document>,
+    collections: Vec<Collection>,
+    governed: Option<Governed>,
+    may_write: bool,
+    /// Documents of a full page.
+    limit: usize,
+}
+
+async fn governed(s: &AppState, cx: &OpContext) -> Reply<Governed> {
+    let mut all = knowledge::collections_admin(&s.platform, cx).await?;
+    all.retain(|c| !c.fixed);
+    Ok(Governed { all, groups: knowledge::groups_to_share_with(&s.platform, cx).await? })
 }
 
 /// Adds the files of a form, for browsers without scripts.
@@ -71,7 +97,9 @@ pub(crate) async fn delete(State(s): State<AppState>, SignedIn(caller): SignedIn
     Ok(Redirect::to("/library"))
 }
 
-fn content(given: &Given, documents: &[Document], collections: &[Collection], may_write: bool, full: bool) -> Markup {
+fn content(given: &Given, shelf: &Shelf) -> Markup {
+    let Shelf { documents, collections, governed, may_write, limit } = shelf;
+    let chosen = given.collection.as_deref();
     html! {
         div.section-head { h1 { "Library" } (search_form()) }
         nav.tabs aria-label="Library" {
@@ -79,10 +107,11 @@ fn content(given: &Given, documents: &[Document], collections: &[Collection], ma
             a href="/library" aria-current=[(!given.starter).then_some("page")] { "Your documents " b { (count(false)) } }
             a href="/library?starter=true" aria-current=[given.starter.then_some("page")] { "Starter library " b { (count(true)) } }
         }
-        @if may_write && !given.starter { (drop_zone()) }
-        @if given.starter { (collection_tags(given, collections)) }
-        (list(given, documents, may_write))
-        @if let Some(last) = documents.last().filter(|_| full) {
+        @if *may_write && !given.starter { (drop_zone(chosen, collections)) }
+        (tags(chosen, given.starter, collections))
+        @if let Some(governed) = governed.as_ref().filter(|_| !given.starter) { (forms(chosen, collections, governed)) }
+        (list(given, documents, *may_write))
+        @if let Some(last) = documents.last().filter(|_| documents.len() == *limit) {
             @let starter = if given.starter { "true" } else { "" };
             @let before = last.id.to_string();
             p { a.button.quiet href=(link_with("/library", &[("starter", starter), ("collection", given.collection.as_deref().unwrap_or_default()), ("title", given.title.as_deref().unwrap_or_default()), ("before", &before)])) { "Older" } }
@@ -101,7 +130,7 @@ fn list(given: &Given, documents: &[Document], may_write: bool) -> Markup {
         ul.docs.js-filtered.js-docs { @for d in documents { (row(d, may_write)) } }
         p.dim.js-none hidden { "No document here has these words in its title." }
         @if documents.is_empty() && sought.is_empty() && !given.starter {
-            p.dim.js-empty { "Nothing here yet. What you add is read, cut into passages with exact offsets, and can be cited as soon as it is ready. Only your organisation sees it." }
+            p.dim.js-empty { "Nothing here yet. What you add is read, cut into passages with exact offsets, and can be cited as soon as it is ready. Only who may read its collection sees it." }
         } @else if documents.is_empty() {
             p.dim { "No document fits. " a href="/library" { "Show all" } }
         }
@@ -117,25 +146,20 @@ fn search_form() -> Markup {
     }
 }
 
-fn drop_zone() -> Markup {
+fn drop_zone(chosen: Option<&str>, collections: &[Collection]) -> Markup {
     let size_max = size(i64::try_from(limits::UPLOAD_BYTES_MAX).unwrap_or(i64::MAX));
     html! {
         form.drop.js-drop method="post" action="/library/upload" enctype="multipart/form-data" data-bytes-max=(limits::UPLOAD_BYTES_MAX) data-files-max=(limits::UPLOAD_FILES_MAX) {
             label for="files" { strong { "Add documents" } span.dim { " PDF, DOCX, HTML, Markdown or text; up to " (size_max) " each. Drop them here or choose:" } }
             input #files type="file" name="file" multiple required accept=(ACCEPT);
+            label.choice {
+                span.choice-name { "Collection" }
+                select name="collection" {
+                    @for c in collections.iter().filter(|c| !c.starter) { option value=(c.slug) selected[chosen == Some(c.slug.as_str())] { (c.name) " (" (word(c.access)) ")" } }
+                }
+            }
             button.primary type="submit" { "Upload" }
         }
         ul.uploads.js-uploads aria-live="polite" {}
-    }
-}
-
-fn collection_tags(given: &Given, collections: &[Collection]) -> Markup {
-    html! {
-        ul.tags {
-            @for c in collections.iter().filter(|c| c.starter && c.documents > 0) {
-                @let here = given.collection.as_deref() == Some(c.slug.as_str());
-                li { a.tag href=(link_with("/library", &[("starter", "true"), ("collection", if here { "" } else { &c.slug })])) aria-current=[here.then_some("true")] { (c.name) " " b { (c.documents) } } }
-            }
-        }
     }
 }

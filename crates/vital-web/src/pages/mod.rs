@@ -1,7 +1,9 @@
 //! Server-rendered pages: one file a page. They call the same verbs as the API and read well without scripts.
 
+pub(crate) mod collections;
 pub(crate) mod conversation;
 pub(crate) mod document;
+pub(crate) mod expert_access;
 pub(crate) mod experts;
 pub(crate) mod history;
 pub(crate) mod home;

@@ -41,7 +41,9 @@ fn person(caller: &Caller) -> Markup {
                 div { dt { "Name" } dd { (caller.display_name) } }
                 div { dt { "E-mail" } dd { (caller.email) } }
                 div { dt { "Roles" } dd { (roles.join(", ").replace('_', " ")) } }
-                div { dt { "Session ends" } dd { time datetime=(iso(caller.ends_at)) { (iso(caller.ends_at.replace_nanosecond(0).unwrap_or(caller.ends_at)).replace('T', " ").replace('Z', " UTC")) } " unless used before" } }
+                @if let Some(at) = caller.ends_at {
+                    div { dt { "Session ends" } dd { time datetime=(iso(at)) { (iso(at.replace_nanosecond(0).unwrap_or(at)).replace('T', " ").replace('Z', " UTC")) } " unless used before" } }
+                }
             }
             form method="post" action="/sign-out" { button type="submit" { "Sign out" } }
         }

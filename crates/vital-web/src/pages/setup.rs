@@ -2,7 +2,7 @@
 
 use super::View;
 use crate::{
-    caller::{is_form_fault, session_cookie},
+    caller::{Arrived, is_form_fault, session_cookie},
     components::layout::{Section, page},
     extract::{Form, Params},
     problem::{Problem, Reply},
@@ -44,14 +44,20 @@ pub(crate) async fn show(State(s): State<AppState>, view: View, Params(link): Pa
 }
 
 /// Creates both and signs the administrator in.
-pub(crate) async fn complete(State(s): State<AppState>, view: View, jar: CookieJar, Form(given): Form<Given>) -> Reply<Response> {
+pub(crate) async fn complete(
+    State(s): State<AppState>,
+    Arrived(came): Arrived,
+    view: View,
+    jar: CookieJar,
+    Form(given): Form<Given>,
+) -> Reply<Response> {
     let admin = NewUser {
         display_name: given.display_name.clone(),
         email: given.email.clone(),
         password: given.password.clone(),
         roles: Vec::new(),
     };
-    match identity::complete_setup(&s.platform, &given.token, &given.organisation, admin).await {
+    match identity::complete_setup(&s.platform, &given.token, &given.organisation, admin, &came).await {
         Ok(token) => Ok((jar.add(session_cookie(&s, token.reveal())), Redirect::to("/")).into_response()),
         Err(error) if is_form_fault(&error) => {
             let problem = Problem::from(error);

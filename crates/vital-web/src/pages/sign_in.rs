@@ -3,21 +3,20 @@
 use super::View;
 use crate::{
     api::session::CLEAR_SITE_DATA,
-    caller::{SignedIn, is_form_fault, local_path, no_cookie, session_cookie},
+    caller::{Arrived, SignedIn, is_form_fault, local_path, no_cookie, session_cookie},
     components::layout::{Section, page},
     extract::{Form, Params},
     problem::{Problem, Reply},
     state::AppState,
 };
 use axum::{
-    extract::{ConnectInfo, State},
+    extract::State,
     response::{IntoResponse, Redirect, Response},
 };
 use axum_extra::extract::CookieJar;
 use maud::{Markup, html};
 use serde::Deserialize;
-use std::net::SocketAddr;
-use vital_platform::identity::{self, SignIn};
+use vital_platform::identity::{self, FactorKind, Pending, Progress, Proof, SignIn};
 
 /// Where to go afterwards.
 #[derive(Deserialize)]
@@ -40,23 +39,111 @@ pub(crate) async fn show(State(s): State<AppState>, view: View, Params(given): P
     Ok(form(&view, "", local_path(given.next.as_deref()), pending, None))
 }
 
-/// Signs in and goes on to where the person wanted to be.
+/// Signs in and goes on to where the person wanted to be, or asks for the second factor.
 pub(crate) async fn sign_in(
     State(s): State<AppState>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Arrived(came): Arrived,
     view: View,
     jar: CookieJar,
     Form(given): Form<Given>,
 ) -> Reply<Response> {
     let next = local_path(given.next.as_deref());
-    match identity::sign_in(&s.platform, SignIn { email: given.email.clone(), password: given.password, address: peer.ip() }).await {
-        Ok(token) => Ok((jar.add(session_cookie(&s, token.reveal())), Redirect::to(next)).into_response()),
+    match identity::sign_in(&s.platform, SignIn { email: given.email.clone(), password: given.password, came }).await {
+        Ok(Progress::Done(token)) => Ok((jar.add(session_cookie(&s, token.reveal())), Redirect::to(next)).into_response()),
+        Ok(Progress::SecondFactor(pending)) => Ok(factor_form(&view, &Asked::of(&pending), next, None).into_response()),
         Err(error) if is_form_fault(&error) => {
             let problem = Problem::from(error);
             Ok((problem.status(), form(&view, &given.email, next, false, Some(&problem))).into_response())
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The form of the second step.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GivenFactor {
+    ticket: String,
+    next: Option<String>,
+    /// Six digits, or a recovery code.
+    code: String,
+    /// Whether the account has a passkey, so that the form shows the button again.
+    passkey: Option<String>,
+}
+
+/// Finishes a sign-in with a code. Passkeys come through the API.
+pub(crate) async fn second_factor(
+    State(s): State<AppState>,
+    Arrived(came): Arrived,
+    view: View,
+    jar: CookieJar,
+    Form(given): Form<GivenFactor>,
+) -> Reply<Response> {
+    let next = local_path(given.next.as_deref());
+    match identity::second_factor(&s.platform, &given.ticket, code_proof(&given.code), &came).await {
+        Ok(token) => Ok((jar.add(session_cookie(&s, token.reveal())), Redirect::to(next)).into_response()),
+        Err(error) if error.code() == "sign_in.ticket_gone" => {
+            let problem = Problem::from(error);
+            Ok((problem.status(), form(&view, "", next, false, Some(&problem))).into_response())
+        }
+        Err(error) if is_form_fault(&error) => {
+            let problem = Problem::from(error);
+            let asked = Asked { ticket: given.ticket, passkey: given.passkey };
+            Ok((problem.status(), factor_form(&view, &asked, next, Some(&problem))).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What was typed into a field that takes both kinds of codes.
+pub(crate) fn code_proof(typed: &str) -> Proof {
+    let typed = typed.trim();
+    let digits = typed.chars().filter(|c| !c.is_whitespace()).all(|c| c.is_ascii_digit());
+    if digits && typed.len() <= 8 { Proof::Totp(typed.to_owned()) } else { Proof::RecoveryCode(typed.to_owned()) }
+}
+
+/// What the second step needs to know of the first.
+struct Asked {
+    ticket: String,
+    /// Options for the browser, as JSON.
+    passkey: Option<String>,
+}
+
+impl Asked {
+    fn of(pending: &Pending) -> Self {
+        let passkey = pending.passkey.as_ref().filter(|_| pending.methods.contains(&FactorKind::Passkey));
+        Self { ticket: pending.ticket.clone(), passkey: passkey.map(ToString::to_string) }
+    }
+}
+
+fn factor_form(view: &View, asked: &Asked, next: &str, problem: Option<&Problem>) -> Markup {
+    page(
+        view,
+        "Second factor",
+        Section::None,
+        &["passkey.js"],
+        &html! {
+            div.gate {
+                h1 { "Second factor" }
+                p.dim { "The password is right. Now prove that it is you." }
+                @if let Some(p) = problem { p.notice.bad role="alert" { (p.detail()) } }
+                @if let Some(options) = &asked.passkey {
+                    div.js-passkey hidden data-kind="second-factor" data-ticket=(asked.ticket) data-next=(next) data-options=(options) {
+                        button.primary type="button" { "Use a passkey" }
+                        p.notice.bad role="alert" hidden {}
+                    }
+                }
+                form method="post" action="/sign-in/second-factor" {
+                    input type="hidden" name="ticket" value=(asked.ticket);
+                    input type="hidden" name="next" value=(next);
+                    @if let Some(options) = &asked.passkey { input type="hidden" name="passkey" value=(options); }
+                    label for="code" { "Code of your authenticator app, or a recovery code" }
+                    input #code name="code" autocomplete="one-time-code" required autofocus maxlength="40" spellcheck="false";
+                    button.primary type="submit" { "Sign in" }
+                }
+            }
+        },
+    )
 }
 
 /// Signs out and makes the browser forget.

@@ -125,7 +125,10 @@ mod tests {
     fn an_unknown_key_is_named_with_its_line_and_the_keys_nearby() {
         let w = wrong("[log]\nformat = \"text\"\n\n[server] # ours\nlisten = \"127.0.0.1:1\"\nlissten = \"x\"\n");
         assert_eq!((w.line, w.what.as_str()), (6, "unknown key `server.lissten`"));
-        assert_eq!(w.hint.unwrap(), "did you mean `listen`? keys of `[server]` are `listen`, `public_url`, `data`, `allow_plain_http`");
+        assert_eq!(
+            w.hint.unwrap(),
+            "did you mean `listen`? keys of `[server]` are `listen`, `public_url`, `trusted_proxies`, `forwarded_header`, `data`, `allow_plain_http`"
+        );
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Configuration: a TOML file, over it a few environment variables, over them the flags. One file here for each section.
 //!
 //! **Invariant:** an unknown key, a value of the wrong kind or an unreachable combination stops the program with the key's name; nothing
-//! is ignored and nothing is guessed. **Invariant:** no secret but the password in `database.url` can stand in the file, and that
-//! one is never printed.
+//! is ignored and nothing is guessed. **Invariant:** no secret but the passwords in `database.url` and `limits.redis_url` can stand in
+//! the file, and those are never printed.
 
 mod database;
 mod file;
+mod limits;
 mod log;
+mod mail;
 mod models;
 mod provider;
 mod server;
@@ -19,7 +21,9 @@ use std::{
 };
 
 pub(crate) use database::Database;
+pub(crate) use limits::Limits;
 pub(crate) use log::{Log, LogFormat};
+pub(crate) use mail::Mail;
 pub(crate) use models::Models;
 pub(crate) use provider::Provider;
 pub(crate) use server::Server;
@@ -42,6 +46,10 @@ pub(crate) struct Config {
     /// The provider that writes answers, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) provider: Option<Provider>,
+    /// How messages are sent.
+    pub(crate) mail: Mail,
+    /// How often and how many at once.
+    pub(crate) limits: Limits,
     /// The log.
     pub(crate) log: Log,
 }
@@ -142,6 +150,8 @@ impl Config {
     fn check(&self) -> anyhow::Result<()> {
         self.server.check()?;
         self.database.check()?;
+        self.limits.check()?;
+        self.mail.check()?;
         self.log.check()
     }
 
@@ -152,6 +162,7 @@ impl Config {
     pub(crate) fn show(&self) -> anyhow::Result<String> {
         let mut shown = self.clone();
         shown.database.url = shown.database.url.as_deref().map(database::without_password);
+        shown.limits.redis_url = shown.limits.redis_url.as_deref().map(database::without_password);
         Ok(toml::to_string(&shown)?.trim_end().to_owned())
     }
 }
@@ -224,8 +235,11 @@ mod tests {
 
     #[test]
     fn what_is_shown_can_be_read_again_and_holds_no_password() {
-        let config =
-            Config { database: Database { url: Some("postgres://u:s3cret@h/d".into()), ..Database::default() }, ..Config::default() };
+        let config = Config {
+            database: Database { url: Some("postgres://u:s3cret@h/d".into()), ..Database::default() },
+            limits: Limits { redis_url: Some("redis://:s3cret@h:6379".into()), ..Limits::default() },
+            ..Config::default()
+        };
         let shown = config.show().unwrap();
         assert!(!shown.contains("s3cret"), "{shown}");
         let again: Config = toml::from_str(&shown).unwrap();
@@ -242,10 +256,12 @@ mod tests {
             let text = format!("format = \"openai\"\nmodel = \"{}\"", provider.model);
             toml::from_str::<Provider>(&text).unwrap()
         });
-        let Config { server, database, models, log, .. } = config;
-        assert_eq!((Server { public_url: None, ..server.clone() }, log), (Server::default(), Log::default()));
+        let Config { server, database, models, limits, log, .. } = config;
+        assert_eq!(Limits { redis_url: None, ..limits.clone() }, Limits::default());
+        assert_eq!((Server { public_url: None, trusted_proxies: Vec::new(), ..server.clone() }, log), (Server::default(), Log::default()));
         assert_eq!(Database { url: None, pg_home: None, ..database.clone() }, Database::default());
-        let optional = [server.public_url.is_some(), database.url.is_some(), database.pg_home.is_some(), models.dir.is_some()];
+        let optional =
+            [limits.redis_url.is_some(), !server.trusted_proxies.is_empty(), server.public_url.is_some(), database.url.is_some(), database.pg_home.is_some(), models.dir.is_some()];
         let of_provider =
             [provider.base_url.is_some(), provider.name.is_some(), provider.api_key_env.is_some(), provider.api_key_file.is_some()];
         assert!(optional.iter().chain(&of_provider).all(|documented| *documented), "{optional:?} {of_provider:?}");

@@ -4,15 +4,30 @@
 //! |---|---|---|
 //! | `listen` | `127.0.0.1:8080` | Address and port. `VITAL_LISTEN` and `--listen` win over it. Port 0 takes any free one. |
 //! | `public_url` | none | The address people use when a proxy with TLS stands in front, for example `https://vital.example`. Cookies are then for https alone. |
+//! | `trusted_proxies` | none | Networks of the proxies in front, for example `["127.0.0.1/32"]`: what they say about the client's address is believed, and nobody else. |
+//! | `forwarded_header` | `x-forwarded-for` | The header in which they say it: `x-forwarded-for` or `forwarded` (RFC 7239). The other one is ignored. |
 //! | `data` | `data` | The data folder: private database, indexes, secrets. `VITAL_DATA` and `--data` win over it. |
+//! | `secret_key_file` | `secret.key` in the data folder | The key that seals second factors and client secrets. The default one is made at the first start; a named one must be there. |
 //! | `allow_plain_http` | `false` | Allows an address that other machines can reach, although the server speaks plain HTTP. |
 
 use crate::failure::Failure;
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
 };
+use vital_web::{ForwardedHeader, Proxies};
+
+/// The header in which proxies name the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ForwardedBy {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded`.
+    Forwarded,
+}
 
 /// The section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +39,15 @@ pub(crate) struct Server {
     /// The address people use, where it is not that of `listen`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<String>,
+    /// Networks of the proxies in front.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// The header in which they name the client.
+    pub(crate) forwarded_header: ForwardedBy,
     /// The data folder; a relative path starts at the working directory.
     pub(crate) data: PathBuf,
+    /// The file of the key that seals secrets at rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secret_key_file: Option<PathBuf>,
     /// Allows plain HTTP on an address that other machines can reach.
     pub(crate) allow_plain_http: bool,
 }
@@ -35,7 +57,10 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             public_url: None,
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedBy::XForwardedFor,
             data: PathBuf::from("data"),
+            secret_key_file: None,
             allow_plain_http: false,
         }
     }
@@ -47,6 +72,10 @@ impl Server {
         if self.public_url.as_deref().is_some_and(|url| !is_origin(url)) {
             let failure = Failure::new("`server.public_url` is not the address of a site");
             return Err(failure.hint("write scheme and host without a path, for example `https://vital.example`").into());
+        }
+        if let Some(all) = self.trusted_proxies.iter().find(|net| net.prefix_len() == 0) {
+            let failure = Failure::new(format!("`server.trusted_proxies` has `{all}`, which is everybody: any client could say to be any other"));
+            return Err(failure.hint("name the addresses of the proxies themselves, for example `[\"127.0.0.1/32\"]`").into());
         }
         if self.listen.ip().to_canonical().is_loopback() || self.allow_plain_http {
             return Ok(());
@@ -65,6 +94,15 @@ impl Server {
     /// Tells whether people reach the server by https.
     pub(crate) fn is_https(&self) -> bool {
         self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// Whose word on the client's address counts.
+    pub(crate) fn proxies(&self) -> Proxies {
+        let header = match self.forwarded_header {
+            ForwardedBy::XForwardedFor => ForwardedHeader::XForwardedFor,
+            ForwardedBy::Forwarded => ForwardedHeader::Forwarded,
+        };
+        Proxies { trusted: self.trusted_proxies.clone(), header }
     }
 
     /// The address for people, without a closing slash. `bound` is where the server really listens.
@@ -121,6 +159,18 @@ mod tests {
             assert!(Server { allow_plain_http: true, ..server }.check().is_ok());
         }
         assert!(parse_address("localhost").is_err() && parse_address("8080").is_err() && parse_address("example.org:80").is_err());
+    }
+
+    #[test]
+    fn only_named_proxies_can_be_trusted() {
+        let server: Server = toml::from_str("trusted_proxies = [\"10.0.0.0/8\", \"fd00::1/128\"]\nforwarded_header = \"forwarded\"").unwrap();
+        assert!(server.check().is_ok());
+        assert_eq!((server.proxies().trusted.len(), server.proxies().header), (2, ForwardedHeader::Forwarded));
+        for everybody in ["0.0.0.0/0", "::/0"] {
+            let server = Server { trusted_proxies: vec![everybody.parse().unwrap()], ..Server::default() };
+            assert!(server.check().unwrap_err().to_string().contains(everybody));
+        }
+        assert!(toml::from_str::<Server>("trusted_proxies = [\"proxy.example\"]").is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::{
     config::Config,
     database,
     failure::{Exit, Failure},
+    secret_key,
     serve::INDEX_FOLDER,
     terminal,
 };
@@ -19,7 +20,7 @@ use vital_platform::{
         self, Question, TurnState,
         compose::eval::{Case, Outcome, Report, measure, read_cases},
     },
-    identity::{self, NewUser, SignIn},
+    identity::{self, Caller, Came, NewUser, SignIn},
     knowledge::{self, DocumentFilter},
     tenancy,
 };
@@ -95,7 +96,17 @@ async fn answer_all(cases: &[Case], embedder: Result<Arc<dyn Embedder>, String>)
     let by_meaning = embedder.is_ok();
     let index_folder = temporary.path().join(INDEX_FOLDER);
     // No file is uploaded here, so no parser is needed.
-    let platform = Platform::new(Parts { db, index_folder, parser: Vec::new(), embedder, provider: None, alone: true });
+    let platform = Platform::new(Parts {
+        db,
+        index_folder,
+        parser: Vec::new(),
+        embedder,
+        provider: None,
+        site: config.server.address(config.server.listen),
+        mailer: config.mail.open(temporary.path())?,
+        secret_key: secret_key::load(None, temporary.path())?,
+        alone: true,
+    })?;
     let work = tokio::spawn(vital_platform::work::run(Arc::clone(&platform)));
     let outcomes = ask_all(&platform, cases, by_meaning).await;
     platform.stop().await;
@@ -107,25 +118,26 @@ async fn answer_all(cases: &[Case], embedder: Result<Arc<dyn Embedder>, String>)
 }
 
 async fn ask_all(platform: &Arc<Platform>, cases: &[Case], by_meaning: bool) -> anyhow::Result<Vec<Outcome>> {
-    let cx = member(platform).await?;
-    tokio::time::timeout(LIBRARY_WAIT, library_ready(platform, &cx, by_meaning)).await??;
+    let caller = member(platform).await?;
+    tokio::time::timeout(LIBRARY_WAIT, library_ready(platform, &caller.cx, by_meaning)).await??;
     let bar = indicatif::ProgressBar::new(cases.len() as u64);
     let mut outcomes = Vec::with_capacity(cases.len());
     for case in cases {
-        outcomes.push(ask_one(platform, &cx, &case.question).await?);
+        outcomes.push(ask_one(platform, &caller, &case.question).await?);
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(outcomes)
 }
 
-async fn member(platform: &Arc<Platform>) -> anyhow::Result<OpContext> {
+async fn member(platform: &Arc<Platform>) -> anyhow::Result<Caller> {
     let tenant = tenancy::create_tenant(platform, "Evaluation").await?;
     let (email, password) = ("evaluation@localhost.invalid".to_owned(), RequestId::new().to_string());
     let new = NewUser { display_name: "Evaluation".into(), email: email.clone(), password: password.clone(), roles: vec![Role::Member] };
     identity::create_user(platform, &identity::operator_context(tenant), new).await?;
-    let token = identity::sign_in(platform, SignIn { email, password, address: Ipv4Addr::LOCALHOST.into() }).await?;
-    Ok(identity::authenticate(platform, token.reveal(), RequestId::new()).await?.cx)
+    let came = Came { address: Ipv4Addr::LOCALHOST.into(), device: "vital eval".to_owned() };
+    let token = identity::sign_in(platform, SignIn { email, password, came }).await?.done()?;
+    Ok(identity::authenticate(platform, token.reveal(), RequestId::new()).await?)
 }
 
 async fn library_ready(platform: &Platform, cx: &OpContext, by_meaning: bool) -> anyhow::Result<()> {
@@ -140,10 +152,11 @@ async fn library_ready(platform: &Platform, cx: &OpContext, by_meaning: bool) ->
     }
 }
 
-async fn ask_one(platform: &Arc<Platform>, cx: &OpContext, question: &str) -> anyhow::Result<Outcome> {
+async fn ask_one(platform: &Arc<Platform>, caller: &Caller, question: &str) -> anyhow::Result<Outcome> {
+    let cx = &caller.cx;
     let conversation = ask::open_conversation(platform, cx, None).await?;
     let asked = ask::ask(platform, cx, conversation.id, Question { text: question.to_owned(), expert: None }).await?;
-    let events = ask::follow(Arc::clone(platform), cx.clone(), asked.id, 0).await?;
+    let events = ask::follow(Arc::clone(platform), caller.clone(), asked.id, 0).await?;
     pin_mut!(events);
     while let Some(event) = events.next().await {
         event?;

@@ -23,6 +23,20 @@ pub(crate) struct Login {
     /// Read the password from the first line of standard input
     #[arg(long)]
     password_stdin: bool,
+    /// Code of the authenticator app, or a recovery code; asked for when the account needs one
+    #[arg(long, value_name = "CODE")]
+    code: Option<String>,
+    /// Keep an API key instead of signing in: the key is read from the first line of standard input
+    #[arg(long, conflicts_with_all = ["email", "password_stdin", "code"])]
+    key_stdin: bool,
+}
+
+/// What signing in brought: a session, or the ticket for the second step.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Begun {
+    Done(Token),
+    SecondFactor { ticket: String },
 }
 
 #[derive(Deserialize)]
@@ -36,18 +50,48 @@ pub(crate) async fn login(flags: Login) -> anyhow::Result<Exit> {
     let path = path()?;
     // Read first: a file that cannot be used is told before a password is asked for.
     let mut credentials = Credentials::read(&path)?;
+    if flags.key_stdin {
+        let token = terminal::password("API key: ", true)?;
+        credentials.servers.insert(client.address(), Session { email: "API key".to_owned(), token });
+        credentials.latest = Some(client.address());
+        credentials.write(&path)?;
+        let me: Me = Client::signed_in(&flags.server)?.get("/api/v1/me").await?;
+        terminal::talk(&format!("this key acts on {} as {}", client.address(), terminal::plain(&me.email)));
+        return Ok(Exit::Done);
+    }
     let email = match flags.email {
         Some(email) => email,
         None => terminal::ask_line("E-mail: ", "--email")?,
     };
     let password = terminal::password("Password: ", flags.password_stdin)?;
     let body = serde_json::json!({ "email": email, "password": password });
-    let Token { token } = client.post("/api/v1/session", &body).await?;
+    let token = match client.post("/api/v1/session", &body).await? {
+        Begun::Done(Token { token }) => token,
+        Begun::SecondFactor { ticket } => second_step(&client, &ticket, flags.code).await?,
+    };
     credentials.servers.insert(client.address(), Session { email: email.clone(), token });
     credentials.latest = Some(client.address());
     credentials.write(&path)?;
     terminal::talk(&format!("signed in to {} as {}", client.address(), terminal::plain(&email)));
     Ok(Exit::Done)
+}
+
+#[derive(Deserialize)]
+struct Me {
+    email: String,
+}
+
+/// Gives the second factor, as a code: passkeys need a browser.
+async fn second_step(client: &Client, ticket: &str, code: Option<String>) -> anyhow::Result<String> {
+    let code = match code {
+        Some(code) => code,
+        None => terminal::ask_line("Code of your authenticator app, or a recovery code: ", "--code")?,
+    };
+    let code = code.trim();
+    let kind = if code.len() <= 8 && code.chars().all(|c| c.is_ascii_digit() || c == ' ') { "totp" } else { "recovery_code" };
+    let body = serde_json::json!({ "ticket": ticket, "proof": { kind: code } });
+    let Token { token } = client.post("/api/v1/session/second-factor", &body).await?;
+    Ok(token)
 }
 
 /// Ends the session on the server and forgets it.
@@ -69,7 +113,7 @@ pub(crate) async fn logout(server: Server) -> anyhow::Result<Exit> {
         }
         Err(_) => {
             let failure = Failure::new(format!("the session is forgotten here, but `{}` could not be told to end it", client.address()));
-            Err(failure.hint("it ends by itself after an hour without use").exit(Exit::Server).into())
+            Err(failure.hint("it ends by itself when it has rested long enough").exit(Exit::Server).into())
         }
     }
 }

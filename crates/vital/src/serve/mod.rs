@@ -8,7 +8,7 @@ mod listen;
 mod signals;
 mod supervise;
 
-use crate::{config::Config, database, failure::Exit, operate::setup_address, terminal};
+use crate::{config::Config, database, failure::Exit, operate::setup_address, secret_key, terminal};
 use signals::Signals;
 use std::{
     net::SocketAddr,
@@ -20,6 +20,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use vital_platform::{Parts, Platform, identity};
 use vital_store::embedded::DataFolder;
+use vital_web::{Protection, Settings};
 
 /// Folder of the lexical indexes within the data folder.
 pub(crate) const INDEX_FOLDER: &str = "index";
@@ -46,7 +47,7 @@ pub(crate) async fn run(config: Config, begun: Instant) -> anyhow::Result<Exit> 
     let listener = listen::bind(config.server.listen).await?;
     let bound = listener.local_addr()?;
     let mut running = tokio::select! {
-        started = start(&config, listener) => started?,
+        started = start(&config, listener, bound) => started?,
         name = signals.next() => {
             tracing::info!(signal = name, "stopped before it was ready");
             return Ok(Exit::Done);
@@ -71,27 +72,42 @@ pub(crate) async fn run(config: Config, begun: Instant) -> anyhow::Result<Exit> 
     }
 }
 
-async fn start(config: &Config, listener: TcpListener) -> anyhow::Result<Running> {
+async fn start(config: &Config, listener: TcpListener, bound: SocketAddr) -> anyhow::Result<Running> {
     let provider = config.provider.as_ref().map(crate::config::Provider::open).transpose()?;
     // The model is read on a thread of its own while the database starts.
     let embedder = embedder::load(&config.models);
     let folder = DataFolder::claim(&config.server.data).await?;
     let path = folder.path().to_owned();
     let (db, cluster) = database::for_server(config, &folder).await?;
-    let platform =
-        Platform::new(Parts { db, index_folder: path.join(INDEX_FOLDER), parser: parser()?, embedder, provider, alone: cluster.is_some() });
+    let platform = Platform::new(Parts {
+        db,
+        index_folder: path.join(INDEX_FOLDER),
+        parser: parser()?,
+        embedder,
+        provider,
+        site: config.server.address(bound),
+        mailer: config.mail.open(&path)?,
+        secret_key: secret_key::load(config.server.secret_key_file.as_deref(), &path)?,
+        alone: cluster.is_some(),
+    })?;
     if let Some(note) = platform.embedding_note() {
         tracing::info!(note, "embedding model");
     }
     let closing = CancellationToken::new();
-    let state = vital_web::AppState::new(Arc::clone(&platform), config.server.is_https(), closing.clone());
-    let web = tokio::spawn(vital_web::serve(listener, vital_web::router(state), closing.clone()));
+    let protection = protection(config)?;
+    let state = vital_web::AppState::new(Arc::clone(&platform), config.server.is_https(), closing.clone()).protected_by(protection.clone());
+    let web = tokio::spawn(vital_web::serve(listener, vital_web::router(state), protection, closing.clone()));
     let work = tokio::spawn(work(Arc::clone(&platform), closing.clone()));
     let (supervisor, folder) = match cluster {
         Some(cluster) => (Some(Supervisor::new(cluster, folder, config.clone())), None),
         None => (None, Some(folder)),
     };
     Ok(Running { platform, supervisor, web, work, closing, _folder: folder })
+}
+
+fn protection(config: &Config) -> anyhow::Result<Protection> {
+    let (proxies, throttle) = (config.server.proxies(), config.limits.throttle()?);
+    Ok(Protection::new(Settings { proxies, rates: config.limits.rates(), load: config.limits.load(), throttle }))
 }
 
 /// The program that parses documents in a process of its own: this one. On Linux the path stays right when the file on disk is

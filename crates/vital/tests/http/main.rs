@@ -11,11 +11,15 @@ mod events;
 mod experts;
 mod frame;
 mod health;
+mod protection;
+mod passwords;
 mod provider_faults;
 mod requests;
 mod search;
+mod second_factor;
 mod session;
 mod setup;
+mod smuggling;
 
 use vital_llm::{Provider, ProviderConfig, Timeouts, WireFormat};
 use vital_testkit::{

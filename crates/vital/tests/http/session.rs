@@ -3,7 +3,7 @@
 use crate::app;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use vital_testkit::app::{Client, PASSWORD, Persona, Reply, TestApp};
+use vital_testkit::app::{Client, PASSWORD, Persona, Reply, TestApp, until};
 
 async fn sign_in(client: &Client, email: &str, password: &str) -> Reply {
     client.request("POST", "/api/v1/session").json(&json!({ "email": email, "password": password })).send().await
@@ -91,24 +91,55 @@ async fn signing_out_ends_the_session_at_once_everywhere() {
     app.member().get("/api/v1/me").await.expect(200);
 }
 
+/// Waits until a client is turned away: what the database says counts within a second.
+async fn turned_away(client: &Client) {
+    let begun = Instant::now();
+    until("the token to stop working", || async { (client.get("/api/v1/me").await.status == 401).then_some(()) }).await;
+    assert!(begun.elapsed() < Duration::from_secs(2), "a revoked token worked for {:?}", begun.elapsed());
+    client.get("/api/v1/me").await.problem(401, "session.none");
+}
+
+async fn let_in(client: &Client) {
+    until("the token to work", || async { (client.get("/api/v1/me").await.status == 200).then_some(()) }).await;
+}
+
 #[tokio::test]
 async fn a_session_ends_when_it_rests_too_long_or_lasts_too_long_or_its_member_leaves() {
     let app = app().await;
+    let member = app.member();
     let change =
         async |set: &str| app.sql(&format!("update directory.sessions set {set} where token_hash = sha256('session-of-member')")).await;
-    change("seen_at = now() - interval '59 minutes'").await;
-    app.member().get("/api/v1/me").await.expect(200);
+    change("seen_at = now() - interval '14 minutes'").await;
+    member.get("/api/v1/me").await.expect(200);
     let seen = app.sql_text("select count(*) from directory.sessions where token_hash = sha256('session-of-member') and seen_at > now() - interval '1 minute'").await;
     assert_eq!(seen.as_deref(), Some("1"), "a request keeps the session alive");
-    change("seen_at = now() - interval '61 minutes'").await;
-    app.member().get("/api/v1/me").await.problem(401, "session.none");
+    change("seen_at = now() - interval '16 minutes'").await;
+    turned_away(&member).await;
     change("seen_at = now()").await;
-    app.member().get("/api/v1/me").await.expect(200);
+    let_in(&member).await;
     change("ends_at = now() - interval '1 second'").await;
-    app.member().get("/api/v1/me").await.problem(401, "session.none");
+    turned_away(&member).await;
     change("ends_at = now() + interval '1 hour'").await;
+    let_in(&member).await;
     app.sql(&format!("update members set active = false where email = '{}'", Persona::Member.email())).await;
-    app.member().get("/api/v1/me").await.problem(401, "session.none");
+    turned_away(&member).await;
+    app.sql("update members set active = true; update directory.tenants set suspended_at = now()").await;
+    turned_away(&member).await;
+}
+
+#[tokio::test]
+async fn the_organisation_chooses_how_long_a_session_may_rest() {
+    let app = app().await;
+    let rested = |minutes: u32| format!("update directory.sessions set seen_at = now() - interval '{minutes} minutes' where token_hash = sha256('session-of-member')");
+    let policy = |idle: i32| json!({ "idle_minutes": idle, "absolute_minutes": 720, "require_second_factor": false, "password_sign_in": true, "cors_origins": [] });
+    app.client(Persona::TenantAdmin).request("PUT", "/api/v1/organisation/policy").json(&policy(60)).send().await.expect(204);
+    app.sql(&rested(59)).await;
+    app.member().get("/api/v1/me").await.expect(200);
+    app.client(Persona::TenantAdmin).request("PUT", "/api/v1/organisation/policy").json(&policy(2)).send().await.expect(204);
+    app.sql(&rested(3)).await;
+    turned_away(&app.member()).await;
+    let refused = app.client(Persona::TenantAdmin).request("PUT", "/api/v1/organisation/policy").json(&policy(61)).send().await;
+    assert_eq!(refused.problem(422, "policy.invalid")["errors"][0]["pointer"], "/idle_minutes");
 }
 
 #[tokio::test]

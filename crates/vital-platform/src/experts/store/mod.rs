@@ -1,5 +1,7 @@
 //! SQL of experts.
 
+pub(super) mod access;
+
 use super::{Expert, ExpertBody};
 use sqlx::types::Json;
 use uuid::Uuid;

@@ -1,56 +1,17 @@
 //! SQL of knowledge.
+//!
+//! **Invariant:** what is read for a person is limited to `app.visible_collections()` in the statement itself. Statements of ingestion,
+//! embedding, seeding and indexing act for the platform and say so by taking no part in it; what they read is never shown.
 
-use super::{Collection, Document, DocumentFilter, DocumentState, Evidence, Failure};
+pub(super) mod collections;
+
+use super::{Document, DocumentFilter, DocumentState, Evidence, Failure};
 use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vital_documents::{Block, Parsed, Passage};
 use vital_kernel::{CollectionId, DocumentId, Error, PassageId, Result, limits, now};
 use vital_store::{Db, PlatformReason, Read, TenantTx, Write, db_error, is_unique_violation};
-
-pub(super) async fn collections(tx: &mut TenantTx<Read>) -> Result<Vec<Collection>> {
-    let rows = sqlx::query!(
-        r#"select c.id, c.slug, c.name, c.starter, count(d.id) as "documents!"
-           from collections c left join documents d on d.tenant_id = c.tenant_id and d.collection_id = c.id
-           group by c.tenant_id, c.id order by c.starter, c.name"#
-    )
-    .fetch_all(tx.conn())
-    .await
-    .map_err(db_error)?;
-    let collection = |r: _| -> Collection {
-        let r: (Uuid, String, String, bool, i64) = r;
-        Collection { id: CollectionId(r.0), slug: r.1, name: r.2, starter: r.3, documents: r.4 }
-    };
-    Ok(rows.into_iter().map(|r| collection((r.id, r.slug, r.name, r.starter, r.documents))).collect())
-}
-
-pub(super) struct CollectionRow {
-    pub id: CollectionId,
-    pub starter: bool,
-}
-
-pub(super) async fn collection(tx: &mut TenantTx<Write>, slug: &str) -> Result<Option<CollectionRow>> {
-    let row =
-        sqlx::query!("select id, starter from collections where slug = $1", slug).fetch_optional(tx.conn()).await.map_err(db_error)?;
-    Ok(row.map(|r| CollectionRow { id: CollectionId(r.id), starter: r.starter }))
-}
-
-pub(super) async fn insert_collection(tx: &mut TenantTx<Write>, slug: &str, name: &str, starter: bool) -> Result<CollectionId> {
-    let id = CollectionId::new();
-    let row = sqlx::query!(
-        "insert into collections (id, slug, name, starter, created_at) values ($1, $2, $3, $4, $5)
-         on conflict (tenant_id, slug) do update set name = excluded.name returning id",
-        id.0,
-        slug,
-        name,
-        starter,
-        now()
-    )
-    .fetch_one(tx.conn())
-    .await
-    .map_err(db_error)?;
-    Ok(CollectionId(row.id))
-}
 
 pub(super) async fn insert_upload(
     tx: &mut TenantTx<Write>,
@@ -144,7 +105,7 @@ pub(super) async fn documents(tx: &mut TenantTx<Read>, filter: &DocumentFilter) 
            from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
            where ($1::text is null or c.slug = $1) and ($2::bool is null or c.starter = $2)
              and ($3::text is null or strpos(lower(d.title), lower($3)) > 0 or strpos(lower(d.file_name), lower($3)) > 0)
-             and ($4::uuid is null or d.id < $4)
+             and ($4::uuid is null or d.id < $4) and c.id in (select app.visible_collections())
            order by d.id desc limit $5"#,
         filter.collection,
         filter.starter,
@@ -163,7 +124,8 @@ pub(super) async fn document(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<
         DocumentRow,
         r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter, d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
                   d.warnings, d.pages, d.passage_count, d.embedded_count, d.authority, d.identifiers, d.version_hash, d.created_at, d.ready_at
-           from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id where d.id = $1"#,
+           from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
+           where d.id = $1 and c.id in (select app.visible_collections())"#,
         id.0
     )
     .fetch_optional(tx.conn())
@@ -173,10 +135,15 @@ pub(super) async fn document(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<
 }
 
 pub(super) async fn text(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<(String, Vec<Block>)>> {
-    let row = sqlx::query!(r#"select text, blocks as "blocks: Json<Vec<Block>>" from document_texts where document_id = $1"#, id.0)
-        .fetch_optional(tx.conn())
-        .await
-        .map_err(db_error)?;
+    let row = sqlx::query!(
+        r#"select t.text, t.blocks as "blocks: Json<Vec<Block>>"
+           from document_texts t join documents d on d.tenant_id = t.tenant_id and d.id = t.document_id
+           where t.document_id = $1 and d.collection_id in (select app.visible_collections())"#,
+        id.0
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(db_error)?;
     Ok(row.map(|r| (r.text, r.blocks.0)))
 }
 
@@ -196,6 +163,18 @@ pub(super) async fn lock_state(tx: &mut TenantTx<Write>, id: DocumentId) -> Resu
         .fetch_optional(tx.conn())
         .await
         .map_err(db_error)?;
+    Ok(state.map(|s| DocumentState::parse(&s)))
+}
+
+/// Locks a document that the actor may read.
+pub(super) async fn lock_visible(tx: &mut TenantTx<Write>, id: DocumentId) -> Result<Option<DocumentState>> {
+    let state = sqlx::query_scalar!(
+        "select state from documents where id = $1 and collection_id in (select app.visible_collections()) for update",
+        id.0
+    )
+    .fetch_optional(tx.conn())
+    .await
+    .map_err(db_error)?;
     Ok(state.map(|s| DocumentState::parse(&s)))
 }
 
@@ -226,9 +205,21 @@ pub(super) async fn set_failed(tx: &mut TenantTx<Write>, id: DocumentId, failure
     Ok(())
 }
 
-pub(super) async fn delete(tx: &mut TenantTx<Write>, id: DocumentId) -> Result<bool> {
-    let gone = sqlx::query!("delete from documents where id = $1", id.0).execute(tx.conn()).await.map_err(db_error)?;
-    Ok(gone.rows_affected() == 1)
+pub(super) async fn delete(tx: &mut TenantTx<Write>, id: DocumentId) -> Result<()> {
+    sqlx::query!("delete from documents where id = $1", id.0).execute(tx.conn()).await.map_err(db_error)?;
+    Ok(())
+}
+
+/// Number of passages of ready documents that the actor may read.
+pub(super) async fn visible_passages(tx: &mut TenantTx<Read>, within: &[Uuid]) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"select coalesce(sum(passage_count), 0)::bigint as "n!" from documents
+           where state = 'ready' and collection_id = any ($1) and collection_id in (select app.visible_collections())"#,
+        within
+    )
+    .fetch_one(tx.conn())
+    .await
+    .map_err(db_error)
 }
 
 /// A passage as it is stored.
@@ -395,21 +386,26 @@ pub(super) async fn insert_embeddings(
     Ok(())
 }
 
-/// Nearest passages by cosine (the vectors are unit vectors, so the inner product is the cosine), best first. Up to the named number of
-/// passages the scan is exact: `+ 0` keeps the planner from the shared index, which returned nothing to small tenants before iterative scans.
+/// Nearest passages by cosine (the vectors are unit vectors, so the inner product is the cosine), best first, of collections among `within`
+/// that the actor may read. Up to the named number of passages the scan is exact: `+ 0` keeps the planner from the shared index, which
+/// returned nothing to small tenants before iterative scans.
 pub(super) async fn nearest(
     tx: &mut TenantTx<Read>,
     model: &str,
     query: &[f32],
+    within: &[Uuid],
     limit: i64,
     passages: i64,
 ) -> Result<Vec<(PassageId, f32)>> {
     if passages <= limits::EXACT_SCAN_PASSAGES_MAX {
         let rows = sqlx::query!(
-            r#"select passage_id, -(embedding <#> $2::real[]::vector) as "similarity!" from passage_embeddings where model = $1
-               order by (embedding <#> $2::real[]::vector) + 0 limit $3"#,
+            r#"select e.passage_id, -(e.embedding <#> $2::real[]::vector) as "similarity!" from passage_embeddings e
+               where e.model = $1 and e.document_id in (
+                   select d.id from documents d where d.collection_id = any ($3) and d.collection_id in (select app.visible_collections()))
+               order by (e.embedding <#> $2::real[]::vector) + 0 limit $4"#,
             model,
             query,
+            within,
             limit
         )
         .fetch_all(tx.conn())
@@ -417,11 +413,15 @@ pub(super) async fn nearest(
         .map_err(db_error)?;
         return Ok(rows.into_iter().map(|r| (PassageId(r.passage_id), r.similarity as f32)).collect());
     }
+    // `is true` keeps the condition from becoming a join, which would sort all passages instead of walking the index in its order.
     let rows = sqlx::query!(
-        r#"select passage_id, -(embedding <#> $2::real[]::vector) as "similarity!" from passage_embeddings where model = $1
-           order by embedding <#> $2::real[]::vector limit $3"#,
+        r#"select e.passage_id, -(e.embedding <#> $2::real[]::vector) as "similarity!" from passage_embeddings e
+           where e.model = $1 and (e.document_id in (
+               select d.id from documents d where d.collection_id = any ($3) and d.collection_id in (select app.visible_collections()))) is true
+           order by e.embedding <#> $2::real[]::vector limit $4"#,
         model,
         query,
+        within,
         limit
     )
     .fetch_all(tx.conn())
@@ -434,16 +434,20 @@ pub(super) async fn nearest(
 pub(super) struct FoundRow {
     pub evidence: Evidence,
     pub collection: String,
+    /// Whether it comes from a document that people added.
+    pub own: bool,
 }
 
-/// Reads passages by id. Those of documents that are gone or not ready are left out: this is where a stale index stops.
+/// Reads passages by id. Those of documents that are gone, not ready or not for the actor to read are left out: this is where a stale index
+/// stops, and what keeps a passage from whoever may not read it.
 pub(super) async fn evidence(tx: &mut TenantTx<Read>, ids: &[Uuid]) -> Result<Vec<FoundRow>> {
     let rows = sqlx::query!(
-        r#"select p.id, p.document_id, p.start_byte, p.page, p.heading_path, p.body, d.title, d.version_hash as "version_hash!", d.authority, c.slug
+        r#"select p.id, p.document_id, p.start_byte, p.page, p.heading_path, p.body, d.title, d.version_hash as "version_hash!", d.authority, c.slug,
+                  c.starter
            from passages p
            join documents d on d.tenant_id = p.tenant_id and d.id = p.document_id
            join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
-           where p.id = any ($1) and d.state = 'ready' and d.version_hash is not null"#,
+           where p.id = any ($1) and d.state = 'ready' and d.version_hash is not null and c.id in (select app.visible_collections())"#,
         ids
     )
     .fetch_all(tx.conn())
@@ -467,6 +471,7 @@ pub(super) async fn evidence(tx: &mut TenantTx<Read>, ids: &[Uuid]) -> Result<Ve
                     dense: None,
                 },
                 collection: r.slug,
+                own: !r.starter,
             })
         })
         .collect()

@@ -1,0 +1,20 @@
+//! SQL of identity, a file a noun. The directory tables are reached through platform transactions and the narrow functions of the
+//! migrations, everything else through tenant transactions.
+
+mod accounts;
+mod break_glass;
+mod factors;
+mod groups;
+mod invitations;
+mod keys;
+mod members;
+mod sessions;
+
+pub(super) use accounts::*;
+pub(super) use break_glass::*;
+pub(super) use factors::*;
+pub(super) use groups::*;
+pub(super) use invitations::*;
+pub(super) use keys::*;
+pub(super) use members::*;
+pub(super) use sessions::*;

@@ -1,0 +1,41 @@
+//! When operators opened the organisation, and what came of it.
+
+use super::{Page, page_size};
+use crate::{
+    caller::SignedIn,
+    extract::{Body, Id, Params},
+    problem::Reply,
+    state::AppState,
+};
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use utoipa::ToSchema;
+use vital_kernel::BreakGlassId;
+use vital_platform::identity::break_glass::{self, Opening};
+
+/// The review of an opening.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Review {
+    /// What the reviewer found.
+    note: String,
+}
+
+/// Lists openings, newest first.
+#[utoipa::path(get, path = "/api/v1/break-glass", tag = "break-glass", params(Page), responses((status = 200, body = [Opening])))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(page): Params<Page>) -> Reply<Json<Vec<Opening>>> {
+    let before = page.before.map(BreakGlassId);
+    Ok(Json(break_glass::openings(&s.platform, &caller.cx, before, page_size(page.limit)).await?))
+}
+
+/// Signs off what an operator did, once the opening has ended. Needs a recent second factor.
+#[utoipa::path(post, path = "/api/v1/break-glass/{id}/review", tag = "break-glass", params(("id" = Uuid, Path)), request_body = Review,
+    responses((status = 200, body = Opening)))]
+pub(crate) async fn review(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Id(id): Id<BreakGlassId>,
+    Body(review): Body<Review>,
+) -> Reply<Json<Opening>> {
+    Ok(Json(break_glass::review(&s.platform, &caller.cx, id, &review.note).await?))
+}

@@ -1,0 +1,78 @@
+//! What has just been done, said on the page that a form leads to. The address carries a name out of this list, never a text.
+
+use maud::{Markup, html};
+
+macro_rules! notices {
+    ($($variant:ident $name:literal $says:literal;)+) => {
+        /// Something that has just been done.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Done {
+            $($variant,)+
+        }
+
+        impl Done {
+            const ALL: [Self; [$($name),+].len()] = [$(Self::$variant),+];
+
+            const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+
+            const fn says(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $says,)+
+                }
+            }
+        }
+    };
+}
+
+notices! {
+    Profile "profile" "Your name was changed.";
+    Password "password" "Your password was changed. Your other sessions have ended.";
+    FactorAdded "factor-added" "The second factor was added. You will be asked for it when you sign in.";
+    FactorRemoved "factor-removed" "The second factor was removed.";
+    SessionEnded "session-ended" "The session has ended.";
+    SessionsEnded "sessions-ended" "All your other sessions have ended.";
+    Reset "reset" "Your new password is in force. Sign in with it.";
+    KeyRevoked "key-revoked" "The key was revoked. Programs that use it are refused from now on.";
+    Roles "roles" "The roles were changed. They count from the next request on.";
+    Deactivated "deactivated" "The access was taken away: sessions and keys have ended.";
+    Reactivated "reactivated" "The access was given back.";
+    Removed "removed" "The member was removed.";
+    GroupMade "group-made" "The group was made. Add members to it.";
+    GroupChanged "group-changed" "The group was changed.";
+    GroupDeleted "group-deleted" "The group was deleted.";
+    Invited "invited" "The invitation is on its way by e-mail.";
+    InvitationRevoked "invitation-revoked" "The invitation was taken back; its link no longer works.";
+    ServiceMade "service-made" "The service account was made. Make a key for it under Keys.";
+    Policy "policy" "The sign-in policy was changed. It counts from now on.";
+    Reviewed "reviewed" "The opening was signed off.";
+    Closed "closed" "The opening was closed.";
+}
+
+impl Done {
+    /// The address that says it.
+    pub(crate) fn at(self, path: &str) -> String {
+        format!("{path}?done={}", self.name())
+    }
+}
+
+/// The notice that an address names; nothing for any other name.
+pub(crate) fn notice(name: Option<&str>) -> Markup {
+    let done = name.and_then(|name| Done::ALL.into_iter().find(|d| d.name() == name));
+    html! { @if let Some(done) = done { p.notice role="status" { (done.says()) } } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_can_only_say_what_is_in_the_list() {
+        assert!(notice(Some("password")).into_string().contains("Your password was changed."));
+        assert_eq!(notice(Some("<b>Call this number</b>")).into_string() + &notice(None).into_string(), "");
+        assert_eq!(Done::Password.at("/settings/security"), "/settings/security?done=password");
+    }
+}

@@ -1,0 +1,169 @@
+//! `[limits]`: how often and how many at once.
+//!
+//! | Key | Default | Meaning |
+//! |---|---|---|
+//! | `address_per_minute` | `600` | Requests of one network address; an IPv6 /64 counts as one. |
+//! | `user_per_minute` | `300` | Requests of one account. |
+//! | `tenant_per_minute` | `3000` | Requests of one organisation. |
+//! | `credentials_per_minute` | `30` | Tries to sign in from one network address. |
+//! | `asking_per_minute` | `30` | Questions of one account. |
+//! | `upload_per_minute` | `60` | Uploads of one account. |
+//! | `in_flight` | `256` | Requests in work at once; as many again wait up to 250 ms. |
+//! | `streams` | `1024` | Event streams at once. |
+//! | `streams_per_user` | `32` | Event streams of one account at once. |
+//! | `connections` | `4096` | Connections at once; further ones wait. |
+//! | `connections_per_address` | `256` | Connections of one network address at once; further ones are closed. A trusted proxy's are not counted. |
+//! | `redis_url` | none | A Redis in which nodes count together, as `redis://user:password@host:6379`. None: each process counts for itself. |
+
+use crate::failure::Failure;
+use serde::{Deserialize, Serialize};
+use vital_kernel::limits;
+use vital_throttle::{Config, Throttle};
+use vital_web::{Load, Rates};
+
+/// Largest value of a limit.
+const MAX: usize = 1_000_000;
+
+/// The section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// Requests of one network address within a minute.
+    pub(crate) address_per_minute: u32,
+    /// Requests of one account within a minute.
+    pub(crate) user_per_minute: u32,
+    /// Requests of one organisation within a minute.
+    pub(crate) tenant_per_minute: u32,
+    /// Tries to sign in from one network address within a minute.
+    pub(crate) credentials_per_minute: u32,
+    /// Questions of one account within a minute.
+    pub(crate) asking_per_minute: u32,
+    /// Uploads of one account within a minute.
+    pub(crate) upload_per_minute: u32,
+    /// Requests in work at once.
+    pub(crate) in_flight: usize,
+    /// Event streams at once.
+    pub(crate) streams: usize,
+    /// Event streams of one account at once.
+    pub(crate) streams_per_user: usize,
+    /// Connections at once.
+    pub(crate) connections: usize,
+    /// Connections of one network address at once.
+    pub(crate) connections_per_address: usize,
+    /// Address of a Redis; it may hold a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) redis_url: Option<String>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            address_per_minute: limits::REQUESTS_ADDRESS_MAX,
+            user_per_minute: limits::REQUESTS_USER_MAX,
+            tenant_per_minute: limits::REQUESTS_TENANT_MAX,
+            credentials_per_minute: limits::CREDENTIALS_ADDRESS_MAX,
+            asking_per_minute: limits::ASKING_USER_MAX,
+            upload_per_minute: limits::UPLOADS_USER_MAX,
+            in_flight: limits::REQUESTS_IN_FLIGHT_MAX,
+            streams: limits::STREAMS_MAX,
+            streams_per_user: limits::STREAMS_USER_MAX,
+            connections: limits::CONNECTIONS_MAX,
+            connections_per_address: limits::CONNECTIONS_ADDRESS_MAX,
+            redis_url: None,
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        let Self { in_flight, streams, streams_per_user, connections, connections_per_address, .. } = *self;
+        let rates = [
+            ("address_per_minute", self.address_per_minute),
+            ("user_per_minute", self.user_per_minute),
+            ("tenant_per_minute", self.tenant_per_minute),
+            ("credentials_per_minute", self.credentials_per_minute),
+            ("asking_per_minute", self.asking_per_minute),
+            ("upload_per_minute", self.upload_per_minute),
+        ];
+        let at_once = [
+            ("in_flight", in_flight),
+            ("streams", streams),
+            ("streams_per_user", streams_per_user),
+            ("connections", connections),
+            ("connections_per_address", connections_per_address),
+        ];
+        for (key, value) in rates.map(|(key, rate)| (key, rate as usize)).into_iter().chain(at_once) {
+            if !(1..=MAX).contains(&value) {
+                return Err(Failure::new(format!("`limits.{key}` must be 1 to {MAX}")).into());
+            }
+        }
+        // The address may hold a password, so it is not repeated here.
+        if self.redis_url.as_deref().is_some_and(|url| !["redis://", "redis+unix://"].iter().any(|scheme| url.starts_with(scheme))) {
+            return Err(Failure::new("`limits.redis_url` is not the address of a Redis")
+                .hint("write `redis://user:password@host:6379` or `redis+unix:///run/redis.sock`; to count in each process leave it out")
+                .into());
+        }
+        Ok(())
+    }
+
+    /// How often.
+    pub(crate) const fn rates(&self) -> Rates {
+        Rates {
+            address: self.address_per_minute,
+            user: self.user_per_minute,
+            tenant: self.tenant_per_minute,
+            credentials: self.credentials_per_minute,
+            asking: self.asking_per_minute,
+            upload: self.upload_per_minute,
+        }
+    }
+
+    /// How many at once.
+    pub(crate) fn load(&self) -> Load {
+        Load {
+            in_flight: self.in_flight,
+            streams: self.streams,
+            streams_per_user: self.streams_per_user,
+            connections: self.connections,
+            connections_per_address: self.connections_per_address,
+            ..Load::default()
+        }
+    }
+
+    /// What counts. Redis is tried in the background.
+    ///
+    /// # Errors
+    /// When the address of Redis cannot be one.
+    pub(crate) fn throttle(&self) -> anyhow::Result<Throttle> {
+        let config = Config { redis: self.redis_url.clone(), ..Config::default() };
+        Throttle::new(&config).map_err(|error| Failure::new(format!("`limits.redis_url`: {error}")).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_nothing_and_an_address_of_another_kind_are_refused() {
+        assert!(Limits::default().check().is_ok());
+        for (text, key) in [("asking_per_minute = 0", "asking_per_minute"), ("connections = 1000001", "connections")] {
+            let error = toml::from_str::<Limits>(text).unwrap().check().unwrap_err().to_string();
+            assert!(error.contains(&format!("`limits.{key}` must be 1 to 1000000")), "{error}");
+        }
+        for url in ["http://u:s3cret@h", "rediss://u:s3cret@h", "u:s3cret@h:6379"] {
+            let error = Limits { redis_url: Some(url.into()), ..Limits::default() }.check().unwrap_err().to_string();
+            assert!(error.contains("limits.redis_url") && !error.contains("s3cret"), "{error}");
+        }
+        for url in ["redis://:s3cret@h:6379/2", "redis+unix:///run/redis.sock"] {
+            assert!(Limits { redis_url: Some(url.into()), ..Limits::default() }.check().is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_set_is_what_is_enforced() {
+        let limits: Limits = toml::from_str("user_per_minute = 7\nstreams_per_user = 8\nconnections_per_address = 9").unwrap();
+        assert_eq!(limits.rates(), Rates { user: 7, ..Rates::default() });
+        assert_eq!(limits.load(), Load { streams_per_user: 8, connections_per_address: 9, ..Load::default() });
+    }
+}
