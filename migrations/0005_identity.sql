@@ -67,10 +67,13 @@ alter table public.members
     add given_name text,
     add family_name text,
     add external_id text,
+    add user_name text check (length(user_name) between 1 and 256),          -- as a directory wrote it; none: the address is the user name
+    add directory_name text check (length(directory_name) between 1 and 120), -- displayName of the directory, if it has one
     add updated_at timestamptz not null default now(),
     add removed_at timestamptz,
     add last_seen_at timestamptz;
 create index members_external on public.members (tenant_id, external_id);
+create unique index members_user_name on public.members (tenant_id, lower(coalesce(user_name, email))) where kind = 'person' and removed_at is null;
 
 create table public.factors (
     tenant_id uuid not null default app.tenant_id(),
@@ -139,9 +142,9 @@ create table public.groups (
     external_id text,
     created_at timestamptz not null,
     updated_at timestamptz not null,
-    primary key (tenant_id, id),
-    unique (tenant_id, name)
+    primary key (tenant_id, id)
 );
+create unique index groups_name on public.groups (tenant_id, lower(name));
 create table public.group_members (
     tenant_id uuid not null default app.tenant_id(),
     group_id uuid not null,
@@ -193,6 +196,7 @@ create table public.sso_providers (
     tenant_claim text not null default '',       -- dotted path of a claim that must name this tenant's slug; empty: not asked for
     create_members boolean not null default true,
     proves_second_factor boolean not null default false,
+    emails_verified boolean not null default false,   -- it confirms every address, although its tokens do not say so
     active boolean not null default true,
     created_at timestamptz not null,
     updated_at timestamptz not null,

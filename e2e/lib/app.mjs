@@ -6,7 +6,7 @@ export const ADMIN = { organisation: "Corvane Therapeutics", name: "Mira Okafor"
 export async function signIn(page, { email, password } = ADMIN) {
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
 }
 
 /** Asks with the composer of the page and returns the new turn. */

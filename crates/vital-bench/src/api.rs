@@ -84,6 +84,11 @@ impl Api {
         Self { http: http_client()?, base: String::new(), token: String::new() }.at(server).await
     }
 
+    /// A request to read a page or a resource as the same person, by another client.
+    pub(crate) fn by(&self, http: &reqwest::Client, path: &str) -> RequestBuilder {
+        http.get(format!("{}{path}", self.base)).bearer_auth(&self.token)
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
     }

@@ -4,6 +4,7 @@
 //! was taken, is written in docs/BENCHMARKS.md. Deliberately not here: profiling, and comparing runs.
 
 mod api;
+mod burst;
 mod corpus;
 mod embedding;
 mod latency;
@@ -14,6 +15,7 @@ mod retrieval;
 mod row;
 mod samples;
 mod server;
+mod slowloris;
 mod start_up;
 mod statements;
 mod stream;
@@ -70,6 +72,10 @@ enum Part {
     StartUp,
     /// Hybrid retrieval at 10,000 passages
     Retrieval,
+    /// Good users while 2,000 hostile connections drip bytes
+    Slowloris,
+    /// What is allowed of ten times a limit
+    Burst,
 }
 
 impl Options {
@@ -124,6 +130,14 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
     let provider = Paced::start().await?;
     if options.wants_any(&[Part::Latency, Part::Statements, Part::Memory]) {
         without_model(options, &binary, folder.path(), &provider, &mut report).await?;
+    }
+    if options.wants(Part::Slowloris) {
+        let setting = Setting::new(&binary, &folder.path().join("slowloris")).without_model();
+        slowloris::measure(&setting, options.quick, &mut report).await?;
+    }
+    if options.wants(Part::Burst) {
+        let setting = Setting::new(&binary, &folder.path().join("burst")).without_model().with_own_limits();
+        burst::measure(&setting, options.quick, &mut report).await?;
     }
     if options.wants_any(&[Part::Latency, Part::Memory, Part::StartUp, Part::Retrieval]) {
         with_model(options, &binary, folder.path(), &provider, &mut report).await?;

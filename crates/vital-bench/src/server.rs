@@ -9,7 +9,7 @@ use nix::{
 use std::{
     fs::{self, File},
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -24,6 +24,9 @@ const READY: &str = "ready in ";
 /// What it says before the one-time link.
 const LINK: &str = "/setup?token=";
 
+/// The limits a minute that `[limits]` has.
+const RATES: [&str; 6] = ["address", "user", "tenant", "credentials", "asking", "upload"];
+
 /// How a server is started.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
@@ -31,12 +34,13 @@ pub(crate) struct Setting {
     data: PathBuf,
     model: bool,
     provider: Option<String>,
+    own_limits: bool,
 }
 
 impl Setting {
-    /// A server with the defaults of the product on a data folder.
+    /// A server on a data folder, with the defaults of the product but for the rates: here one account asks for all, from one address.
     pub(crate) fn new(binary: &Path, data: &Path) -> Self {
-        Self { binary: binary.to_owned(), data: data.to_owned(), model: true, provider: None }
+        Self { binary: binary.to_owned(), data: data.to_owned(), model: true, provider: None, own_limits: false }
     }
 
     /// The same without the embedding model.
@@ -51,6 +55,12 @@ impl Setting {
         self
     }
 
+    /// The same with the rates of the product.
+    pub(crate) fn with_own_limits(mut self) -> Self {
+        self.own_limits = true;
+        self
+    }
+
     /// The data folder.
     pub(crate) fn data(&self) -> &Path {
         &self.data
@@ -58,6 +68,12 @@ impl Setting {
 
     fn configuration(&self, listen: SocketAddr) -> String {
         let mut text = format!("[server]\nlisten = \"{listen}\"\ndata = {:?}\n", self.data);
+        if !self.own_limits {
+            text.push_str("[limits]\nstreams_per_user = 1000\n");
+            for rate in RATES {
+                text.push_str(&format!("{rate}_per_minute = 1000000\n"));
+            }
+        }
         if !self.model {
             text.push_str(&format!("[models]\ndir = {:?}\n", self.data.join("no-model")));
         }
@@ -205,8 +221,28 @@ impl Drop for Server {
 /// # Errors
 /// When the system refuses.
 pub(crate) fn http_client() -> anyhow::Result<reqwest::Client> {
+    Ok(client().build()?)
+}
+
+/// The same, connecting from one of the loopback addresses.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn http_client_from(address: Ipv4Addr) -> anyhow::Result<reqwest::Client> {
+    Ok(client().local_address(IpAddr::V4(address)).build()?)
+}
+
+/// The same, with a new connection for each request.
+///
+/// # Errors
+/// When the system refuses.
+pub(crate) fn http_client_without_pool() -> anyhow::Result<reqwest::Client> {
+    Ok(client().pool_max_idle_per_host(0).build()?)
+}
+
+fn client() -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder().no_proxy().tls_certs_only(std::iter::empty()).redirect(reqwest::redirect::Policy::none());
-    Ok(builder.tcp_nodelay(true).pool_max_idle_per_host(256).build()?)
+    builder.tcp_nodelay(true).pool_max_idle_per_host(256)
 }
 
 /// A port that was free a moment ago; the server takes a given one, so that the clock can start before it has said which.
@@ -221,7 +257,7 @@ mod tests {
     #[test]
     fn the_configuration_says_what_was_asked_for() {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-        let plain = Setting::new(Path::new("/b"), Path::new("/d"));
+        let plain = Setting::new(Path::new("/b"), Path::new("/d")).with_own_limits();
         assert_eq!(plain.configuration(listen), "[server]\nlisten = \"127.0.0.1:9\"\ndata = \"/d\"\n");
         let other = plain.without_model().with_provider("http://127.0.0.1:1/v1").configuration(listen);
         assert!(other.contains("[models]\ndir = \"/d/no-model\"") && other.contains("base_url = \"http://127.0.0.1:1/v1\""), "{other}");

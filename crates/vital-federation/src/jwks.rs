@@ -128,6 +128,11 @@ pub(crate) async fn verify(http: &Http, url: &Url, token: &Compact<'_>) -> Resul
     }
 }
 
+/// Fetches the key set at `url` and tells whether it has a usable key.
+pub(crate) async fn reach(http: &Http, url: &Url) -> Result<(), FederationError> {
+    http.key_sets.get(url.as_str(), fetch(http, url)).await.map(|_| ())
+}
+
 async fn fetch(http: &Http, url: &Url) -> Result<KeySet, FederationError> {
     let set = KeySet::parse(http.get(url, None).await?);
     match set.keys.is_empty() {

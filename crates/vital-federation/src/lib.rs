@@ -21,8 +21,8 @@ pub mod jwt;
 pub mod oidc;
 mod remembered;
 pub mod scim;
-#[cfg(test)]
-mod scripted;
+#[cfg(any(test, feature = "scripted"))]
+pub mod scripted;
 mod secret;
 
 pub use claims::{CLOCK_SKEW_SECONDS, Claims, claim_values};

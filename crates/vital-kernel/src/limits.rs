@@ -90,6 +90,12 @@ pub const GROUPS_MAX: i64 = 1_000;
 pub const GROUP_MEMBERS_MAX: usize = 10_000;
 /// Providers of single sign-on of one tenant.
 pub const PROVIDERS_MAX: i64 = 10;
+/// Values of a claim that one provider maps to roles.
+pub const PROVIDER_ROLES_MAX: usize = 200;
+/// Further scopes that one provider is asked for.
+pub const PROVIDER_SCOPES_MAX: usize = 10;
+/// Tenants and providers that one token issuer may be registered for; further ones are not asked.
+pub const ISSUER_PROVIDERS_MAX: i64 = 50;
 /// Origins of other sites that one tenant may allow.
 pub const CORS_ORIGINS_MAX: usize = 40;
 /// Collections of one tenant.

@@ -2,7 +2,7 @@
 
 use crate::{
     ask, experts,
-    identity::{Remembered, Throttle},
+    identity::{Remembered, Throttle, Verifiers},
     knowledge,
     seal::Sealer,
     work::Held,
@@ -13,6 +13,7 @@ use std::{
 };
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vital_federation::Http;
 use vital_kernel::{Embedder, Result, limits};
 use vital_llm::Provider;
 use vital_mail::Mailer;
@@ -36,6 +37,8 @@ pub struct Parts {
     pub mailer: Mailer,
     /// The key that seals secrets at rest; from a file outside the database.
     pub secret_key: [u8; 32],
+    /// Accepts identity providers on this machine over plain HTTP, for development and tests.
+    pub allow_loopback_issuers: bool,
     /// True where this process is alone on its database, so that work of a predecessor can be taken up at once.
     pub alone: bool,
 }
@@ -55,6 +58,9 @@ pub struct Platform {
     pub(crate) mailer: Mailer,
     pub(crate) sealer: Sealer,
     pub(crate) remembered: Remembered,
+    pub(crate) federation: Http,
+    pub(crate) allow_loopback_issuers: bool,
+    pub(crate) verifiers: Verifiers,
     pub(crate) throttle: Throttle,
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) generations: Arc<Semaphore>,
@@ -69,9 +75,10 @@ impl Platform {
     /// Assembles the platform. Nothing runs yet: `work::run` starts the background work.
     ///
     /// # Errors
-    /// None for a key of the right length.
+    /// `Unavailable` when the system's certificates cannot be read.
     pub fn new(parts: Parts) -> Result<Arc<Self>> {
         let sealer = Sealer::new(&parts.secret_key)?;
+        let federation = Http::builder().allow_loopback_http(parts.allow_loopback_issuers).build()?;
         Ok(Arc::new_cyclic(|this| Self {
             this: this.clone(),
             db: parts.db,
@@ -87,6 +94,9 @@ impl Platform {
             mailer: parts.mailer,
             sealer,
             remembered: Remembered::default(),
+            federation,
+            allow_loopback_issuers: parts.allow_loopback_issuers,
+            verifiers: Verifiers::default(),
             throttle: Throttle::default(),
             hashing: Arc::new(Semaphore::new(limits::PASSWORD_HASHES_MAX)),
             generations: Arc::new(Semaphore::new(limits::GENERATIONS_MAX)),
@@ -106,6 +116,12 @@ impl Platform {
     #[must_use]
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The address people use, without a closing slash.
+    #[must_use]
+    pub fn site(&self) -> &str {
+        &self.site
     }
 
     /// Name of what writes answers: `extractive`, or provider and model.

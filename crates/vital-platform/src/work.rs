@@ -1,6 +1,6 @@
 //! Background work: claims jobs, renews their leases, runs them, tries again with growing delays, and gives up with a reason.
 
-use crate::{Platform, ask, experts, knowledge, tenancy};
+use crate::{Platform, ask, experts, identity, knowledge, tenancy};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -84,6 +84,9 @@ async fn watch(p: Arc<Platform>) {
         tick.tick().await;
         if let Err(error) = ask::stop_of_inactive(&p).await {
             tracing::warn!(%error, "whether people with running answers are still active cannot be read");
+        }
+        if let Err(error) = identity::break_glass::close_ended(&p).await {
+            tracing::warn!(%error, "openings by operators whose time is over cannot be closed");
         }
     }
 }

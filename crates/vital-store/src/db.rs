@@ -128,6 +128,8 @@ pub enum Unaudited {
     DerivedVectors,
     /// A used second factor: the session it opens or steps up is audited.
     FactorUsed,
+    /// When an outside identity was last used: a session that it opens is audited, and so is a role that it changes.
+    IdentityUsed,
 }
 
 impl Db {

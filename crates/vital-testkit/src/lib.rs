@@ -2,4 +2,5 @@
 
 #[cfg(feature = "app")]
 pub mod app;
+pub mod authenticator;
 pub mod provider;

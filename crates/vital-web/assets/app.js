@@ -44,3 +44,13 @@ function closeMenus(target) {
     if (!target || !open.contains(target)) open.open = false;
   }
 }
+
+// What is shown once can be copied with one press.
+if (navigator.clipboard) for (const button of document.querySelectorAll(".js-clipboard")) button.hidden = false;
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest(".js-clipboard");
+  const lines = button && [...document.getElementById(button.dataset.of).querySelectorAll("code")];
+  if (!lines) return;
+  const text = (lines.length ? lines : [document.getElementById(button.dataset.of)]).map((line) => line.textContent).join("\n");
+  if (await navigator.clipboard.writeText(text).then(() => true, () => false)) button.textContent = button.dataset.done;
+});

@@ -19,13 +19,14 @@ struct Asset {
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
-static ASSETS: [Asset; 8] = [
+static ASSETS: [Asset; 9] = [
     Asset { name: "app.css", media_type: CSS, bytes: include_bytes!("../assets/app.css") },
     Asset { name: "app.js", media_type: JS, bytes: include_bytes!("../assets/app.js") },
     Asset { name: "stream.js", media_type: JS, bytes: include_bytes!("../assets/stream.js") },
     Asset { name: "cite.js", media_type: JS, bytes: include_bytes!("../assets/cite.js") },
     Asset { name: "upload.js", media_type: JS, bytes: include_bytes!("../assets/upload.js") },
     Asset { name: "filter.js", media_type: JS, bytes: include_bytes!("../assets/filter.js") },
+    Asset { name: "passkey.js", media_type: JS, bytes: include_bytes!("../assets/passkey.js") },
     Asset { name: "docs.js", media_type: JS, bytes: include_bytes!("../assets/docs.js") },
     Asset { name: "icon.svg", media_type: "image/svg+xml", bytes: include_bytes!("../assets/icon.svg") },
 ];

@@ -1,6 +1,6 @@
 //! Who calls: the session token of a request becomes a `Caller`, for every route but a constant list.
 
-use crate::{problem::Problem, proxy::ClientAddress, state::AppState};
+use crate::{frame::Reader, problem::Problem, proxy::ClientAddress, state::AppState};
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
@@ -18,8 +18,12 @@ use vital_platform::identity::{self, Caller, Came};
 pub(crate) const OPEN_ROUTES: [&str; OPEN] = [
     "/sign-in",
     "/sign-in/second-factor",
+    "/sign-in/sso",
+    "/sign-in/sso/callback",
+    "/sign-in/sso/{slug}/{provider}",
     "/forgot",
     "/reset",
+    "/invitation",
     "/setup",
     "/favicon.ico",
     "/assets/{version}/{name}",
@@ -37,14 +41,13 @@ pub(crate) const OPEN_ROUTES: [&str; OPEN] = [
     "/api/v1/password/reset",
 ];
 /// How many there are. This number may shrink; raising it shows in review.
-const OPEN: usize = 19;
+const OPEN: usize = 23;
 
 /// What somebody who must add a second factor first can still reach.
-const ENROLMENT_ROUTES: [&str; 13] = [
+const ENROLMENT_ROUTES: [&str; 12] = [
     "/settings/security",
     "/settings/security/totp",
     "/settings/security/totp/confirm",
-    "/settings/security/passkeys",
     "/sign-out",
     "/api/v1/me",
     "/api/v1/session",
@@ -114,7 +117,7 @@ pub(crate) async fn admit(State(s): State<AppState>, mut request: Request, next:
 
 /// A person who opens a page is sent to the sign-in page and comes back afterwards; everybody else gets the problem.
 fn turn_away(request: &Request, problem: Problem) -> Response {
-    let page = request.method() == Method::GET && !request.uri().path().starts_with("/api/");
+    let page = request.method() == Method::GET && Reader::of(request.uri().path()) == Reader::Person;
     if !page || problem.status() != StatusCode::UNAUTHORIZED {
         return problem.into_response();
     }
@@ -126,7 +129,7 @@ fn turn_away(request: &Request, problem: Problem) -> Response {
 
 /// The organisation asks for a second factor, and this person has none yet: they are led to where one is added.
 fn must_enrol(request: &Request) -> Response {
-    if request.method() == Method::GET && !request.uri().path().starts_with("/api/") {
+    if request.method() == Method::GET && Reader::of(request.uri().path()) == Reader::Person {
         return Redirect::to("/settings/security").into_response();
     }
     Problem::from(Error::forbidden(
@@ -163,6 +166,24 @@ pub(crate) fn no_cookie(s: &AppState) -> Cookie<'static> {
     let mut cookie = session_cookie(s, "");
     cookie.set_max_age(time::Duration::ZERO);
     cookie
+}
+
+/// The cookie that binds the return from an identity provider to this browser; an empty ticket takes it away.
+pub(crate) fn sso_cookie(s: &AppState, ticket: &str) -> Cookie<'static> {
+    let lasts = if ticket.is_empty() { 0 } else { limits::CEREMONY.as_secs() };
+    Cookie::build((s.sso_cookie_name(), ticket.to_owned()))
+        .path("/")
+        .http_only(true)
+        .secure(s.https)
+        // The provider's page leads back by a link of another site: `Strict` would leave the cookie out.
+        .same_site(SameSite::Lax)
+        .max_age(time::Duration::seconds(i64::try_from(lasts).unwrap_or(i64::MAX)))
+        .build()
+}
+
+/// The ticket of the sign-in that this browser began.
+pub(crate) fn sso_ticket(s: &AppState, jar: &CookieJar) -> Option<String> {
+    jar.get(s.sso_cookie_name()).map(|c| c.value().to_owned()).filter(|t| !t.is_empty() && t.len() <= TOKEN_BYTES_MAX)
 }
 
 /// Keeps only paths of this site, so that the sign-in page cannot be made to send people elsewhere.

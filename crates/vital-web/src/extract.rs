@@ -75,12 +75,12 @@ fn read_pairs<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     serde_urlencoded::from_bytes(bytes).map_err(|e| Error::malformed("request.fields", format!("These fields cannot be read: {e}.")).into())
 }
 
-fn media_type(request: &Request) -> &str {
+pub(crate) fn media_type(request: &Request) -> &str {
     let value = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim()
 }
 
-async fn small_body(request: Request) -> Result<Bytes, Problem> {
+pub(crate) async fn small_body(request: Request) -> Result<Bytes, Problem> {
     to_bytes(request.into_body(), limits::BODY_BYTES_MAX).await.map_err(|e| {
         let over = std::error::Error::source(&e).is_some_and(|s| s.is::<http_body_util::LengthLimitError>());
         if over {

@@ -41,7 +41,7 @@ pub(crate) async fn surround(State(s): State<AppState>, mut request: Request, ne
     request.extensions_mut().insert(nonce.clone());
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-".to_owned(), |m| m.as_str().to_owned());
-    let page = wants_page(request.uri().path());
+    let reader = Reader::of(request.uri().path());
     let mut view = View::of(&request);
 
     let mut response = next.run(request).await;
@@ -51,7 +51,7 @@ pub(crate) async fn surround(State(s): State<AppState>, mut request: Request, ne
         view.caller = who.map(|w| w.0);
         // A session whose token has just changed goes on with the new one, also when what came after was refused.
         let cookies: Vec<HeaderValue> = response.headers().get_all(header::SET_COOKIE).iter().cloned().collect();
-        response = problem.render(&view, page);
+        response = problem.render(&view, reader);
         response.headers_mut().extend(cookies.into_iter().map(|c| (header::SET_COOKIE, c)));
     }
     let policy = response.extensions_mut().remove::<Policy>();
@@ -64,9 +64,28 @@ pub(crate) async fn surround(State(s): State<AppState>, mut request: Request, ne
     response
 }
 
-/// Machines read below `/api` and the probes; everything else is read by people.
-fn wants_page(path: &str) -> bool {
-    !(path.starts_with("/api/") || path == "/livez" || path == "/readyz" || path.starts_with("/assets/"))
+/// Who reads what stands at an address, and so in which shape a failure leaves there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A person: a page.
+    Person,
+    /// A program: RFC 9457.
+    Program,
+    /// A directory: RFC 7644 section 3.12.
+    Directory,
+}
+
+impl Reader {
+    /// Programs read below `/api` and the probes, directories below `/scim`; everything else is read by people.
+    pub(crate) fn of(path: &str) -> Self {
+        if path == "/scim" || path.starts_with("/scim/") {
+            Self::Directory
+        } else if path.starts_with("/api/") || path == "/livez" || path == "/readyz" || path.starts_with("/assets/") {
+            Self::Program
+        } else {
+            Self::Person
+        }
+    }
 }
 
 /// Turns a panic into a problem; its message goes to the log only.

@@ -23,6 +23,7 @@ mod problem;
 mod protection;
 mod proxy;
 mod router;
+mod scim;
 mod server;
 mod state;
 mod step_up;

@@ -3,7 +3,12 @@
 //! The probes are not counted, since a busy address must not make a server look dead. What is over a limit is refused with 429 and
 //! `Retry-After` before the work it asks for begins; the counting itself is that of `vital-throttle`.
 
-use crate::{caller::SignedIn, problem::Problem, proxy::ClientAddress, state::AppState};
+use crate::{
+    caller::{OPEN_ROUTES, SignedIn},
+    problem::Problem,
+    proxy::ClientAddress,
+    state::AppState,
+};
 use axum::{
     extract::{MatchedPath, Request, State},
     http::Method,
@@ -29,11 +34,11 @@ pub(crate) enum Class {
     Upload,
 }
 
-/// Which routes are of which kind; all of them are `POST`.
+/// Which routes are of which kind for `POST` and `PUT`. Open routes, which need nobody to be signed in, all take credentials there.
 pub(crate) const CLASSES: [(&str, Class); 11] = [
-    ("/api/v1/session", Class::Credentials),
-    ("/sign-in", Class::Credentials),
-    ("/setup", Class::Credentials),
+    ("/api/v1/session/step-up", Class::Credentials),
+    ("/api/v1/session/step-up/options", Class::Credentials),
+    ("/api/v1/password", Class::Credentials),
     ("/api/v1/conversations/{id}/turns", Class::Asking),
     ("/api/v1/turns/{id}/regenerate", Class::Asking),
     ("/ask", Class::Asking),
@@ -77,7 +82,12 @@ impl Default for Rates {
 /// The kind of a request.
 pub(crate) fn class(request: &Request) -> Option<Class> {
     let route = request.extensions().get::<MatchedPath>()?.as_str();
-    (request.method() == Method::POST).then(|| CLASSES.iter().find(|(r, _)| *r == route).map(|(_, class)| *class))?
+    // Reading is of no kind, and signing out is never refused.
+    if !matches!(*request.method(), Method::POST | Method::PUT) {
+        return None;
+    }
+    let own = CLASSES.iter().find(|(r, _)| *r == route).map(|(_, class)| *class);
+    own.or_else(|| OPEN_ROUTES.contains(&route).then_some(Class::Credentials))
 }
 
 /// Tells whether a request is a probe.
@@ -163,9 +173,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_class_names_a_route_that_exists_and_every_route_with_credentials_or_files_has_one() {
+    fn every_class_names_a_route_that_exists_and_every_upload_has_one() {
+        let described = crate::openapi();
         for (route, _) in CLASSES {
-            assert!(include_str!("router.rs").contains(&format!("\"{route}\"")) || route.starts_with("/api/"), "{route} is no route");
+            let exists = described.paths.paths.contains_key(route) || include_str!("router.rs").contains(&format!("\"{route}\""));
+            assert!(exists, "{route} is no route");
         }
         for upload in crate::upload::UPLOAD_ROUTES {
             assert!(CLASSES.contains(&(upload, Class::Upload)), "{upload}");

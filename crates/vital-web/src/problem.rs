@@ -5,7 +5,9 @@
 
 use crate::{
     components::{layout, problem_page},
+    frame::Reader,
     pages::View,
+    scim::failure,
 };
 use axum::{
     Json,
@@ -15,6 +17,7 @@ use axum::{
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
+use vital_federation::scim::MEDIA_TYPE;
 use vital_kernel::{Error, FieldError, Kind, RequestId};
 
 /// What a handler returns.
@@ -105,13 +108,25 @@ impl From<Error> for Problem {
 impl Problem {
     /// The path exists, but not with this method.
     pub(crate) fn method_not_allowed(method: &Method) -> Self {
-        let mut problem = Self::from(Error::malformed(
-            "request.method",
-            format!("This address does not answer to {method}. The API description lists what it answers to."),
-        ));
-        problem.0.status = StatusCode::METHOD_NOT_ALLOWED;
-        problem.0.title = "Method not allowed";
-        problem
+        let detail = format!("This address does not answer to {method}. The API description lists what it answers to.");
+        Self::from(Error::malformed("request.method", detail)).at(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+    }
+
+    /// The body is of a kind that is not read here.
+    pub(crate) fn unsupported_media(detail: String) -> Self {
+        Self::from(Error::malformed("request.media_type", detail)).at(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Media type not read")
+    }
+
+    /// A standard names this, and the server does not offer it.
+    pub(crate) fn not_offered(detail: &str) -> Self {
+        Self::from(Error::malformed("request.not_offered", detail)).at(StatusCode::NOT_IMPLEMENTED, "Not offered")
+    }
+
+    /// The same with a status that no kind of the domain has.
+    fn at(mut self, status: StatusCode, title: &'static str) -> Self {
+        self.0.status = status;
+        self.0.title = title;
+        self
     }
 
     pub(crate) const fn status(&self) -> StatusCode {
@@ -155,21 +170,26 @@ impl Problem {
         }
     }
 
-    /// Makes the response, a page where `page` is true.
-    pub(crate) fn render(&self, view: &View, page: bool) -> Response {
+    /// Makes the response in the shape that the reader understands.
+    pub(crate) fn render(&self, view: &View, reader: Reader) -> Response {
         self.log(view.request_id);
-        let mut response = if page {
-            layout::page(view, self.title(), layout::Section::None, &[], &problem_page::body(self, view)).into_response()
-        } else {
-            let mut response = Json(self.body(view.request_id)).into_response();
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-            response
+        let mut status = self.status();
+        let mut response = match reader {
+            Reader::Person => {
+                layout::page(view, self.title(), layout::Section::None, &[], &problem_page::body(self, view)).into_response()
+            }
+            Reader::Program => ([(header::CONTENT_TYPE, "application/problem+json")], Json(self.body(view.request_id))).into_response(),
+            Reader::Directory => {
+                let (as_scim, body) = failure::body(self);
+                status = as_scim;
+                ([(header::CONTENT_TYPE, MEDIA_TYPE)], body.to_string()).into_response()
+            }
         };
-        *response.status_mut() = self.status();
+        *response.status_mut() = status;
         if let Some(after) = self.0.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
         }
-        if self.status() == StatusCode::UNAUTHORIZED && !page {
+        if status == StatusCode::UNAUTHORIZED && reader != Reader::Person {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
@@ -193,7 +213,7 @@ mod tests {
     async fn a_problem_has_the_members_of_rfc_9457_and_never_its_cause() {
         let error = Error::internal(std::io::Error::other("password=hunter2"));
         let view = View::for_test();
-        let response = Problem::from(error).render(&view, false);
+        let response = Problem::from(error).render(&view, Reader::Program);
         assert_eq!(response.status(), 500);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
@@ -208,7 +228,7 @@ mod tests {
     async fn fields_and_retry_after_reach_the_client() {
         let error =
             Error::rate_limited("x.y", "Wait.").with_field("/email", "Write an address.").with_retry_after(Duration::from_millis(300));
-        let response = Problem::from(error).render(&View::for_test(), false);
+        let response = Problem::from(error).render(&View::for_test(), Reader::Program);
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()["retry-after"], "1", "a wait below a second is rounded up");
         let body: serde_json::Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
@@ -217,7 +237,7 @@ mod tests {
 
     #[tokio::test]
     async fn people_get_the_same_problem_as_a_page() {
-        let response = Problem::from(Error::not_found("document.unknown", "There is no such <document>.")).render(&View::for_test(), true);
+        let response = Problem::from(Error::not_found("document.unknown", "There is no such <document>.")).render(&View::for_test(), Reader::Person);
         assert_eq!(response.status(), 404);
         let html = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
         assert!(html.contains("There is no such &lt;document&gt;."));

@@ -2,12 +2,15 @@
 
 use crate::{
     admission,
-    api::{break_glass, collections, conversations, documents, events, experts, factors, organisation, groups, invitations, keys, members, search, session, turns},
+    api::{
+        break_glass, collections, conversations, documents, events, experts, factors, groups, invitations, keys, members, organisation,
+        search, session, sso, turns,
+    },
     assets, caller, cors, csrf, frame, health, limits,
     openapi::{self, Description},
     pages,
     problem::Problem,
-    proxy,
+    proxy, scim,
     state::AppState,
     upload,
 };
@@ -29,6 +32,7 @@ pub fn router(state: AppState) -> Router {
     Router::new()
         .merge(pages())
         .merge(api)
+        .merge(directory())
         .route("/api/openapi.json", get(openapi::document))
         .route("/api/docs", get(openapi::docs))
         .route("/api/docs/", get(openapi::docs))
@@ -59,6 +63,9 @@ fn pages() -> Router<AppState> {
         .route("/setup", get(pages::setup::show).post(pages::setup::complete))
         .route("/sign-in", get(pages::sign_in::show).post(pages::sign_in::sign_in))
         .route("/sign-in/second-factor", post(pages::sign_in::second_factor))
+        .route("/sign-in/sso", get(pages::sso_sign_in::choose))
+        .route("/sign-in/sso/callback", get(pages::sso_sign_in::finish))
+        .route("/sign-in/sso/{slug}/{provider}", get(pages::sso_sign_in::begin))
         .route("/sign-out", post(pages::sign_in::sign_out))
         .route("/", get(pages::home::show))
         .route("/ask", post(pages::home::ask))
@@ -81,7 +88,65 @@ fn pages() -> Router<AppState> {
         .route("/library/documents/{id}/retry", post(pages::library::retry))
         .route("/library/documents/{id}/delete", post(pages::library::delete))
         .route("/search", get(pages::search::show))
+        .route("/forgot", get(pages::forgot::show).post(pages::forgot::ask))
+        .route("/reset", get(pages::forgot::show_reset).post(pages::forgot::reset))
+        .route("/invitation", get(pages::invitation::show).post(pages::invitation::accept))
         .route("/settings", get(pages::settings::show))
+        .route("/settings/name", post(pages::settings::change_name))
+        .route("/settings/security", get(pages::security::show))
+        .route("/settings/security/password", post(pages::security::change_password))
+        .route("/settings/security/totp", post(pages::factors::begin_app))
+        .route("/settings/security/totp/confirm", post(pages::factors::confirm_app))
+        .route("/settings/security/factors/{id}/remove", post(pages::factors::remove))
+        .route("/settings/security/recovery-codes", post(pages::factors::new_codes))
+        .route("/settings/security/sessions/{id}/revoke", post(pages::security::revoke))
+        .route("/settings/security/sessions/revoke-others", post(pages::security::revoke_others))
+        .route("/settings/keys", get(pages::keys::show).post(pages::keys::make))
+        .route("/settings/keys/{id}/revoke", post(pages::keys::revoke))
+        .route("/settings/members", get(pages::members::list))
+        .route("/settings/members/{id}", get(pages::members::show))
+        .route("/settings/members/{id}/roles", post(pages::members::change_roles))
+        .route("/settings/members/{id}/deactivate", post(pages::members::deactivate))
+        .route("/settings/members/{id}/reactivate", post(pages::members::reactivate))
+        .route("/settings/members/{id}/remove", post(pages::members::remove))
+        .route("/settings/groups", get(pages::groups::list).post(pages::groups::make))
+        .route("/settings/groups/{id}", get(pages::groups::show))
+        .route("/settings/groups/{id}/join", post(pages::groups::join_member))
+        .route("/settings/groups/{id}/leave", post(pages::groups::leave_member))
+        .route("/settings/groups/{id}/rename", post(pages::groups::rename_group))
+        .route("/settings/groups/{id}/delete", post(pages::groups::delete))
+        .route("/settings/roles", get(pages::roles::show))
+        .route("/settings/invitations", get(pages::invitations::show).post(pages::invitations::invite))
+        .route("/settings/invitations/{id}/resend", post(pages::invitations::resend))
+        .route("/settings/invitations/{id}/revoke", post(pages::invitations::revoke))
+        .route("/settings/service-accounts", get(pages::service_accounts::show).post(pages::service_accounts::make))
+        .route("/settings/operator-access", get(pages::break_glass::show))
+        .route("/settings/operator-access/{id}/review", post(pages::break_glass::review))
+        .route("/settings/policy", get(pages::policy::show).post(pages::policy::change))
+        .route("/settings/sso", get(pages::sso::list).post(pages::sso::create))
+        .route("/settings/sso/{id}", get(pages::sso::show).post(pages::sso::change))
+        .route("/settings/sso/{id}/test", post(pages::sso::test))
+        .route("/settings/sso/{id}/active", post(pages::sso::activate))
+        .route("/settings/sso/{id}/delete", post(pages::sso::remove))
+}
+
+/// The routes for directories, which SCIM's own discovery describes.
+fn directory() -> Router<AppState> {
+    use crate::scim::{discovery, groups, users};
+    Router::new()
+        .route("/scim/v2/ServiceProviderConfig", get(discovery::config))
+        .route("/scim/v2/ResourceTypes", get(discovery::resource_types))
+        .route("/scim/v2/ResourceTypes/{name}", get(discovery::resource_type))
+        .route("/scim/v2/Schemas", get(discovery::schemas))
+        .route("/scim/v2/Schemas/{name}", get(discovery::schema))
+        .route("/scim/v2/.search", post(scim::search))
+        .route("/scim/v2/Me", get(scim::me).post(scim::me).put(scim::me).patch(scim::me).delete(scim::me))
+        .route("/scim/v2/Users", get(users::list).post(users::create))
+        .route("/scim/v2/Users/.search", post(users::search))
+        .route("/scim/v2/Users/{id}", get(users::find).put(users::replace).patch(users::patch).delete(users::remove))
+        .route("/scim/v2/Groups", get(groups::list).post(groups::create))
+        .route("/scim/v2/Groups/.search", post(groups::search))
+        .route("/scim/v2/Groups/{id}", get(groups::find).put(groups::replace).patch(groups::patch).delete(groups::remove))
 }
 
 /// The described routes; the API document is collected from them.
@@ -100,6 +165,9 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(session::me, members::change_me))
         .routes(routes!(organisation::find))
         .routes(routes!(organisation::set_policy))
+        .routes(routes!(sso::list, sso::create))
+        .routes(routes!(sso::find, sso::change, sso::remove))
+        .routes(routes!(sso::test))
         .routes(routes!(factors::list))
         .routes(routes!(factors::remove))
         .routes(routes!(factors::enrol_totp))

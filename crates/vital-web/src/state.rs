@@ -40,4 +40,9 @@ impl AppState {
     pub(crate) const fn cookie_name(&self) -> &'static str {
         if self.https { "__Host-vital" } else { "vital_session" }
     }
+
+    /// Name of the cookie of a sign-in at an identity provider.
+    pub(crate) const fn sso_cookie_name(&self) -> &'static str {
+        if self.https { "__Host-vital-sso" } else { "vital_sso" }
+    }
 }

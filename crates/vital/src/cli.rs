@@ -1,8 +1,10 @@
 //! The command line: what can be said, in one place. What a verb does is in the module it names.
 
 use crate::{
+    break_glass::BreakGlass,
     config::Overrides,
     evaluate,
+    keys::Key,
     operate::{Tenant, User},
     remote::{
         ask::Ask,
@@ -105,6 +107,20 @@ Example:
         settings: Settings,
         #[command(subcommand)]
         verb: User,
+    },
+    /// Open an organisation to read its data, with a reason, for at most an hour
+    BreakGlass {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(subcommand)]
+        verb: BreakGlass,
+    },
+    /// API keys of programs, directly on the database
+    Key {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(subcommand)]
+        verb: Key,
     },
     /// Bring the database up to date; `vital serve` does it by itself
     #[command(after_help = "Example:\n  DATABASE_URL=postgres://… vital migrate --data /var/lib/vital-path")]

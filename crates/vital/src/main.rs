@@ -3,11 +3,13 @@
 //! It decides nothing: rules live in `vital-platform`, routes in `vital-web`. Data goes to standard output, talk and logs to standard
 //! error. `anyhow` is used here alone.
 
+mod break_glass;
 mod cli;
 mod config;
 mod database;
 mod evaluate;
 mod failure;
+mod keys;
 mod operate;
 mod remote;
 mod secret_key;
@@ -72,6 +74,8 @@ async fn command(verb: Verb) -> anyhow::Result<Exit> {
         Verb::Logout { server } => remote::session::logout(server).await,
         Verb::Tenant { settings, verb } => operate::tenant(&load(settings)?, verb).await,
         Verb::User { settings, verb } => operate::user(&load(settings)?, verb).await,
+        Verb::BreakGlass { settings, verb } => break_glass::run(&load(settings)?, verb).await,
+        Verb::Key { settings, verb } => keys::run(&load(settings)?, verb).await,
         Verb::Migrate { settings } => operate::migrate(&load(settings)?).await,
         Verb::SetupLink { settings } => operate::setup_link(&load(settings)?).await,
         Verb::Serve { .. } | Verb::Config(_) | Verb::Eval(_) | Verb::Openapi | Verb::ParseDocument => {

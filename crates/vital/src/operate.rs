@@ -105,19 +105,23 @@ pub(crate) async fn user(config: &Config, verb: User) -> anyhow::Result<Exit> {
         return Err(Failure::new("the two passwords differ").hint("nothing was stored; try again").exit(Exit::Usage).into());
     }
     with_platform(config, async |p| {
-        let tenants = tenancy::list(p).await?;
-        let Some(tenant) = tenants.iter().find(|t| t.slug == person.tenant) else {
-            let known = tenants.iter().map(|t| format!("`{}`", t.slug)).collect::<Vec<_>>().join(", ");
-            let hint =
-                if known.is_empty() { "create one with `vital tenant create`".to_owned() } else { format!("organisations are {known}") };
-            return Err(Failure::new(format!("there is no organisation `{}`", terminal::plain(&person.tenant))).hint(hint).into());
-        };
+        let tenant = tenant_of(p, &person.tenant).await?;
         let new = NewUser { display_name: person.name.clone(), email: person.email.clone(), password, roles: person.roles.clone() };
         identity::create_user(p, &identity::operator_context(tenant.id), new).await?;
         terminal::talk(&format!("created {} in `{}`", terminal::plain(&person.email), tenant.slug));
         Ok(Exit::Done)
     })
     .await
+}
+
+/// The organisation with this slug.
+pub(crate) async fn tenant_of(p: &Platform, slug: &str) -> anyhow::Result<tenancy::Tenant> {
+    let tenants = tenancy::list(p).await?;
+    let known = tenants.iter().map(|t| format!("`{}`", t.slug)).collect::<Vec<_>>().join(", ");
+    tenants.into_iter().find(|t| t.slug == slug).ok_or_else(|| {
+        let hint = if known.is_empty() { "create one with `vital tenant create`".to_owned() } else { format!("organisations are {known}") };
+        Failure::new(format!("there is no organisation `{}`", terminal::plain(slug))).hint(hint).into()
+    })
 }
 
 /// Brings the schema up to date. Opening a database does it; this verb does nothing else.
@@ -146,7 +150,7 @@ pub(crate) fn setup_address(site: &str, token: &str) -> String {
 }
 
 /// Runs a verb on the platform of the configured database, without models, indexes and background work.
-async fn with_platform(config: &Config, verb: impl AsyncFnOnce(&Platform) -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
+pub(crate) async fn with_platform(config: &Config, verb: impl AsyncFnOnce(&Platform) -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
     let Opened { db, cluster, folder } = database::for_command(config, Missing::Refuse).await?;
     let platform: Arc<Platform> = Platform::new(Parts {
         db,
@@ -157,6 +161,7 @@ async fn with_platform(config: &Config, verb: impl AsyncFnOnce(&Platform) -> any
         site: config.server.address(config.server.listen),
         mailer: config.mail.open(&config.server.data)?,
         secret_key: secret_key::load(config.server.secret_key_file.as_deref(), &config.server.data)?,
+        allow_loopback_issuers: config.identity.allow_loopback_issuers,
         alone: false,
     })?;
     let done = verb(&platform).await;

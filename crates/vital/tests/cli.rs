@@ -107,6 +107,7 @@ fn every_verb_has_help() {
         "config",
         "tenant",
         "user",
+        "break-glass",
         "migrate",
         "setup-link",
         "eval",

@@ -70,6 +70,17 @@ impl Verifier {
         &self.issuer
     }
 
+    /// Tells whether the key set can be fetched and has a usable key; with shared secrets there is nothing to fetch.
+    ///
+    /// # Errors
+    /// What the fetch may end in.
+    pub async fn reach(&self, http: &Http) -> Result<(), FederationError> {
+        match &self.keys {
+            Keys::Hs256(_) => Ok(()),
+            Keys::Jwks(url) => jwks::reach(http, url).await,
+        }
+    }
+
     /// Checks an access token: signature, `iss`, `aud`, `exp`, `nbf`, `iat` and `sub`, with [`crate::CLOCK_SKEW_SECONDS`] of tolerance.
     ///
     /// # Errors

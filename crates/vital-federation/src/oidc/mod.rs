@@ -18,6 +18,7 @@ pub(crate) use metadata::Metadata;
 use crate::{
     Claims, FederationError, Http, Secret, claim_values,
     http::{nonsense, oauth_error_word},
+    jwks,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::RngCore as _;
@@ -120,6 +121,16 @@ pub struct Callback {
     pub error: Option<String>,
     /// The issuer that answers.
     pub iss: Option<String>,
+}
+
+/// Tells whether a provider can be used: its metadata can be read, names the configured issuer, and leads to usable keys. What `http`
+/// remembers counts, so a fresh one asks anew.
+///
+/// # Errors
+/// [`FederationError::Settings`], or what fetching metadata and keys may end in.
+pub async fn reach(http: &Http, issuer: &str) -> Result<(), FederationError> {
+    let metadata = metadata::discover(http, issuer).await?;
+    jwks::reach(http, &metadata.jwks_uri).await
 }
 
 /// Begins a sign-in: finds the provider's addresses and makes fresh secrets.

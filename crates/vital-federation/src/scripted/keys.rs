@@ -18,15 +18,18 @@ enum Pair {
 }
 
 /// A private key with its id and algorithm.
-pub(crate) struct SigningKey {
+pub struct SigningKey {
+    /// Its id.
     pub kid: &'static str,
+    /// Its algorithm.
     pub alg: &'static str,
     pair: Pair,
 }
 
 impl SigningKey {
     /// Makes a key for RS256, PS256, ES256 or EdDSA.
-    pub(crate) fn new(alg: &'static str, kid: &'static str) -> Self {
+    #[must_use]
+    pub fn new(alg: &'static str, kid: &'static str) -> Self {
         let random = SystemRandom::new();
         let pair = match alg {
             "RS256" | "PS256" => {
@@ -47,7 +50,8 @@ impl SigningKey {
     }
 
     /// The public key as a JWK.
-    pub(crate) fn public(&self) -> Value {
+    #[must_use]
+    pub fn public(&self) -> Value {
         let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {
                 let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public());
@@ -65,12 +69,14 @@ impl SigningKey {
     }
 
     /// The header that an honest issuer writes.
-    pub(crate) fn header(&self) -> Value {
+    #[must_use]
+    pub fn header(&self) -> Value {
         json!({ "alg": self.alg, "kid": self.kid, "typ": "JWT" })
     }
 
     /// A token signed by this key, whatever the header says.
-    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
+    #[must_use]
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
         assemble(header, claims, |signed| self.signature(signed))
     }
 
@@ -93,7 +99,8 @@ impl SigningKey {
 }
 
 /// Puts a token together; the signature is what `sign` makes of the signed part.
-pub(crate) fn assemble(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
+#[must_use]
+pub fn assemble(header: &Value, claims: &Value, sign: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(claims.to_string().as_bytes()));
     let signature = encode(&sign(signed.as_bytes()));
     format!("{signed}.{signature}")

@@ -1,8 +1,9 @@
-//! An identity provider on loopback that answers what a test tells it to, well or badly.
+//! An identity provider on loopback that answers what a test tells it to, well or badly. Only in tests, here and of the platform.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod keys;
 
-pub(crate) use keys::{SigningKey, assemble};
+pub use keys::{SigningKey, assemble};
 
 use serde_json::{Value, json};
 use std::{
@@ -17,9 +18,16 @@ use tokio::{
 
 /// What a path answers.
 #[derive(Clone)]
-pub(crate) enum Reply {
+pub enum Reply {
     /// A whole answer.
-    Whole { status: u16, headers: Vec<(&'static str, String)>, body: String },
+    Whole {
+        /// The HTTP status.
+        status: u16,
+        /// Headers beside those of the connection.
+        headers: Vec<(&'static str, String)>,
+        /// The body.
+        body: String,
+    },
     /// A JSON string that never ends.
     Endless,
     /// The request is read and then nothing happens.
@@ -27,25 +35,34 @@ pub(crate) enum Reply {
 }
 
 impl Reply {
-    pub(crate) fn json(body: &Value) -> Self {
+    /// A JSON document.
+    #[must_use]
+    pub fn json(body: &Value) -> Self {
         Self::status(200, body)
     }
 
-    pub(crate) fn status(status: u16, body: &Value) -> Self {
+    /// A JSON document with a status.
+    #[must_use]
+    pub fn status(status: u16, body: &Value) -> Self {
         Self::Whole { status, headers: vec![("content-type", "application/json".to_owned())], body: body.to_string() }
     }
 }
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(crate) struct Request {
+pub struct Request {
+    /// Its path with the query.
     pub path: String,
+    /// Request line and headers.
     pub head: String,
+    /// Its body.
     pub body: String,
 }
 
 impl Request {
-    pub(crate) fn form(&self) -> HashMap<String, String> {
+    /// The fields of a form.
+    #[must_use]
+    pub fn form(&self) -> HashMap<String, String> {
         serde_urlencoded::from_str(&self.body).expect("a form")
     }
 }
@@ -57,7 +74,8 @@ struct Script {
 }
 
 /// The provider; it stops when dropped.
-pub(crate) struct ScriptedIssuer {
+pub struct ScriptedIssuer {
+    /// Its issuer, which is its address.
     pub issuer: String,
     script: Arc<Mutex<Script>>,
     listening: JoinHandle<()>,
@@ -71,7 +89,7 @@ impl Drop for ScriptedIssuer {
 
 impl ScriptedIssuer {
     /// Starts a provider with sound metadata and no keys.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
         let issuer = format!("http://{}", listener.local_addr().expect("bound"));
         let script = Arc::new(Mutex::new(Script::default()));
@@ -87,12 +105,12 @@ impl ScriptedIssuer {
     }
 
     /// Sets what a path answers from now on.
-    pub(crate) fn answer(&self, path: &str, reply: Reply) {
+    pub fn answer(&self, path: &str, reply: Reply) {
         self.script.lock().expect("not poisoned").replies.insert(path.to_owned(), reply);
     }
 
     /// Answers discovery with sound metadata in which `changes` are made.
-    pub(crate) fn answer_metadata(&self, changes: &Value) {
+    pub fn answer_metadata(&self, changes: &Value) {
         let mut metadata = json!({
             "issuer": self.issuer,
             "authorization_endpoint": format!("{}/authorize?tenant=a", self.issuer),
@@ -107,13 +125,14 @@ impl ScriptedIssuer {
     }
 
     /// Publishes keys.
-    pub(crate) fn answer_keys(&self, keys: &[&SigningKey]) {
+    pub fn answer_keys(&self, keys: &[&SigningKey]) {
         let keys: Vec<Value> = keys.iter().map(|key| key.public()).collect();
         self.answer("/jwks", Reply::json(&json!({ "keys": keys })));
     }
 
     /// The requests to a path so far.
-    pub(crate) fn requests(&self, path: &str) -> Vec<Request> {
+    #[must_use]
+    pub fn requests(&self, path: &str) -> Vec<Request> {
         self.script.lock().expect("not poisoned").requests.iter().filter(|request| request.path == path).cloned().collect()
     }
 }

@@ -60,6 +60,11 @@ pub(super) fn is_email(email: &str) -> bool {
         })
 }
 
+/// Whether mail may reach an address: accounts that have none carry one that nobody can have (RFC 2606).
+pub(super) fn is_reachable(email: &str) -> bool {
+    !email.ends_with(".invalid")
+}
+
 pub(super) fn is_name(name: &str) -> bool {
     (1..=120).contains(&name.chars().count()) && !name.contains(char::is_control)
 }

@@ -96,12 +96,19 @@ impl Watch {
         }
         let caller = &self.caller;
         let member = caller.cx.require_user()?;
-        let (session, key) = match caller.credential {
-            Credential::Session(session) => (Some(session), None),
-            Credential::Key(key) => (None, Some(key)),
-            Credential::Federated(_) => (None, None),
+        let (session, key, provider) = match caller.credential {
+            Credential::Session(session) => (Some(session), None, None),
+            Credential::Key(key) => (None, Some(key), None),
+            Credential::Federated(provider) => (None, None, Some(provider)),
         };
-        let roles = store::still_in(&mut p.db.read(&caller.cx).await?, member, session, key).await?.ok_or_else(not_signed_in)?;
+        let mut tx = p.db.read(&caller.cx).await?;
+        let roles = store::still_in(&mut tx, member, session, key).await?.ok_or_else(not_signed_in)?;
+        if let Some(provider) = provider
+            && !store::provider_active(&mut tx, provider).await?
+        {
+            return Err(not_signed_in());
+        }
+        tx.end().await?;
         let roles: RoleSet = roles.iter().filter_map(|r| r.parse::<Role>().ok()).collect();
         if !permission.held_by(roles) {
             return Err(Error::forbidden("access.revoked", "Your role was changed meanwhile and no longer allows this."));

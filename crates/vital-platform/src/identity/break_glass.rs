@@ -11,7 +11,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use vital_kernel::{
-    AuditAction, AuditEntry, BreakGlassId, Error, OpContext, Permission, Result, Role, Scopes, SessionId, TenantId, UserId, limits, now,
+    AuditAction, AuditEntry, BreakGlassId, Error, Kind, OpContext, Permission, Result, Role, Scopes, SessionId, TenantId, UserId, limits,
+    now,
 };
 use vital_mail::Message;
 
@@ -168,8 +169,9 @@ fn notice(organisation: &str, operator: &str, reason: &str, ends_at: OffsetDateT
 
 /// Sends a notice to each address. Returns how many left and how many did not.
 async fn tell(p: &Platform, emails: &[String], text: &str) -> (usize, usize) {
-    let sent = stream::iter(emails.iter().map(|to| async move {
-        let message = Message { to: to.clone(), subject: "An operator opened your organisation on VITAL Path".to_owned(), text: text.to_owned() };
+    let sent = stream::iter(emails.iter().cloned().map(|to| async move {
+        let message =
+            Message { to, subject: "An operator opened your organisation on VITAL Path".to_owned(), text: text.to_owned() };
         p.mailer.send(&message).await.map_err(|why| tracing::warn!(%why, "the notice of an opening could not be sent")).is_ok()
     }));
     let sent: Vec<bool> = sent.buffer_unordered(MESSAGES_AT_ONCE).collect().await;
@@ -203,8 +205,12 @@ pub async fn close_ended(p: &Platform) -> Result<usize> {
         let ended = store::ended_openings(&mut tx).await?;
         tx.end().await?;
         for id in ended {
-            close(p, tenant, id).await?;
-            closed += 1;
+            match close(p, tenant, id).await {
+                Ok(()) => closed += 1,
+                // Another process was quicker.
+                Err(error) if error.kind() == Kind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(closed)
@@ -235,7 +241,10 @@ pub async fn review(p: &Platform, cx: &OpContext, id: BreakGlassId, note: &str) 
     }
     let mut tx = p.db.write(cx).await?;
     if store::account(&mut tx, reviewer).await?.is_none_or(|a| a.kind != "person") {
-        return Err(Error::forbidden("break_glass.not_yours", "Somebody of the organisation reviews this, not an operator. Nothing was stored."));
+        return Err(Error::forbidden(
+            "break_glass.not_yours",
+            "Somebody of the organisation reviews this, not an operator. Nothing was stored.",
+        ));
     }
     let found = store::openings(&mut tx, Some(id), None, 1).await?.pop().map(Opening::from).ok_or_else(unknown)?;
     if found.closed_at.is_none() {

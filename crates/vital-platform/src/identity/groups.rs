@@ -167,9 +167,10 @@ pub(super) fn valid_name(name: &str) -> Result<&str> {
     if (1..=120).contains(&name.chars().count()) && !name.contains(char::is_control) {
         return Ok(name);
     }
-    Err(Error::invalid("group.name", "The group needs another name. Nothing was stored.").with_field("/name", "Write a name of 1 to 120 characters."))
+    Err(Error::invalid("group.name", "The group needs another name. Nothing was stored.")
+        .with_field("/name", "Write a name of 1 to 120 characters."))
 }
 
-fn unknown() -> Error {
+pub(super) fn unknown() -> Error {
     Error::not_found("group.unknown", "There is no such group in your organisation.")
 }

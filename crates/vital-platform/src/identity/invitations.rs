@@ -122,17 +122,22 @@ pub async fn invite(p: &Platform, cx: &OpContext, new: NewInvitation) -> Result<
     }
     let waiting = store::waiting_invitations(&mut tx).await?;
     if waiting.iter().any(|(_, email)| *email == new.email) {
-        return Err(Error::conflict("invitation.waiting", "This address has been invited already. Send that invitation again; nothing was stored.")
-            .with_field("/email", "An invitation waits for this address."));
+        return Err(Error::conflict(
+            "invitation.waiting",
+            "This address has been invited already. Send that invitation again; nothing was stored.",
+        )
+        .with_field("/email", "An invitation waits for this address."));
     }
     if waiting.len() >= limits::INVITATIONS_MAX {
-        let text = format!("{} invitations wait already. Revoke those that nobody will take up; nothing was stored.", limits::INVITATIONS_MAX);
+        let text =
+            format!("{} invitations wait already. Revoke those that nobody will take up; nothing was stored.", limits::INVITATIONS_MAX);
         return Err(Error::conflict("invitation.too_many", text));
     }
     not_a_member(&mut tx, &new.email).await?;
     let id = InvitationId::new();
     store::insert_invitation(&mut tx, id, &new, cx.user(), now() + limits::INVITATION).await?;
-    issue_and_send(p, cx, tx, id, AuditEntry::new(AuditAction::UserInvited, "invitation", id).fields(&["email", "display_name", "roles"])).await
+    issue_and_send(p, cx, tx, id, AuditEntry::new(AuditAction::UserInvited, "invitation", id).fields(&["email", "display_name", "roles"]))
+        .await
 }
 
 /// Sends an invitation again, with a new link; the earlier one stops working. It waits for another seven days.
@@ -148,14 +153,23 @@ pub async fn resend_invitation(p: &Platform, cx: &OpContext, id: InvitationId) -
     }
     not_a_member(&mut tx, &found.email).await?;
     if !p.throttle.may_mail(&format!("invitation:{id}")) {
-        return Err(Error::rate_limited("invitation.too_often", "This invitation was sent several times within the hour. Nothing was sent; try again later.")
-            .with_retry_after(std::time::Duration::from_secs(60 * 60)));
+        return Err(Error::rate_limited(
+            "invitation.too_often",
+            "This invitation was sent several times within the hour. Nothing was sent; try again later.",
+        )
+        .with_retry_after(std::time::Duration::from_secs(60 * 60)));
     }
     issue_and_send(p, cx, tx, id, AuditEntry::new(AuditAction::UserInvited, "invitation", id).fields(&["ends_at"])).await
 }
 
 /// Puts a new link in force, commits, and sends it. The message is sent after the commit: no transaction waits for a mail server.
-async fn issue_and_send(p: &Platform, cx: &OpContext, mut tx: TenantTx<Write>, id: InvitationId, entry: AuditEntry) -> Result<SentInvitation> {
+async fn issue_and_send(
+    p: &Platform,
+    cx: &OpContext,
+    mut tx: TenantTx<Write>,
+    id: InvitationId,
+    entry: AuditEntry,
+) -> Result<SentInvitation> {
     let invitation = store::invitations(&mut tx, Some(id), None, 1).await?.pop().map(Invitation::from).ok_or_else(unknown)?;
     let organisation = store::organisation_name(&mut tx).await?;
     let token = Token::generate();

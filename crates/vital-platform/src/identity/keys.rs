@@ -1,7 +1,8 @@
 //! API keys: how programs call. A personal key acts for its owner, a service key for a service account, each within its scopes.
 //!
 //! **Invariants:** a key is shown once and stored as a hash; it may do what its scopes and its member's roles both allow, looked up with every
-//! request; it always ends; only a signed-in person makes one, after a recent proof of a second factor, so a leaked key cannot multiply.
+//! request; it always ends; only a signed-in person makes one, after a recent proof of a second factor, or the operator on the
+//! machine itself, so a leaked key cannot multiply.
 
 use super::{Caller, MemberKind, members, sessions, store};
 use crate::Platform;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use vital_credentials::token::{ApiKey, KeyKind};
-use vital_kernel::{AuditAction, AuditEntry, Error, KeyId, OpContext, Permission, Result, RoleSet, UserId, limits, now};
+use vital_kernel::{AuditAction, AuditEntry, Error, KeyId, OpContext, Origin, Permission, Result, RoleSet, UserId, limits, now};
 use vital_store::{TenantTx, Write};
 
 /// An API key without its secret.
@@ -82,7 +83,21 @@ pub async fn issue_key(p: &Platform, caller: &Caller, new: NewKey) -> Result<Iss
     if caller.session().is_none() {
         return Err(Error::forbidden("key.by_key", "A key cannot make keys. Nothing was stored; sign in and make it there."));
     }
-    let cx = &caller.cx;
+    issue(p, &caller.cx, new).await
+}
+
+/// Makes a key for a service account on behalf of the operator, who has no session.
+///
+/// # Errors
+/// As `issue_key`; `Forbidden` for everybody else.
+pub async fn issue_key_as_operator(p: &Platform, cx: &OpContext, new: NewKey) -> Result<IssuedKey> {
+    if cx.origin() != Origin::Operator {
+        return Err(Error::forbidden("key.operator", "Only the operator makes keys without signing in. Nothing was stored."));
+    }
+    issue(p, cx, new).await
+}
+
+async fn issue(p: &Platform, cx: &OpContext, new: NewKey) -> Result<IssuedKey> {
     cx.require(if new.member.is_some() { Permission::KeyManage } else { Permission::KeyWrite })?;
     cx.require_step_up()?;
     let owner = new.member.map_or_else(|| cx.require_user(), Ok)?;

@@ -140,7 +140,10 @@ pub async fn change_roles(p: &Platform, cx: &OpContext, id: UserId, roles: Vec<R
     let admins = store::lock_admins(&mut tx).await?;
     let present = known(&mut tx, id).await?;
     if kind(&present.kind) == MemberKind::Operator {
-        return Err(Error::conflict("member.operator", "An operator's access is to read for a limited time, so it has no other roles. Nothing was changed."));
+        return Err(Error::conflict(
+            "member.operator",
+            "An operator's access is to read for a limited time, so it has no other roles. Nothing was changed.",
+        ));
     }
     if cx.user() == Some(id) && roles.iter().any(|r| !present.roles.iter().any(|had| had == r.as_str())) {
         return Err(Error::forbidden(
@@ -199,7 +202,10 @@ pub async fn reactivate(p: &Platform, cx: &OpContext, id: UserId) -> Result<()> 
 pub(super) async fn reactivate_in(tx: &mut TenantTx<Write>, id: UserId) -> Result<()> {
     let present = known(tx, id).await?;
     if kind(&present.kind) == MemberKind::Operator {
-        return Err(Error::conflict("member.operator", "An operator's access cannot be given back; it is opened anew, with a reason. Nothing was changed."));
+        return Err(Error::conflict(
+            "member.operator",
+            "An operator's access cannot be given back; it is opened anew, with a reason. Nothing was changed.",
+        ));
     }
     store::set_active(tx, id, true).await
 }
@@ -293,9 +299,12 @@ fn keep_an_admin(admins: &[UserId], id: UserId) -> Result<()> {
     Ok(())
 }
 
-fn not_oneself(cx: &OpContext, id: UserId) -> Result<()> {
+pub(super) fn not_oneself(cx: &OpContext, id: UserId) -> Result<()> {
     if cx.user() == Some(id) {
-        return Err(Error::conflict("member.self", "You cannot take your own access away. Ask another administrator; nothing was changed."));
+        return Err(Error::conflict(
+            "member.self",
+            "You cannot take your own access away. Ask another administrator; nothing was changed.",
+        ));
     }
     Ok(())
 }
@@ -305,7 +314,8 @@ pub(super) fn valid_roles(mut roles: Vec<Role>) -> Result<Vec<Role>> {
     roles.sort_unstable();
     roles.dedup();
     if roles.is_empty() {
-        return Err(Error::invalid("member.roles", "The roles need another look. Nothing was stored.").with_field("/roles", "Give at least one role."));
+        return Err(Error::invalid("member.roles", "The roles need another look. Nothing was stored.")
+            .with_field("/roles", "Give at least one role."));
     }
     Ok(roles)
 }
@@ -315,7 +325,8 @@ fn valid_name(name: &str, pointer: &'static str) -> Result<String> {
     if accounts::is_name(name) {
         return Ok(name.to_owned());
     }
-    Err(Error::invalid("member.name", "The name cannot be used. Nothing was stored.").with_field(pointer, "Write a name of 1 to 120 characters."))
+    Err(Error::invalid("member.name", "The name cannot be used. Nothing was stored.")
+        .with_field(pointer, "Write a name of 1 to 120 characters."))
 }
 
 pub(super) fn unknown() -> Error {

@@ -12,12 +12,16 @@ mod federated;
 mod groups;
 mod invitations;
 mod keys;
+mod linking;
 mod members;
+mod oidc_sign_in;
 mod password;
 mod passwords;
+pub mod scim;
 mod sessions;
 mod setup;
 mod sign_in;
+mod sso;
 mod store;
 mod throttle;
 
@@ -30,6 +34,7 @@ use vital_kernel::{Actor, BreakGlassId, Error, KeyId, OpContext, Origin, Provide
 
 pub use accounts::create_user;
 pub(crate) use authenticate::is_active;
+pub(crate) use federated::Verifiers;
 pub use authenticate::{Remembered, Watch, authenticate};
 pub use factors::{
     Enrolment, Factor, FactorKind, PasskeyOptions, begin_passkey, confirm_totp, enrol_totp, factors, finish_passkey, make_recovery_codes,
@@ -40,14 +45,19 @@ pub use invitations::{
     Invitation, InvitationState, NewInvitation, OpenInvitation, SentInvitation, accept_invitation, check_invitation, invitations, invite,
     resend_invitation, revoke_invitation,
 };
-pub use keys::{IssuedKey, Key, NewKey, all_keys, issue_key, keys, revoke_key};
+pub use keys::{IssuedKey, Key, NewKey, all_keys, issue_key, issue_key_as_operator, keys, revoke_key};
 pub use members::{
     Member, MemberFilter, MemberKind, change_roles, create_service_account, deactivate, member, members, reactivate, remove, update_profile,
 };
+pub use oidc_sign_in::{Begun, Callback, Choice, begin_oidc, finish_oidc, sign_in_choices};
 pub use passwords::{ask_password_reset, change_password, check_reset_link, reset_password};
 pub use sessions::{Session, revoke_other_sessions, revoke_session, sessions, sign_out};
 pub use setup::{check_setup_link, complete_setup, issue_setup_link, setup_pending};
 pub use sign_in::{Pending, Progress, Proof, SignIn, passkey_sign_in, passkey_sign_in_options, second_factor, sign_in, step_up, step_up_options};
+pub use sso::{
+    GivenSecret, NewProvider, ProviderChange, ProviderKind, ProviderSettings, ProviderTest, SsoProvider, add_provider, change_provider, provider,
+    provider_people, providers, redirect_uri, remove_provider, test_provider,
+};
 pub use throttle::Throttle;
 pub use vital_credentials::token::Token;
 

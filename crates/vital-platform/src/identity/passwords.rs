@@ -51,7 +51,7 @@ pub async fn ask_password_reset(p: &Platform, email: &str, from: IpAddr) -> Resu
 }
 
 async fn send_reset(p: &Platform, email: &str) -> Result<()> {
-    if !p.throttle.may_mail(email) {
+    if !accounts::is_reachable(email) || !p.throttle.may_mail(email) {
         return Ok(());
     }
     let Some(login) = store::login(&p.db, email).await?.filter(|l| l.password_sign_in) else { return Ok(()) };

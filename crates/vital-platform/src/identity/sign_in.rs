@@ -106,7 +106,7 @@ pub async fn sign_in(p: &Platform, given: SignIn) -> Result<Progress> {
         p.throttle.succeeded(&email);
         return sessions::start(p, &cx, "password", &given.came, None).await.map(Progress::Done);
     }
-    pending(p, &cx, member, &known).await.map(Progress::SecondFactor)
+    pending(p, &cx, member, &known, "password").await.map(Progress::SecondFactor)
 }
 
 async fn rehash(p: &Platform, cx: &OpContext, member: UserId, given: String) -> Result<()> {
@@ -117,11 +117,12 @@ async fn rehash(p: &Platform, cx: &OpContext, member: UserId, given: String) -> 
     tx.commit(AuditEntry::new(AuditAction::UserChanged, "user", member).fields(&["password_parameters"])).await
 }
 
-async fn pending(p: &Platform, cx: &OpContext, member: UserId, known: &[Factor]) -> Result<Pending> {
+/// Waits for the second factor of somebody whose first step went by `method`.
+pub(super) async fn pending(p: &Platform, cx: &OpContext, member: UserId, known: &[Factor], method: &str) -> Result<Pending> {
     let asked = factors::ask_passkey(p, known)?;
     let (options, state) = asked.map_or((None, Value::Null), |(options, state)| (Some(options), Value::String(state)));
     let ticket = Token::generate();
-    let ceremony = store::Ceremony { tenant: Some(cx.tenant()), user: Some(member), state: json!({ "passkey": state }) };
+    let ceremony = store::Ceremony { tenant: Some(cx.tenant()), user: Some(member), state: json!({ "passkey": state, "method": method }) };
     store::insert_ceremony(&p.db, &hash(ticket.reveal()), "second_factor", &ceremony, limits::CEREMONY).await?;
     let mut methods: Vec<FactorKind> = known.iter().map(|f| f.kind).collect();
     methods.push(FactorKind::RecoveryCode);
@@ -149,7 +150,8 @@ pub async fn second_factor(p: &Platform, ticket: &str, proof: Proof, came: &Came
     let account = store::account(&mut tx, member).await?.filter(|a| a.active).ok_or_else(refused)?;
     tx.end().await?;
     p.throttle.succeeded(&account.email);
-    sessions::start(p, &cx, "password", came, Some(now())).await
+    let method = if ceremony.state["method"] == "sso" { "sso" } else { "password" };
+    sessions::start(p, &cx, method, came, Some(now())).await
 }
 
 /// Begins a sign-in with a passkey and nothing else: ticket, and what the browser hands to `navigator.credentials.get`.

@@ -58,15 +58,22 @@ impl Sharing {
     pub(crate) fn checked(mut self) -> Result<Self> {
         self.groups.sort_unstable();
         self.groups.dedup();
-        let refuse = |code, detail: String| Err(Error::invalid(code, format!("{detail} Nothing was changed.")).with_field("/groups", detail));
+        let refuse =
+            |code, detail: String| Err(Error::invalid(code, format!("{detail} Nothing was changed.")).with_field("/groups", detail));
         if self.access == Access::Group && self.groups.is_empty() {
             return refuse("access.no_groups", "Name at least one group to share with.".to_owned());
         }
         if self.access != Access::Group && !self.groups.is_empty() {
-            return refuse("access.groups_unused", format!("Groups can be named only with the access `group`, not with `{}`.", self.access.as_str()));
+            return refuse(
+                "access.groups_unused",
+                format!("Groups can be named only with the access `group`, not with `{}`.", self.access.as_str()),
+            );
         }
         if self.groups.len() > limits::SHARED_GROUPS_MAX {
-            return refuse("access.too_many_groups", format!("Name at most {} groups; put people into one larger group instead.", limits::SHARED_GROUPS_MAX));
+            return refuse(
+                "access.too_many_groups",
+                format!("Name at most {} groups; put people into one larger group instead.", limits::SHARED_GROUPS_MAX),
+            );
         }
         Ok(self)
     }
@@ -95,8 +102,11 @@ pub async fn groups_to_share_with(p: &Platform, cx: &OpContext) -> Result<Vec<Gr
 
 /// The refusal of a group that is not there.
 pub(crate) fn unknown_group() -> Error {
-    Error::not_found("group.unknown", "One of these groups does not exist. Nothing was changed; reload the list of groups and choose again.")
-        .with_field("/groups", "Name only groups of your organisation.")
+    Error::not_found(
+        "group.unknown",
+        "One of these groups does not exist. Nothing was changed; reload the list of groups and choose again.",
+    )
+    .with_field("/groups", "Name only groups of your organisation.")
 }
 
 #[cfg(test)]

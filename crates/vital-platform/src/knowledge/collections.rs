@@ -107,7 +107,10 @@ pub async fn create_collection(p: &Platform, cx: &OpContext, new: NewCollection)
     if store::collections::count(&mut tx).await? >= limits::COLLECTIONS_MAX {
         return Err(Error::conflict(
             "collection.too_many",
-            format!("Your organisation has {} collections, the most it may have. Nothing was stored; delete empty ones first.", limits::COLLECTIONS_MAX),
+            format!(
+                "Your organisation has {} collections, the most it may have. Nothing was stored; delete empty ones first.",
+                limits::COLLECTIONS_MAX
+            ),
         ));
     }
     if !store::collections::insert_owned(&mut tx, id, &slug, &name, owner, sharing.access).await? {
@@ -162,7 +165,10 @@ pub async fn delete_collection(p: &Platform, cx: &OpContext, slug: &str) -> Resu
         n => {
             return Err(Error::conflict(
                 "collection.not_empty",
-                format!("This collection holds {n} document{}. Nothing was deleted; delete the documents first.", if n == 1 { "" } else { "s" }),
+                format!(
+                    "This collection holds {n} document{}. Nothing was deleted; delete the documents first.",
+                    if n == 1 { "" } else { "s" }
+                ),
             ));
         }
     }
@@ -171,7 +177,8 @@ pub async fn delete_collection(p: &Platform, cx: &OpContext, slug: &str) -> Resu
 
 /// Locks a collection that the caller may change.
 async fn governed(tx: &mut TenantTx<Write>, cx: &OpContext, slug: &str) -> Result<CollectionId> {
-    let found = store::collections::lock(tx, slug).await?.filter(|c| c.visible || cx.may(Permission::CollectionManage)).ok_or_else(unknown)?;
+    let found =
+        store::collections::lock(tx, slug).await?.filter(|c| c.visible || cx.may(Permission::CollectionManage)).ok_or_else(unknown)?;
     if found.starter || slug == OWN_COLLECTION {
         return Err(Error::conflict(
             "collection.fixed",

@@ -24,8 +24,8 @@ use vital_documents::Block;
 use vital_kernel::{AuditAction, AuditEntry, DocumentId, Error, OpContext, Permission, Result, limits};
 use vital_store::JobKind;
 
-pub use access::{Access, GroupName, Sharing, groups_to_share_with};
 pub(crate) use access::unknown_group;
+pub use access::{Access, GroupName, Sharing, groups_to_share_with};
 pub use collections::{
     Collection, CollectionAccess, CollectionChange, NewCollection, change_collection, collections, collections_admin, create_collection,
     delete_collection,

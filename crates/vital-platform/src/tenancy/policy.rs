@@ -48,6 +48,11 @@ pub(crate) async fn policy_in<M>(tx: &mut TenantTx<M>) -> Result<SignInPolicy> {
     Ok(store::organisation(tx).await?.policy)
 }
 
+/// The stable name of the organisation within a transaction.
+pub(crate) async fn slug_in<M>(tx: &mut TenantTx<M>) -> Result<String> {
+    Ok(store::organisation(tx).await?.slug)
+}
+
 /// Changes the sign-in policy. Sessions that are now too old end with their next request.
 ///
 /// # Errors

@@ -45,7 +45,7 @@ pub struct PassageEntry {
     pub body: String,
 }
 
-/// Which passages a search may return.
+/// Which passages a search may return. What is left out has no part in the scores of the rest either.
 #[derive(Clone, Copy, Debug)]
 pub enum Filter<'a> {
     /// Every passage of the index.

@@ -8,6 +8,9 @@
 //! over the worst hit kept so far is only asked about passages that other lists bring up. The result is the same as without.
 //!
 //! N and df count deleted passages until a merge drops them, as in Lucene.
+//!
+//! With a filter, N, df and the average length are those of what it lets through: a score says nothing about passages that the reader may not
+//! see, and is the one that an index of the others alone would give.
 
 use super::{Filter, Hit, schema};
 use schema::Fields;
@@ -98,23 +101,69 @@ pub(super) fn search(
     if limit == 0 || total == 0 {
         return Ok(Vec::new());
     }
-    let mut tokens = 0;
-    for segment in segments {
-        tokens += segment.inverted_index(fields.text)?.total_num_tokens();
-    }
-    let weighted = weigh(searcher, fields, terms, total)?;
-    let norms = norm_table((tokens as f32 / total as f32).max(1.0));
-    let mut best = Best { limit, heap: BinaryHeap::with_capacity(limit.min(1_024) + 1) };
+    let mut parts = Vec::with_capacity(segments.len());
     for (segment, reader) in (0u32..).zip(segments) {
         if let Some(allowed) = Allowed::of(reader, filter)? {
-            Walk::over(reader, fields, &weighted, &norms)?.run(segment, reader, &allowed, &mut best);
+            parts.push(Part { segment, reader, allowed });
         }
+    }
+    let whole = parts.len() == segments.len() && parts.iter().all(|p| matches!(p.allowed, Allowed::All));
+    let mut passages = 0;
+    let mut tokens = 0;
+    for part in &parts {
+        let (more, length) = part.size(fields)?;
+        passages += more;
+        tokens += length;
+    }
+    let weighted = if whole {
+        weigh(terms, fields, passages, |term| searcher.doc_freq(term))?
+    } else {
+        weigh(terms, fields, passages, |term| parts.iter().map(|p| p.frequency(fields, term)).sum())?
+    };
+    let norms = norm_table((tokens as f32 / passages.max(1) as f32).max(1.0));
+    let mut best = Best { limit, heap: BinaryHeap::with_capacity(limit.min(1_024) + 1) };
+    for part in &parts {
+        Walk::over(part.reader, fields, &weighted, &norms)?.run(part.segment, part.reader, &part.allowed, &mut best);
     }
     hits(searcher, best)
 }
 
-/// Weighs the distinct terms of a question; the heaviest come first.
-fn weigh(searcher: &Searcher, fields: &Fields, terms: &[String], total: u64) -> tantivy::Result<Vec<Weighted>> {
+/// A segment with what of it the filter lets through.
+struct Part<'r> {
+    segment: u32,
+    reader: &'r SegmentReader,
+    allowed: Allowed,
+}
+
+impl Part<'_> {
+    /// Number of passages that the filter lets through, and of their terms.
+    fn size(&self, fields: &Fields) -> tantivy::Result<(u64, u64)> {
+        let Allowed::Some(passages) = &self.allowed else {
+            return Ok((self.reader.max_doc().into(), self.reader.inverted_index(fields.text)?.total_num_tokens()));
+        };
+        let lengths = self.reader.get_fieldnorms_reader(fields.text)?;
+        let tokens = passages.iter().map(|doc| u64::from(lengths.fieldnorm(doc))).sum();
+        Ok((passages.len(), tokens))
+    }
+
+    /// Number of passages with a term among those that the filter lets through.
+    fn frequency(&self, fields: &Fields, term: &Term) -> tantivy::Result<u64> {
+        let inverted = self.reader.inverted_index(fields.text)?;
+        if matches!(self.allowed, Allowed::All) {
+            return Ok(inverted.doc_freq(term)?.into());
+        }
+        let Some(mut postings) = inverted.read_postings(term, IndexRecordOption::Basic)? else { return Ok(0) };
+        let mut frequency = 0;
+        while postings.doc() != TERMINATED {
+            frequency += u64::from(self.allowed.contains(postings.doc()));
+            postings.advance();
+        }
+        Ok(frequency)
+    }
+}
+
+/// Weighs the distinct terms of a question by how many of the `total` passages hold them; the heaviest come first.
+fn weigh(terms: &[String], fields: &Fields, total: u64, holders: impl Fn(&Term) -> tantivy::Result<u64>) -> tantivy::Result<Vec<Weighted>> {
     let mut times: HashMap<&str, f32> = HashMap::new();
     for term in terms {
         if times.len() < LOOKED_UP_TERMS_MAX || times.contains_key(term.as_str()) {
@@ -124,7 +173,7 @@ fn weigh(searcher: &Searcher, fields: &Fields, terms: &[String], total: u64) -> 
     let mut weighted = Vec::with_capacity(times.len());
     for (text, times) in times {
         let term = Term::from_field_text(fields.text, text);
-        let frequency = searcher.doc_freq(&term)?;
+        let frequency = holders(&term)?;
         if frequency > 0 {
             let rest = total.saturating_sub(frequency) as f32;
             let idf = (1.0 + (rest + 0.5) / (frequency as f32 + 0.5)).ln();
@@ -230,7 +279,7 @@ impl List {
 /// The passages of one segment that the filter lets through.
 enum Allowed {
     All,
-    Ordinals(Column<u64>, HashSet<u64>),
+    Some(Passages),
 }
 
 impl Allowed {
@@ -251,14 +300,54 @@ impl Allowed {
         for id in ids {
             ordinals.extend(column.dictionary().term_ord(id.as_bytes())?);
         }
-        Ok((!ordinals.is_empty()).then(|| Self::Ordinals(column.ords().clone(), ordinals)))
+        if ordinals.is_empty() {
+            return Ok(None);
+        }
+        if ordinals.len() == column.num_terms() {
+            return Ok(Some(Self::All));
+        }
+        Ok(Some(Self::Some(Passages::of(reader.max_doc(), column.ords(), &ordinals))))
     }
 
     fn contains(&self, doc: DocId) -> bool {
         match self {
             Self::All => true,
-            Self::Ordinals(column, wanted) => column.first(doc).is_some_and(|ordinal| wanted.contains(&ordinal)),
+            Self::Some(passages) => passages.contains(doc),
         }
+    }
+}
+
+/// A set of passages of one segment, kept as bits.
+struct Passages(Vec<u64>);
+
+impl Passages {
+    fn of(count: DocId, column: &Column<u64>, wanted: &HashSet<u64>) -> Self {
+        let mut bits = vec![0; (count as usize).div_ceil(64)];
+        // Passages of one document stand together, so the answer for the last ordinal mostly serves the next passage.
+        let mut last = (u64::MAX, false);
+        for doc in 0..count {
+            let Some(ordinal) = column.first(doc) else { continue };
+            if ordinal != last.0 {
+                last = (ordinal, wanted.contains(&ordinal));
+            }
+            if last.1 {
+                bits[doc as usize / 64] |= 1 << (doc % 64);
+            }
+        }
+        Self(bits)
+    }
+
+    fn contains(&self, doc: DocId) -> bool {
+        self.0.get(doc as usize / 64).is_some_and(|word| word >> (doc % 64) & 1 == 1)
+    }
+
+    fn len(&self) -> u64 {
+        self.0.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = DocId> {
+        let ones = |(start, &word): (DocId, &u64)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| start + bit);
+        (0..).step_by(64).zip(&self.0).flat_map(ones)
     }
 }
 

@@ -200,8 +200,57 @@ fn by_definition(bodies: &[Vec<u8>], query: &[u8], limit: usize) -> BTreeMap<usi
     scores.into_iter().collect()
 }
 
+#[test]
+fn who_may_read_little_finds_it_behind_any_number_of_better_hits() {
+    let index = LexicalIndex::in_memory().unwrap();
+    let crowd: Vec<_> = (0..500).map(|n| passage(n, 2 * n, "dose dose", "dose dose dose")).collect();
+    index.add(&crowd).unwrap();
+    index.add(&[passage(900, 901, "", "one dose among many other words of a long passage")]).unwrap();
+    index.commit().unwrap();
+    let readable = HashSet::from([CollectionId(Uuid::from_u128(1))]);
+    let hits = index.search("dose", 10, Filter::Collections(&readable)).unwrap();
+    assert_eq!(hits.iter().map(|h| h.passage.0.as_u128()).collect::<Vec<_>>(), [900]);
+}
+
+#[test]
+fn a_score_does_not_tell_how_often_a_word_stands_in_what_may_not_be_read() {
+    let score = |hidden: &str| {
+        let index = index_of(&[hidden, "codename trial of a dose", hidden, "another trial"]);
+        let readable = HashSet::from([CollectionId(Uuid::from_u128(1))]);
+        index.search("codename trial", 10, Filter::Collections(&readable)).unwrap()[0].score
+    };
+    assert_eq!(score("codename codename codename"), score("nothing of the kind in this long passage"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_filtered_search_is_a_search_of_an_index_of_the_rest(
+        bodies in prop::collection::vec(prop::collection::vec(0u8..12, 0..20), 1..60),
+        query in prop::collection::vec(0u8..14, 1..6),
+        limit in 1usize..12,
+        cut in 0usize..60,
+        readable in prop::collection::hash_set(0u128..60, 0..60),
+    ) {
+        let text = |terms: &[u8]| terms.iter().map(|t| format!("w{t} ")).collect::<String>();
+        let passages: Vec<_> = (0..).zip(&bodies).map(|(n, body)| passage(n, n, "", &text(body))).collect();
+        let (whole, rest) = (LexicalIndex::in_memory().unwrap(), LexicalIndex::in_memory().unwrap());
+        for part in [&passages[..cut.min(passages.len())], &passages[cut.min(passages.len())..]] {
+            whole.add(part).unwrap();
+            whole.commit().unwrap();
+        }
+        let kept: Vec<_> = passages.iter().filter(|p| readable.contains(&p.document.0.as_u128())).cloned().collect();
+        rest.add(&kept).unwrap();
+        rest.commit().unwrap();
+        let readable: HashSet<DocumentId> = readable.into_iter().map(|n| DocumentId(Uuid::from_u128(n))).collect();
+        let filtered = whole.search(&text(&query), limit, Filter::Documents(&readable)).unwrap();
+        let alone = rest.search(&text(&query), limit, Filter::All).unwrap();
+        prop_assert_eq!(filtered.len(), alone.len());
+        for (one, other) in filtered.iter().zip(&alone) {
+            prop_assert!((one.score - other.score).abs() < 1e-5, "{filtered:?} {alone:?}");
+        }
+    }
 
     #[test]
     fn skipping_lists_finds_what_scoring_everything_finds(

@@ -26,6 +26,8 @@ pub enum Persona {
     Auditor,
     /// Asks in organisation B; the mirrored things there are theirs.
     OtherMember,
+    /// Manages organisation B; not in the access table, where one stranger is enough.
+    OtherAdmin,
 }
 
 impl Persona {
@@ -53,13 +55,14 @@ impl Persona {
             Self::TenantAdmin => "admin",
             Self::Auditor => "auditor",
             Self::OtherMember => "other",
+            Self::OtherAdmin => "other-admin",
         }
     }
 
     /// The address of the account.
     #[must_use]
     pub fn email(self) -> String {
-        format!("{}@{}.example", self.name(), if self == Self::OtherMember { "b" } else { "a" })
+        format!("{}@{}.example", self.name(), if matches!(self, Self::OtherMember | Self::OtherAdmin) { "b" } else { "a" })
     }
 
     pub(super) const fn role(self) -> Option<Role> {
@@ -69,7 +72,7 @@ impl Persona {
             Self::Member | Self::OtherMember => Some(Role::Member),
             Self::ExpertAuthor => Some(Role::ExpertAuthor),
             Self::Reviewer => Some(Role::Reviewer),
-            Self::TenantAdmin => Some(Role::TenantAdmin),
+            Self::TenantAdmin | Self::OtherAdmin => Some(Role::TenantAdmin),
             Self::Auditor => Some(Role::Auditor),
         }
     }
@@ -83,7 +86,7 @@ impl Persona {
 
 /// Writes a session for everybody.
 pub(super) async fn sign_all_in(admin: &mut PgConnection) {
-    for persona in Persona::ALL {
+    for persona in Persona::ALL.into_iter().chain([Persona::OtherAdmin]) {
         if let Some(token) = persona.token() {
             sign_in(admin, persona, &token).await;
         }

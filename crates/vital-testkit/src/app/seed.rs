@@ -138,7 +138,7 @@ async fn make(database: &str, folder: &Path, parser: &[String]) {
     running
         .run(|p| async move {
             let a = organisation(&p, CANARY_A, &Persona::ALL[1..7]).await;
-            let b = organisation(&p, CANARY_B, &Persona::ALL[7..]).await;
+            let b = organisation(&p, CANARY_B, &[Persona::OtherMember, Persona::OtherAdmin]).await;
             (a, b)
         })
         .await;

@@ -29,7 +29,11 @@ pub(crate) struct NewInvitation {
 
 /// Lists invitations, newest first.
 #[utoipa::path(get, path = "/api/v1/invitations", tag = "members", params(Page), responses((status = 200, body = [Invitation])))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(page): Params<Page>) -> Reply<Json<Vec<Invitation>>> {
+pub(crate) async fn list(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Params(page): Params<Page>,
+) -> Reply<Json<Vec<Invitation>>> {
     let before = page.before.map(InvitationId);
     Ok(Json(identity::invitations(&s.platform, &caller.cx, before, page_size(page.limit)).await?))
 }

@@ -113,7 +113,11 @@ pub(crate) async fn reactivate(State(s): State<AppState>, SignedIn(caller): Sign
 
 /// Changes one's own name.
 #[utoipa::path(patch, path = "/api/v1/me", tag = "session", request_body = ProfileChange, responses((status = 204, description = "Changed")))]
-pub(crate) async fn change_me(State(s): State<AppState>, SignedIn(caller): SignedIn, Body(change): Body<ProfileChange>) -> Reply<StatusCode> {
+pub(crate) async fn change_me(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Body(change): Body<ProfileChange>,
+) -> Reply<StatusCode> {
     identity::update_profile(&s.platform, &caller, &change.display_name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

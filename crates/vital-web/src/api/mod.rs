@@ -14,6 +14,7 @@ pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod search;
 pub(crate) mod session;
+pub(crate) mod sso;
 pub(crate) mod turns;
 
 use serde::Deserialize;

@@ -112,6 +112,9 @@ mod tests {
 
     #[test]
     fn a_form_that_says_nothing_shares_with_nobody() {
-        assert_eq!(Sent::of(pairs(&[("access", "world"), ("groups", "x")])).sharing(), Sharing { access: Access::Private, groups: Vec::new() });
+        assert_eq!(
+            Sent::of(pairs(&[("access", "world"), ("groups", "x")])).sharing(),
+            Sharing { access: Access::Private, groups: Vec::new() }
+        );
     }
 }

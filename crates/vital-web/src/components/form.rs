@@ -15,7 +15,7 @@ pub(crate) struct Fields(Vec<(String, String)>);
 impl Fields {
     /// The value of a field; empty where it did not come.
     pub(crate) fn one(&self, name: &str) -> &str {
-        self.all(name).next().unwrap_or_default()
+        self.0.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str())
     }
 
     /// All values of a name, such as those of ticked boxes.
@@ -103,7 +103,7 @@ impl<'a> Filled<'a> {
 
     /// What stands in a field.
     pub(crate) fn value(&self, name: &str, at_first: &'a str) -> &'a str {
-        self.given.map_or(at_first, |given| given.all_first(name))
+        self.given.map_or(at_first, |given| given.one(name))
     }
 
     /// Whether a box is ticked.
@@ -155,12 +155,6 @@ impl<'a> Filled<'a> {
                 aria-invalid=[self.fault(f.name).map(|_| "true")] aria-describedby=[self.described(f.name, f.hint)];
             (self.hint(f.name, f.hint))
         }
-    }
-}
-
-impl Fields {
-    fn all_first<'a>(&'a self, name: &str) -> &'a str {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str()).unwrap_or_default()
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::{
     assets,
-    components::{expert::initials, text::link_with},
+    components::{
+        expert::initials,
+        text::{link_with, moment},
+    },
     pages::{Theme, View},
 };
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -44,6 +47,7 @@ fn whole(view: &View, section: Section, body: &Markup) -> Markup {
     html! {
         a.skip href="#main" { "Skip to the content" }
         (header(view, section))
+        @if let Some(operator) = view.caller.as_ref().filter(|c| c.break_glass.is_some()) { (operator_banner(operator)) }
         main #main tabindex="-1" { (body) }
         (footer())
     }
@@ -94,6 +98,16 @@ fn header(view: &View, section: Section) -> Markup {
             } @else {
                 div.account { (theme_button()) }
             }
+        }
+    }
+}
+
+/// Reminds an operator, and whoever looks over their shoulder, on every page.
+fn operator_banner(operator: &Caller) -> Markup {
+    html! {
+        p.operator role="note" {
+            strong { "Operator access: " (operator.display_name) }
+            " reads this organisation's data" @if let Some(at) = operator.ends_at { ", until " (moment(at)) " at the latest" } ". Nothing can be changed, everything is recorded, and the organisation reviews it."
         }
     }
 }

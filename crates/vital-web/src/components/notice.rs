@@ -45,11 +45,14 @@ notices! {
     GroupChanged "group-changed" "The group was changed.";
     GroupDeleted "group-deleted" "The group was deleted.";
     Invited "invited" "The invitation is on its way by e-mail.";
+    NotSent "not-sent" "The invitation is stored, but its message could not be sent. Send it again in a while, or ask whoever runs this installation to look at the mail settings.";
     InvitationRevoked "invitation-revoked" "The invitation was taken back; its link no longer works.";
     ServiceMade "service-made" "The service account was made. Make a key for it under Keys.";
+    ProviderAdded "provider-added" "The provider was added. Test it, then sign in with it once in another window before you rely on it.";
+    ProviderChanged "provider-changed" "The provider was changed.";
+    ProviderRemoved "provider-removed" "The provider was removed. Nobody gets in through it any more.";
     Policy "policy" "The sign-in policy was changed. It counts from now on.";
     Reviewed "reviewed" "The opening was signed off.";
-    Closed "closed" "The opening was closed.";
 }
 
 impl Done {

@@ -23,7 +23,8 @@ use vital_platform::{
 /// Shows all experts by field.
 pub(crate) async fn gallery(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View) -> Reply<Markup> {
     let all = experts::list(&s.platform, &caller.cx).await?;
-    let mut others = if caller.cx.may(Permission::ExpertShare) { experts::experts_admin(&s.platform, &caller.cx).await? } else { Vec::new() };
+    let mut others =
+        if caller.cx.may(Permission::ExpertShare) { experts::experts_admin(&s.platform, &caller.cx).await? } else { Vec::new() };
     others.retain(|o| all.iter().all(|e| e.slug != o.slug));
     Ok(page(
         &view,

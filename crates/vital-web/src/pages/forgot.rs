@@ -29,7 +29,7 @@ pub(crate) struct Link {
 
 /// Shows the form for an address.
 pub(crate) async fn show(view: View) -> Markup {
-    std::future::ready(asking(&view, None)).await
+    asking(&view, None)
 }
 
 /// Sends a link, if an account has the address. The reply is the same for every address.

@@ -1,6 +1,6 @@
 //! Home: the composer, recent conversations, the state of the library.
 
-use super::View;
+use super::{View, break_glass};
 use crate::{
     caller::SignedIn,
     components::{
@@ -69,6 +69,7 @@ pub(crate) async fn show(
     let recent = if may_read { ask::conversations(p, cx, None, RECENT).await? } else { Vec::new() };
     let documents = if may_read { knowledge::documents(p, cx, own).await? } else { Vec::new() };
     let collections = if may_read { knowledge::collections(p, cx).await? } else { Vec::new() };
+    let unreviewed = break_glass::waiting(&s, &caller).await?;
     let ask = Permission::Ask.held_by(cx.roles()).then(|| start(&experts, &given));
     Ok(page(
         &view,
@@ -76,6 +77,9 @@ pub(crate) async fn show(
         Section::Ask,
         &[],
         &html! {
+            @if unreviewed > 0 {
+                p.notice { "An operator of the installation has opened your organisation. " (count(i64::try_from(unreviewed).unwrap_or(i64::MAX), "opening", "openings")) " not reviewed yet: " a href=(break_glass::PATH) { "see who, why and until when" } "." }
+            }
             @if let Some(ask) = ask { (ask) } @else { h1 { "Welcome" } p.notice { "Your role reads, but does not ask. An administrator of your organisation can change that." } }
             div.columns {
                 (recent_conversations(&recent))

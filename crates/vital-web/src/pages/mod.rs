@@ -1,17 +1,32 @@
 //! Server-rendered pages: one file a page. They call the same verbs as the API and read well without scripts.
 
+pub(crate) mod break_glass;
 pub(crate) mod collections;
 pub(crate) mod conversation;
 pub(crate) mod document;
 pub(crate) mod expert_access;
 pub(crate) mod experts;
+pub(crate) mod factors;
+pub(crate) mod forgot;
+pub(crate) mod groups;
 pub(crate) mod history;
 pub(crate) mod home;
+pub(crate) mod invitation;
+pub(crate) mod invitations;
+pub(crate) mod keys;
 pub(crate) mod library;
+pub(crate) mod members;
+pub(crate) mod policy;
+pub(crate) mod roles;
 pub(crate) mod search;
+pub(crate) mod security;
+pub(crate) mod service_accounts;
 pub(crate) mod settings;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
+pub(crate) mod sso;
+pub(crate) mod sso_fields;
+pub(crate) mod sso_sign_in;
 
 use crate::{caller::SignedIn, frame::Nonce};
 use axum::{

@@ -1,48 +1,83 @@
-//! Settings: who one is, how pages look, what answers and searches, and the limits.
+//! The profile: who one is, how pages look, what answers and searches, and the limits.
 
-use super::{Theme, View};
+use super::{Theme, View, security::Seen};
 use crate::{
     caller::SignedIn,
     components::{
-        layout::{Section, page},
-        text::size,
+        form::{Field, Fields, Filled, Refused},
+        notice::Done,
+        role,
+        settings::{Tab, settings},
+        text::{moment, size},
     },
+    extract::{Form, Params},
     state::AppState,
+    step_up,
 };
-use axum::extract::State;
+use axum::{extract::State, response::Response};
+use axum_extra::extract::CookieJar;
 use maud::{Markup, html};
-use vital_kernel::{Role, iso, limits};
-use vital_platform::identity::Caller;
+use vital_kernel::{Permission, limits};
+use vital_platform::identity::{self, Caller};
 
 /// Shows the page.
-pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View) -> Markup {
+pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, Params(seen): Params<Seen>) -> Markup {
+    page(&s, &view, &caller, seen.done.as_deref(), None)
+}
+
+fn page(s: &AppState, view: &View, caller: &Caller, done: Option<&str>, refused: Option<&Refused>) -> Markup {
     let note = s.platform.embedding_note();
-    page(
-        &view,
-        "Settings",
-        Section::None,
-        &[],
-        &html! {
-            h1 { "Settings" }
-            div.columns {
-                div { (person(&caller)) (looks(view.theme)) }
-                div { (platform(&s.platform.composer(), note.as_deref())) (bounds()) }
+    let body = html! {
+        div.columns {
+            div { (person(caller)) (name(caller, Filled::of("profile", refused))) (looks(view.theme)) }
+            div { (platform(&s.platform.composer(), note.as_deref())) (bounds()) }
+        }
+    };
+    settings(view, caller, Tab::Profile, done, &[], &body)
+}
+
+/// Changes one's name.
+pub(crate) async fn change_name(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Form(given): Form<Fields>,
+) -> Response {
+    match identity::update_profile(&s.platform, &caller, given.one("display_name")).await {
+        Ok(()) => step_up::done(jar, &Done::Profile.at("/settings")),
+        Err(error) => {
+            let refused = Refused::new("profile", given, error);
+            step_up::again(jar, &refused, std::future::ready(Ok(page(&s, &view, &caller, None, Some(&refused))))).await
+        }
+    }
+}
+
+fn name<'a>(caller: &'a Caller, filled: Filled<'a>) -> Markup {
+    html! {
+        @if caller.cx.may(Permission::ProfileWrite) {
+            section aria-labelledby="name-h" {
+                h2 #name-h { "Your name" }
+                form.stack method="post" action="/settings/name" {
+                    (filled.notice())
+                    (filled.field(&Field { name: "display_name", label: "Name", kind: "text", value: &caller.display_name, complete: "name", hint: "Colleagues see it." }))
+                    button type="submit" { "Change the name" }
+                }
             }
-        },
-    )
+        }
+    }
 }
 
 fn person(caller: &Caller) -> Markup {
-    let roles: Vec<&str> = caller.cx.roles().iter().map(Role::as_str).collect();
     html! {
         section aria-labelledby="you" {
             h2 #you { "You" }
             dl.facts {
                 div { dt { "Name" } dd { (caller.display_name) } }
                 div { dt { "E-mail" } dd { (caller.email) } }
-                div { dt { "Roles" } dd { (roles.join(", ").replace('_', " ")) } }
+                div { dt { "Roles" } dd { (role::line(caller.cx.roles().iter())) } }
                 @if let Some(at) = caller.ends_at {
-                    div { dt { "Session ends" } dd { time datetime=(iso(at)) { (iso(at.replace_nanosecond(0).unwrap_or(at)).replace('T', " ").replace('Z', " UTC")) } " unless used before" } }
+                    div { dt { "Session ends" } dd { (moment(at)) " unless used before" } }
                 }
             }
             form method="post" action="/sign-out" { button type="submit" { "Sign out" } }

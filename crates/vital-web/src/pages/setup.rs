@@ -3,9 +3,12 @@
 use super::View;
 use crate::{
     caller::{Arrived, is_form_fault, session_cookie},
-    components::layout::{Section, page},
+    components::{
+        form::{Field, Fields, Filled, Refused},
+        layout::{Section, page},
+    },
     extract::{Form, Params},
-    problem::{Problem, Reply},
+    problem::Reply,
     state::AppState,
 };
 use axum::{
@@ -24,23 +27,11 @@ pub(crate) struct Link {
     token: Option<String>,
 }
 
-/// The form.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Given {
-    token: String,
-    organisation: String,
-    display_name: String,
-    email: String,
-    password: String,
-}
-
 /// Shows the form to whoever holds a working link.
 pub(crate) async fn show(State(s): State<AppState>, view: View, Params(link): Params<Link>) -> Reply<Markup> {
     let token = link.token.unwrap_or_default();
     identity::check_setup_link(&s.platform, &token).await?;
-    let empty = Given { token, organisation: String::new(), display_name: String::new(), email: String::new(), password: String::new() };
-    Ok(form(&view, &empty, None))
+    Ok(form(&view, &token, None))
 }
 
 /// Creates both and signs the administrator in.
@@ -49,34 +40,28 @@ pub(crate) async fn complete(
     Arrived(came): Arrived,
     view: View,
     jar: CookieJar,
-    Form(given): Form<Given>,
+    Form(given): Form<Fields>,
 ) -> Reply<Response> {
     let admin = NewUser {
-        display_name: given.display_name.clone(),
-        email: given.email.clone(),
-        password: given.password.clone(),
+        display_name: given.one("display_name").to_owned(),
+        email: given.one("email").to_owned(),
+        password: given.one("password").to_owned(),
         roles: Vec::new(),
     };
-    match identity::complete_setup(&s.platform, &given.token, &given.organisation, admin, &came).await {
-        Ok(token) => Ok((jar.add(session_cookie(&s, token.reveal())), Redirect::to("/")).into_response()),
+    let token = given.one("token").to_owned();
+    match identity::complete_setup(&s.platform, &token, given.one("organisation"), admin, &came).await {
+        Ok(session) => Ok((jar.add(session_cookie(&s, session.reveal())), Redirect::to("/")).into_response()),
         Err(error) if is_form_fault(&error) => {
-            let problem = Problem::from(error);
-            Ok((problem.status(), form(&view, &given, Some(&problem))).into_response())
+            let refused = Refused::new("", given, error);
+            Ok((refused.problem().status(), form(&view, &token, Some(&refused))).into_response())
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn form(view: &View, given: &Given, problem: Option<&Problem>) -> Markup {
-    let fault = |pointer: &str| problem.and_then(|p| p.fields().iter().find(|f| f.pointer == pointer)).map(|f| f.detail.as_str());
-    let field = |name: &str, label: &str, kind: &str, value: &str, complete: &str, hint: Option<String>| {
-        let fault = fault(&format!("/{name}"));
-        html! {
-            label for=(name) { (label) }
-            input id=(name) name=(name) type=(kind) value=(value) autocomplete=(complete) required aria-invalid=[fault.map(|_| "true")] aria-describedby={ (name) "-hint" };
-            p.field-hint.bad[fault.is_some()] id={ (name) "-hint" } { (fault.map(str::to_owned).or(hint).unwrap_or_default()) }
-        }
-    };
+fn form(view: &View, token: &str, refused: Option<&Refused>) -> Markup {
+    let filled = Filled::of("", refused);
+    let hint = format!("At least {} characters; a sentence works well.", limits::PASSWORD_CHARS_MIN);
     page(
         view,
         "Set up",
@@ -86,13 +71,13 @@ fn form(view: &View, given: &Given, problem: Option<&Problem>) -> Markup {
             div.gate {
                 h1 { "Set up VITAL Path" }
                 p.dim { "Name your organisation and make its first account, the administrator's. This link works once." }
-                @if let Some(p) = problem { p.notice.bad role="alert" { (p.detail()) } }
+                (filled.notice())
                 form method="post" action="/setup" {
-                    input type="hidden" name="token" value=(given.token);
-                    (field("organisation", "Organisation", "text", &given.organisation, "organization", None))
-                    (field("display_name", "Your name", "text", &given.display_name, "name", None))
-                    (field("email", "E-mail address", "email", &given.email, "username", None))
-                    (field("password", "Password", "password", "", "new-password", Some(format!("At least {} characters; a sentence works well.", limits::PASSWORD_CHARS_MIN))))
+                    input type="hidden" name="token" value=(token);
+                    (filled.field(&Field { name: "organisation", label: "Organisation", kind: "text", value: "", complete: "organization", hint: "" }))
+                    (filled.field(&Field { name: "display_name", label: "Your name", kind: "text", value: "", complete: "name", hint: "" }))
+                    (filled.field(&Field { name: "email", label: "E-mail address", kind: "email", value: "", complete: "username", hint: "" }))
+                    (filled.field(&Field { name: "password", label: "Password", kind: "password", value: "", complete: "new-password", hint: &hint }))
                     button.primary type="submit" { "Create and sign in" }
                 }
             }

@@ -4,7 +4,11 @@ use super::View;
 use crate::{
     api::session::CLEAR_SITE_DATA,
     caller::{Arrived, SignedIn, is_form_fault, local_path, no_cookie, session_cookie},
-    components::layout::{Section, page},
+    components::{
+        layout::{Section, page},
+        notice::notice,
+        text::link_with,
+    },
     extract::{Form, Params},
     problem::{Problem, Reply},
     state::AppState,
@@ -22,6 +26,7 @@ use vital_platform::identity::{self, FactorKind, Pending, Progress, Proof, SignI
 #[derive(Deserialize)]
 pub(crate) struct Next {
     next: Option<String>,
+    done: Option<String>,
 }
 
 /// The form.
@@ -36,7 +41,11 @@ pub(crate) struct Given {
 /// Shows the form.
 pub(crate) async fn show(State(s): State<AppState>, view: View, Params(given): Params<Next>) -> Reply<Markup> {
     let pending = identity::setup_pending(&s.platform).await?;
-    Ok(form(&view, "", local_path(given.next.as_deref()), pending, None))
+    let seen = html! {
+        (notice(given.done.as_deref()))
+        @if pending { p.notice { "This installation is new. Open the set-up link that the server printed when it started; it makes the first account." } }
+    };
+    Ok(form(&view, "", local_path(given.next.as_deref()), &seen, None))
 }
 
 /// Signs in and goes on to where the person wanted to be, or asks for the second factor.
@@ -53,7 +62,7 @@ pub(crate) async fn sign_in(
         Ok(Progress::SecondFactor(pending)) => Ok(factor_form(&view, &Asked::of(&pending), next, None).into_response()),
         Err(error) if is_form_fault(&error) => {
             let problem = Problem::from(error);
-            Ok((problem.status(), form(&view, &given.email, next, false, Some(&problem))).into_response())
+            Ok((problem.status(), form(&view, &given.email, next, &html! {}, Some(&problem))).into_response())
         }
         Err(error) => Err(error.into()),
     }
@@ -84,7 +93,7 @@ pub(crate) async fn second_factor(
         Ok(token) => Ok((jar.add(session_cookie(&s, token.reveal())), Redirect::to(next)).into_response()),
         Err(error) if error.code() == "sign_in.ticket_gone" => {
             let problem = Problem::from(error);
-            Ok((problem.status(), form(&view, "", next, false, Some(&problem))).into_response())
+            Ok((problem.status(), form(&view, "", next, &html! {}, Some(&problem))).into_response())
         }
         Err(error) if is_form_fault(&error) => {
             let problem = Problem::from(error);
@@ -103,20 +112,20 @@ pub(crate) fn code_proof(typed: &str) -> Proof {
 }
 
 /// What the second step needs to know of the first.
-struct Asked {
+pub(crate) struct Asked {
     ticket: String,
     /// Options for the browser, as JSON.
     passkey: Option<String>,
 }
 
 impl Asked {
-    fn of(pending: &Pending) -> Self {
+    pub(crate) fn of(pending: &Pending) -> Self {
         let passkey = pending.passkey.as_ref().filter(|_| pending.methods.contains(&FactorKind::Passkey));
         Self { ticket: pending.ticket.clone(), passkey: passkey.map(ToString::to_string) }
     }
 }
 
-fn factor_form(view: &View, asked: &Asked, next: &str, problem: Option<&Problem>) -> Markup {
+pub(crate) fn factor_form(view: &View, asked: &Asked, next: &str, problem: Option<&Problem>) -> Markup {
     page(
         view,
         "Second factor",
@@ -125,7 +134,7 @@ fn factor_form(view: &View, asked: &Asked, next: &str, problem: Option<&Problem>
         &html! {
             div.gate {
                 h1 { "Second factor" }
-                p.dim { "The password is right. Now prove that it is you." }
+                p.dim { "The first step is done. Now prove that it is you." }
                 @if let Some(p) = problem { p.notice.bad role="alert" { (p.detail()) } }
                 @if let Some(options) = &asked.passkey {
                     div.js-passkey hidden data-kind="second-factor" data-ticket=(asked.ticket) data-next=(next) data-options=(options) {
@@ -152,18 +161,16 @@ pub(crate) async fn sign_out(State(s): State<AppState>, SignedIn(caller): Signed
     Ok((jar.add(no_cookie(&s)), [CLEAR_SITE_DATA], Redirect::to("/sign-in")))
 }
 
-fn form(view: &View, email: &str, next: &str, setup_pending: bool, problem: Option<&Problem>) -> Markup {
+fn form(view: &View, email: &str, next: &str, seen: &Markup, problem: Option<&Problem>) -> Markup {
     page(
         view,
         "Sign in",
         Section::None,
-        &[],
+        &["passkey.js"],
         &html! {
             div.gate {
                 h1 { "Sign in" }
-                @if setup_pending {
-                    p.notice { "This installation is new. Open the set-up link that the server printed when it started; it makes the first account." }
-                }
+                (seen)
                 @if let Some(p) = problem { p.notice.bad role="alert" { (p.detail()) } }
                 form method="post" action="/sign-in" {
                     input type="hidden" name="next" value=(next);
@@ -173,6 +180,11 @@ fn form(view: &View, email: &str, next: &str, setup_pending: bool, problem: Opti
                     input #password type="password" name="password" autocomplete="current-password" required autofocus[!email.is_empty()];
                     button.primary type="submit" { "Sign in" }
                 }
+                div.js-passkey hidden data-kind="sign-in" data-next=(next) {
+                    button type="button" { "Sign in with a passkey" }
+                    p.notice.bad role="alert" hidden {}
+                }
+                p.acts { a href=(link_with("/sign-in/sso", &[("next", if next == "/" { "" } else { next })])) { "Sign in with your organisation" } " · " a href="/forgot" { "Forgotten password" } }
             }
         },
     )

@@ -6,6 +6,7 @@
 
 mod database;
 mod file;
+mod identity;
 mod limits;
 mod log;
 mod mail;
@@ -21,6 +22,7 @@ use std::{
 };
 
 pub(crate) use database::Database;
+pub(crate) use identity::Identity;
 pub(crate) use limits::Limits;
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use mail::Mail;
@@ -48,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) provider: Option<Provider>,
     /// How messages are sent.
     pub(crate) mail: Mail,
+    /// Which identity providers are talked to.
+    pub(crate) identity: Identity,
     /// How often and how many at once.
     pub(crate) limits: Limits,
     /// The log.
@@ -152,6 +156,7 @@ impl Config {
         self.database.check()?;
         self.limits.check()?;
         self.mail.check()?;
+        self.identity.check(&self.server)?;
         self.log.check()
     }
 
@@ -256,7 +261,8 @@ mod tests {
             let text = format!("format = \"openai\"\nmodel = \"{}\"", provider.model);
             toml::from_str::<Provider>(&text).unwrap()
         });
-        let Config { server, database, models, limits, log, .. } = config;
+        let Config { server, database, models, identity, limits, log, .. } = config;
+        assert_eq!(identity, Identity::default());
         assert_eq!(Limits { redis_url: None, ..limits.clone() }, Limits::default());
         assert_eq!((Server { public_url: None, trusted_proxies: Vec::new(), ..server.clone() }, log), (Server::default(), Log::default()));
         assert_eq!(Database { url: None, pg_home: None, ..database.clone() }, Database::default());

@@ -105,6 +105,7 @@ async fn answer_all(cases: &[Case], embedder: Result<Arc<dyn Embedder>, String>)
         site: config.server.address(config.server.listen),
         mailer: config.mail.open(temporary.path())?,
         secret_key: secret_key::load(None, temporary.path())?,
+        allow_loopback_issuers: false,
         alone: true,
     })?;
     let work = tokio::spawn(vital_platform::work::run(Arc::clone(&platform)));

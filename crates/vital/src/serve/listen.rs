@@ -1,8 +1,28 @@
-//! Taking the port.
+//! Taking the port, and room for the connections that come to it.
 
 use crate::failure::Failure;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{io, net::SocketAddr};
 use tokio::net::TcpListener;
+
+/// Open files besides connections: database, indexes, logs, provider.
+const OTHER_FILES: u64 = 1_024;
+
+/// Raises the limit of open files of this process, as far as the system allows, so that all connections have room.
+pub(super) fn make_room(connections: usize) {
+    let wanted = connections as u64 + OTHER_FILES;
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let room = soft.max(wanted.min(hard));
+        setrlimit(Resource::RLIMIT_NOFILE, room, hard).map(|()| room)
+    });
+    match raised {
+        Ok(room) if room < wanted => {
+            tracing::warn!(room, wanted, "the system allows fewer open files than connections are configured; further ones will wait");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "the limit of open files could not be raised"),
+    }
+}
 
 /// Takes an address.
 ///
@@ -33,6 +53,15 @@ fn other_port(address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn room_is_made_for_connections_and_never_taken_away() {
+        let (before, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        make_room(1);
+        assert!(getrlimit(Resource::RLIMIT_NOFILE).unwrap().0 >= before);
+        make_room(4_096);
+        assert!(getrlimit(Resource::RLIMIT_NOFILE).unwrap().0 >= hard.min(5_120));
+    }
 
     #[tokio::test]
     async fn a_taken_port_is_told_with_another_one() {

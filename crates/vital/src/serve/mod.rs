@@ -44,6 +44,7 @@ struct Running {
 /// When a part cannot start, or the private database ended and cannot be started again.
 pub(crate) async fn run(config: Config, begun: Instant) -> anyhow::Result<Exit> {
     let mut signals = Signals::catch()?;
+    listen::make_room(config.limits.connections);
     let listener = listen::bind(config.server.listen).await?;
     let bound = listener.local_addr()?;
     let mut running = tokio::select! {
@@ -88,6 +89,7 @@ async fn start(config: &Config, listener: TcpListener, bound: SocketAddr) -> any
         site: config.server.address(bound),
         mailer: config.mail.open(&path)?,
         secret_key: secret_key::load(config.server.secret_key_file.as_deref(), &path)?,
+        allow_loopback_issuers: config.identity.allow_loopback_issuers,
         alone: cluster.is_some(),
     })?;
     if let Some(note) = platform.embedding_note() {

@@ -6,6 +6,10 @@ use std::fmt::Write as _;
 use uuid::Uuid;
 use vital_testkit::app::{CANARY_A, CANARY_B, Client, Form, PASSWORD, Persona, Reply, TestApp};
 
+const USER_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+const GROUP_URN: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
+const PATCH_URN: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+const SEARCH_URN: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 const GOLDEN: &str = include_str!("access.golden.txt");
 
 /// Things of the member of organisation A, new for every request that may change them.
@@ -14,11 +18,41 @@ struct Targets {
     failed_document: String,
     conversation: String,
     turn: String,
+    /// Slug of a private collection of the member.
+    collection: String,
+    member: String,
+    /// Somebody whom a directory may keep; the member above is a service account.
+    person: String,
+    group: String,
+    invitation: String,
+    /// An API key of the member.
+    key: String,
+    /// A closed opening by an operator.
+    opening: String,
 }
 
 impl Targets {
+    /// Ids that nothing has.
+    fn unknown() -> Self {
+        let id = || Uuid::new_v4().to_string();
+        Self {
+            document: id(),
+            failed_document: id(),
+            conversation: id(),
+            turn: id(),
+            collection: id(),
+            member: id(),
+            person: id(),
+            group: id(),
+            invitation: id(),
+            key: id(),
+            opening: id(),
+        }
+    }
+
     async fn new(app: &TestApp) -> Self {
-        let [failed_document, conversation, turn] = [(); 3].map(|()| Uuid::new_v4().to_string());
+        let all = Self { document: app.a().document.clone(), ..Self::unknown() };
+        let Self { failed_document, conversation, turn, collection, member, person, group, invitation, key, opening, .. } = &all;
         let tenant = &app.a().tenant;
         app.sql(&format!(
             "insert into documents (tenant_id, id, collection_id, title, file_name, size_bytes, content_hash, authority, state, failure_code,
@@ -26,13 +60,26 @@ impl Targets {
              select '{tenant}', '{failed_document}', id, '{CANARY_A} scan', '{CANARY_A}.pdf', 9, sha256('{failed_document}'), 'own', 'failed',
                     'document.no_text', 'No text.', now() from collections where tenant_id = '{tenant}' and slug = 'own';
              insert into conversations (tenant_id, id, owner_id, title, turn_count, created_at, updated_at)
-             select '{tenant}', '{conversation}', user_id, '{CANARY_A}?', 1, now(), now() from directory.logins where email = '{}';
+             select '{tenant}', '{conversation}', user_id, '{CANARY_A}?', 1, now(), now() from directory.logins where email = '{0}';
+             insert into collections (tenant_id, id, slug, name, starter, owner_id, access, created_at)
+             select '{tenant}', '{collection}', '{collection}', '{CANARY_A} {collection}', false, user_id, 'private', now()
+             from directory.logins where email = '{0}';
              insert into turns (tenant_id, id, conversation_id, ordinal, question, state, created_at, finished_at)
-             values ('{tenant}', '{turn}', '{conversation}', 1, 'What about {CANARY_A} granules?', 'stopped', now(), now())",
+             values ('{tenant}', '{turn}', '{conversation}', 1, 'What about {CANARY_A} granules?', 'stopped', now(), now());
+             insert into members (tenant_id, id, email, display_name, roles, kind, created_at)
+             values ('{tenant}', '{member}', '{member}@{CANARY_A}.example', '{CANARY_A} account', '{{member}}', 'service', now()),
+                    ('{tenant}', '{person}', '{person}@{CANARY_A}.example', '{CANARY_A} person', '{{member}}', 'person', now());
+             insert into groups (tenant_id, id, name, created_at, updated_at) values ('{tenant}', '{group}', '{CANARY_A} {group}', now(), now());
+             insert into invitations (tenant_id, id, email, display_name, roles, created_at, ends_at)
+             values ('{tenant}', '{invitation}', '{invitation}@{CANARY_A}.example', '{CANARY_A}', '{{member}}', now(), now() + interval '1 day');
+             insert into api_keys (tenant_id, id, member_id, name, prefix, scopes, created_at)
+             select '{tenant}', '{key}', user_id, '{CANARY_A}', 'vital_pk_test', '{{ask}}', now() from directory.logins where email = '{0}';
+             insert into break_glass (tenant_id, id, member_id, operator, reason, opened_at, ends_at, closed_at)
+             values ('{tenant}', '{opening}', '{member}', 'Operator', 'Why {CANARY_A} was opened to look.', now(), now(), now())",
             Persona::Member.email()
         ))
         .await;
-        Self { document: app.a().document.clone(), failed_document, conversation, turn }
+        all
     }
 
     /// The path with its parameters filled in.
@@ -41,10 +88,19 @@ impl Targets {
             t if t.contains("/documents/") && (method == "DELETE" || method == "POST") => &self.failed_document,
             t if t.contains("/documents/") => &self.document,
             t if t.contains("/conversations/") => &self.conversation,
+            t if t.contains("/Users/{id}") => &self.person,
+            t if t.contains("/groups/{id}") || t.contains("/Groups/{id}") => &self.group,
+            t if t.contains("/members/{id}") => &self.member,
+            t if t.contains("/invitations/{id}") => &self.invitation,
+            t if t.contains("/keys/{id}") => &self.key,
+            t if t.contains("/break-glass/{id}") => &self.opening,
             _ => &self.turn,
         };
-        let path = template.replace("{id}", id).replace("{slug}", "clinical-pharmacology").replace("{file}", "swagger-ui.css");
+        let slug = if template.contains("/collections/") { &self.collection } else { "clinical-pharmacology" };
+        let path = template.replace("{id}", id).replace("{slug}", slug).replace("{file}", "swagger-ui.css");
         match template {
+            "/scim/v2/ResourceTypes/{name}" => path.replace("{name}", "User"),
+            "/scim/v2/Schemas/{name}" => path.replace("{name}", USER_URN),
             "/api/v1/search" => format!("{path}?q=shelf+life"),
             "/search" => format!("{path}?q=shelf+life"),
             "/setup" if method == "GET" => format!("{path}?token=unknown"),
@@ -65,6 +121,27 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         ("POST", "/api/v1/conversations/{id}/turns") => request.json(&json!({ "question": "Where are the granules stored?" })),
         ("POST", "/api/v1/route") => request.json(&json!({ "question": "Who helps with a 510(k)?" })),
         ("POST", "/api/v1/documents" | "/library/upload") => request.form_data(&Form::new().file("standard.txt", unique)),
+        ("POST", "/api/v1/collections") => request.json(&json!({ "name": unique, "access": "private" })),
+        ("PATCH", "/api/v1/collections/{slug}") => request.json(&json!({ "access": "tenant" })),
+        ("PATCH", "/api/v1/experts/{slug}/access") => request.json(&json!({ "access": "tenant" })),
+        ("POST", "/library/collections" | "/library/collections/{slug}") => request.form(&[("name", &unique), ("access", "private")]),
+        ("POST", "/experts/{slug}/access") => request.form(&[("access", "tenant")]),
+        ("PATCH", "/api/v1/me") => request.json(&json!({ "display_name": "Ada Example" })),
+        ("PATCH", "/api/v1/members/{id}") => request.json(&json!({ "roles": ["viewer"] })),
+        ("POST", "/api/v1/service-accounts") => request.json(&json!({ "name": "Import", "roles": ["member"] })),
+        ("POST", "/api/v1/groups") | ("PATCH", "/api/v1/groups/{id}") => request.json(&json!({ "name": unique })),
+        ("POST" | "DELETE", "/api/v1/groups/{id}/members") => request.json(&json!({ "members": [targets.member] })),
+        ("POST", "/api/v1/invitations") => {
+            request.json(&json!({ "email": format!("{}@new.example", Uuid::new_v4()), "roles": ["tenant_admin"] }))
+        }
+        ("POST", "/api/v1/keys") => request.json(&json!({ "name": "script", "scopes": ["settings.read"] })),
+        ("POST", "/api/v1/break-glass/{id}/review") => request.json(&json!({ "note": "As announced." })),
+        (_, scim) if scim.starts_with("/scim/") && method != "GET" => request.json(&json!({
+            "schemas": [USER_URN, GROUP_URN, PATCH_URN, SEARCH_URN],
+            "userName": unique,
+            "displayName": unique,
+            "Operations": [{ "op": "replace", "path": "externalId", "value": unique }],
+        })),
         ("POST", "/sign-in") => request.form(&[("email", &email), ("password", PASSWORD)]),
         ("POST", "/setup") => request.form(&[
             ("token", "unknown"),
@@ -117,11 +194,13 @@ async fn everybody_gets_exactly_what_the_access_table_says() {
 #[tokio::test]
 async fn a_foreign_tenant_sees_404_not_403() {
     let app = app().await;
+    // With every role there is, so that no route refuses them before it looks for the thing.
+    let everything = "{viewer,member,expert_author,reviewer,tenant_admin,auditor}";
+    app.sql(&format!("update members set roles = '{everything}' where email = '{}'", Persona::OtherMember.email())).await;
     let foreign = app.client(Persona::OtherMember);
     for (method, template) in operations().iter().filter(|(_, t)| t.contains("{id}")) {
         let theirs = send(&foreign, &Targets::new(&app).await, method, template).await;
-        let [document, failed_document, conversation, turn] = [(); 4].map(|()| Uuid::new_v4().to_string());
-        let nothing = Targets { document, failed_document, conversation, turn };
+        let nothing = Targets::unknown();
         let nobodys = send(&foreign, &nothing, method, template).await;
         assert_eq!((theirs.status, nobodys.status), (404, 404), "{method} {template}");
         assert_eq!(impersonal(&theirs), impersonal(&nobodys), "{method} {template} tells a foreign id from an unknown one");

@@ -3,18 +3,26 @@
 
 mod access;
 mod ask;
+mod break_glass;
 mod contract;
+mod cross_tenant;
 mod database_faults;
 mod documents;
 mod documents_refused;
 mod events;
 mod experts;
 mod frame;
+mod grants;
+mod groups;
 mod health;
+mod invitations;
+mod keys;
+mod members;
 mod protection;
 mod passwords;
 mod provider_faults;
 mod requests;
+mod scim;
 mod search;
 mod second_factor;
 mod session;

@@ -2,7 +2,7 @@
 
 use crate::options;
 use serde_json::json;
-use vital_testkit::app::{Client, Persona, Reply, TestApp};
+use vital_testkit::app::{Client, Persona, Reply, TestApp, until};
 use vital_web::{Load, Rates, Settings};
 
 async fn limited(change: impl FnOnce(&mut Settings)) -> TestApp {
@@ -100,7 +100,8 @@ async fn another_site_needs_a_token_and_a_place_on_the_list() {
     assert_eq!(preflight.header("access-control-max-age"), Some("600"));
     let reply = ask(app.member(), "GET", "/api/v1/me", LISTED).await.expect(200);
     assert_eq!(reply.header("access-control-allow-origin"), Some(LISTED));
-    let create = |client: Client| client.request("POST", "/api/v1/conversations").header("origin", LISTED).header("sec-fetch-site", "cross-site");
+    let create =
+        |client: Client| client.request("POST", "/api/v1/conversations").header("origin", LISTED).header("sec-fetch-site", "cross-site");
     create(app.member()).body("application/json", "{}").send().await.expect(201);
 
     create(app.client(Persona::OtherMember)).body("application/json", "{}").send().await.problem(403, "request.cross_site");
@@ -117,7 +118,13 @@ async fn another_site_needs_a_token_and_a_place_on_the_list() {
     }
 }
 
-/// Lists a site for organisation A.
+/// Lists a site for organisation A, and waits until the server no longer remembers the list before it.
 async fn allow(app: &TestApp, origin: &str) {
-    app.sql(&format!("update tenants set cors_origins = array['{origin}'] where id = (select tenant_id from conversations where id = '{}')", app.a().conversation)).await;
+    let tenant = format!("select tenant_id from conversations where id = '{}'", app.a().conversation);
+    app.sql(&format!("update directory.tenants set cors_origins = array['{origin}'] where id = ({tenant})")).await;
+    until("the list is in force", || async {
+        let reply = app.member().request("GET", "/api/v1/me").header("origin", origin).send().await;
+        reply.header("access-control-allow-origin").is_some().then_some(())
+    })
+    .await;
 }

@@ -2,43 +2,15 @@
 
 use crate::app;
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use vital_credentials::totp;
-use vital_testkit::app::{Client, PASSWORD, Persona, Reply, TestApp};
-
-/// An authenticator app that shows what the seed says, with a clock that can be set ahead by whole steps.
-struct Authenticator {
-    secret: totp::Secret,
-    ahead: u64,
-}
-
-impl Authenticator {
-    fn of(base32: &str) -> Self {
-        let mut bits = String::new();
-        for c in base32.chars() {
-            let value = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".find(c).unwrap();
-            bits.push_str(&format!("{value:05b}"));
-        }
-        let bytes: Vec<u8> = bits.as_bytes().chunks_exact(8).map(|b| u8::from_str_radix(std::str::from_utf8(b).unwrap(), 2).unwrap()).collect();
-        Self { secret: totp::Secret::from_bytes(&bytes).unwrap(), ahead: 0 }
-    }
-
-    /// A code that has not been shown before: the next step is accepted too, because clocks differ.
-    fn fresh(&mut self) -> String {
-        let code = self.shown();
-        self.ahead += 1;
-        code
-    }
-
-    fn shown(&self) -> String {
-        totp::code(&self.secret, totp::step_at(OffsetDateTime::now_utc()) + self.ahead)
-    }
-}
+use vital_testkit::{
+    app::{Client, PASSWORD, Persona, Reply, TestApp, until},
+    authenticator::Authenticator,
+};
 
 /// Adds an authenticator app to somebody's account and returns it, their new session and their recovery codes.
 async fn enrolled(app: &TestApp, client: &Client) -> (Authenticator, Client, Vec<String>) {
     let begun = client.post("/api/v1/factors/totp", &json!({ "name": "Phone", "password": PASSWORD })).await.expect(201).json();
-    let mut device = Authenticator::of(begun["secret"].as_str().unwrap());
+    let mut device = Authenticator::of(begun["secret"].as_str().unwrap()).unwrap();
     assert!(begun["qr_svg"].as_str().unwrap().contains("<svg"));
     let path = format!("/api/v1/factors/totp/{}/confirm", begun["id"].as_str().unwrap());
     let added = client.post(&path, &json!({ "code": device.fresh() })).await.expect(201).json();
@@ -149,7 +121,7 @@ async fn dangerous_verbs_ask_for_a_second_factor_of_the_last_five_minutes() {
     let (mut device, admin, _) = enrolled(&app, &admin).await;
     change(&admin).await.expect(204);
     app.sql("update directory.sessions set proved_at = now() - interval '5 minutes 1 second'; update factors set last_step = last_step - 5").await;
-    vital_testkit::app::until("the old proof to be too old", || async { (change(&admin).await.status == 403).then_some(()) }).await;
+    until("the old proof to be too old", || async { (change(&admin).await.status == 403).then_some(()) }).await;
     admin.post("/api/v1/session/step-up", &json!({ "proof": { "totp": "000000" } })).await.problem(403, "step_up.refused");
     device.ahead = 0;
     let stepped = admin.post("/api/v1/session/step-up", &json!({ "proof": { "totp": device.shown() } })).await.expect(200).json();
@@ -191,7 +163,7 @@ async fn the_seed_is_sealed_at_rest_and_the_codes_are_hashed() {
     let app = app().await;
     let (device, _, codes) = enrolled(&app, &app.new_session(Persona::Member).await).await;
     let stored = app.sql_text("select encode(secret, 'hex') from factors").await.unwrap();
-    let seed: String = device.secret.as_bytes().iter().map(|b| format!("{b:02x}")).collect();
+    let seed: String = device.seed().iter().map(|b| format!("{b:02x}")).collect();
     assert!(!stored.contains(&seed) && stored.len() > seed.len());
     let plain = app.sql_text(&format!("select count(*) from recovery_codes where code_hash = convert_to('{}', 'UTF8')", codes[0])).await;
     assert_eq!(plain.as_deref(), Some("0"));

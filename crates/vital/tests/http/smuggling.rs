@@ -57,9 +57,9 @@ async fn a_request_that_can_be_read_in_two_ways_gets_one_answer_at_most() {
     let chunked = "transfer-encoding: chunked\r\n";
     let hidden_chunk = format!("{length:x}\r\n{HIDDEN}\r\n0\r\n\r\n");
     let cases: Vec<(&str, String, Outcome)> = vec![
-        // RFC 9112 section 6.3: such a message has to be closed after; hyper drops the length and reads chunks, so nothing is left over.
+        // RFC 9112 section 6.3 takes the chunks and closes afterwards, which hyper does: what follows them is dropped.
         ("length and chunks", post(&format!("content-length: 4\r\n{chunked}"), &hidden_chunk), One(400)),
-        ("chunks and length", post(&format!("{chunked}content-length: {length}\r\n"), &format!("0\r\n\r\n{HIDDEN}")), Refused),
+        ("chunks and length", post(&format!("{chunked}content-length: {length}\r\n"), &format!("0\r\n\r\n{HIDDEN}")), One(400)),
         ("two lengths", post(&format!("content-length: 0\r\ncontent-length: {length}\r\n"), HIDDEN), Refused),
         ("a list of lengths", post(&format!("content-length: 0, {length}\r\n"), HIDDEN), Refused),
         ("a signed length", post(&format!("content-length: +{length}\r\n"), HIDDEN), Refused),
@@ -71,9 +71,13 @@ async fn a_request_that_can_be_read_in_two_ways_gets_one_answer_at_most() {
         ("a folded encoding", post("transfer-encoding:\r\n chunked\r\n", &hidden_chunk), Refused),
         ("an unknown encoding", post("transfer-encoding: xchunked\r\n", &hidden_chunk), Refused),
         ("an encoding that does not end in chunked", post("transfer-encoding: chunked, identity\r\n", &hidden_chunk), Refused),
-        ("an encoding twice", post(&format!("{chunked}{chunked}"), &hidden_chunk), Refused),
+        ("an encoding twice, whose outer chunks hold what was hidden", post(&format!("{chunked}{chunked}"), &hidden_chunk), One(400)),
         ("an encoding with a vertical tab", post("transfer-encoding: \x0bchunked\r\n", &hidden_chunk), Refused),
-        ("an encoding in HTTP/1.0", post(chunked, &hidden_chunk).replace("HTTP/1.1\r\nhost: x\r\ncontent", "HTTP/1.0\r\nhost: x\r\ncontent"), Refused),
+        (
+            "an encoding in HTTP/1.0",
+            post(chunked, &hidden_chunk).replace("HTTP/1.1\r\nhost: x\r\ncontent", "HTTP/1.0\r\nhost: x\r\ncontent"),
+            Refused,
+        ),
         ("a chunk size that is no number", post(chunked, &format!("zz\r\n{HIDDEN}")), One(400)),
         ("a chunk size with a sign", post(chunked, &format!("+0\r\n\r\n{HIDDEN}")), One(400)),
         ("a chunk size with 0x", post(chunked, &format!("0x0\r\n\r\n{HIDDEN}")), One(400)),
@@ -104,7 +108,8 @@ async fn a_request_that_can_be_read_in_two_ways_gets_one_answer_at_most() {
 async fn an_absolute_target_and_hosts_choose_nothing() {
     let app = app().await;
     let member = vital_testkit::app::Persona::Member.token().unwrap();
-    let with = |line: &str, headers: &str| format!("{line} HTTP/1.1\r\n{headers}authorization: Bearer {member}\r\nconnection: close\r\n\r\n");
+    let with =
+        |line: &str, headers: &str| format!("{line} HTTP/1.1\r\n{headers}authorization: Bearer {member}\r\nconnection: close\r\n\r\n");
     for request in [
         with("GET http://other.example/api/v1/me", "host: x\r\n"),
         with("GET /api/v1/me", "host: other.example\r\n"),

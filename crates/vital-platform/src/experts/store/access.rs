@@ -27,14 +27,24 @@ pub(crate) async fn list(tx: &mut TenantTx<Read>, slug: Option<&str>) -> Result<
     .map_err(db_error)?;
     let row = |r: (Uuid, String, String, Option<String>, Vec<Uuid>)| {
         let (id, slug, access, owner, groups) = r;
-        (ExpertId(id), ExpertAccess { name: slug.clone(), slug, access: Access::parse(&access), owner, groups: groups.into_iter().map(GroupId).collect() })
+        (
+            ExpertId(id),
+            ExpertAccess {
+                name: slug.clone(),
+                slug,
+                access: Access::parse(&access),
+                owner,
+                groups: groups.into_iter().map(GroupId).collect(),
+            },
+        )
     };
     Ok(rows.into_iter().map(|r| row((r.id, r.slug, r.access, r.owner, r.groups))).collect())
 }
 
 /// Locks an expert by its stable name, whoever may ask it.
 pub(crate) async fn lock(tx: &mut TenantTx<Write>, slug: &str) -> Result<Option<ExpertId>> {
-    let id = sqlx::query_scalar!("select id from experts where slug = $1 for update", slug).fetch_optional(tx.conn()).await.map_err(db_error)?;
+    let id =
+        sqlx::query_scalar!("select id from experts where slug = $1 for update", slug).fetch_optional(tx.conn()).await.map_err(db_error)?;
     Ok(id.map(ExpertId))
 }
 
@@ -56,13 +66,10 @@ pub(crate) async fn set(tx: &mut TenantTx<Write>, id: ExpertId, access: Access) 
 pub(crate) async fn replace_grants(tx: &mut TenantTx<Write>, id: ExpertId, groups: &[GroupId]) -> Result<bool> {
     sqlx::query!("delete from expert_grants where expert_id = $1", id.0).execute(tx.conn()).await.map_err(db_error)?;
     let groups: Vec<Uuid> = groups.iter().map(|g| g.0).collect();
-    let granted = sqlx::query!(
-        "insert into expert_grants (expert_id, group_id) select $1, g.id from groups g where g.id = any ($2)",
-        id.0,
-        &groups
-    )
-    .execute(tx.conn())
-    .await
-    .map_err(db_error)?;
+    let granted =
+        sqlx::query!("insert into expert_grants (expert_id, group_id) select $1, g.id from groups g where g.id = any ($2)", id.0, &groups)
+            .execute(tx.conn())
+            .await
+            .map_err(db_error)?;
     Ok(granted.rows_affected() == groups.len() as u64)
 }

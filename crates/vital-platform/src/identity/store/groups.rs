@@ -29,13 +29,14 @@ pub(crate) async fn groups(tx: &mut TenantTx<Read>, only: Option<GroupId>) -> Re
         .collect())
 }
 
-pub(crate) async fn count_groups(tx: &mut TenantTx<Write>) -> Result<i64> {
+pub(crate) async fn count_groups<M>(tx: &mut TenantTx<M>) -> Result<i64> {
     sqlx::query_scalar!(r#"select count(*) as "n!" from groups"#).fetch_one(tx.conn()).await.map_err(db_error)
 }
 
 fn taken(e: sqlx::Error) -> Error {
     if is_unique_violation(&e) {
-        Error::conflict("group.name_taken", "A group of this name exists already. Nothing was stored.").with_field("/name", "Use another name.")
+        Error::conflict("group.name_taken", "A group of this name exists already. Nothing was stored.")
+            .with_field("/name", "Use another name.")
     } else {
         db_error(e)
     }
@@ -64,7 +65,8 @@ pub(crate) async fn delete_group(tx: &mut TenantTx<Write>, id: GroupId) -> Resul
 
 /// Marks a group as changed now. Returns false where it does not exist.
 pub(crate) async fn touch_group(tx: &mut TenantTx<Write>, id: GroupId) -> Result<bool> {
-    let touched = sqlx::query!("update groups set updated_at = $2 where id = $1", id.0, now()).execute(tx.conn()).await.map_err(db_error)?;
+    let touched =
+        sqlx::query!("update groups set updated_at = $2 where id = $1", id.0, now()).execute(tx.conn()).await.map_err(db_error)?;
     Ok(touched.rows_affected() == 1)
 }
 

@@ -103,7 +103,8 @@ pub(crate) async fn bury(tx: &mut TenantTx<Write>, id: UserId) -> Result<()> {
     sqlx::query!("select app.remove_login($1)", id.0).execute(tx.conn()).await.map_err(db_error)?;
     sqlx::query!(
         "update members set removed_at = $2, updated_at = $2, active = false, email = 'removed-' || id || '@removed.invalid',
-             display_name = 'Removed member', given_name = null, family_name = null, external_id = null where id = $1",
+             display_name = 'Removed member', given_name = null, family_name = null, external_id = null, user_name = null,
+             directory_name = null where id = $1",
         id.0,
         now()
     )
@@ -126,9 +127,13 @@ pub(crate) async fn service_accounts(tx: &mut TenantTx<Write>) -> Result<i64> {
 
 /// Marks the working keys of a member as revoked and returns them.
 pub(crate) async fn revoke_keys_of(tx: &mut TenantTx<Write>, member: UserId) -> Result<Vec<KeyId>> {
-    let ids = sqlx::query_scalar!("update api_keys set revoked_at = $2 where member_id = $1 and revoked_at is null returning id", member.0, now())
-        .fetch_all(tx.conn())
-        .await
-        .map_err(db_error)?;
+    let ids = sqlx::query_scalar!(
+        "update api_keys set revoked_at = $2 where member_id = $1 and revoked_at is null returning id",
+        member.0,
+        now()
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)?;
     Ok(ids.into_iter().map(KeyId).collect())
 }

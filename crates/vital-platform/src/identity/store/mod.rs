@@ -8,7 +8,9 @@ mod groups;
 mod invitations;
 mod keys;
 mod members;
+mod scim;
 mod sessions;
+mod sso;
 
 pub(super) use accounts::*;
 pub(super) use break_glass::*;
@@ -17,4 +19,6 @@ pub(super) use groups::*;
 pub(super) use invitations::*;
 pub(super) use keys::*;
 pub(super) use members::*;
+pub(super) use scim::*;
 pub(super) use sessions::*;
+pub(super) use sso::*;
