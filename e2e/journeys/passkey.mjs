@@ -42,7 +42,7 @@ async function add(page, device) {
   await audit(page, "passkey-codes");
   await page.getByRole("link", { name: "I have kept them" }).click();
   await page.getByText("The second factor was added.").waitFor();
-  await page.getByText("Work laptop").waitFor();
+  await page.getByRole("cell", { name: "Work laptop", exact: true }).waitFor();
   assert.equal(await device.count(), 1);
 }
 

@@ -16,7 +16,7 @@ export class Visitor {
   static async create(browser, origin, options = {}) {
     const visitor = new Visitor();
     const context = await browser.newContext({ baseURL: origin, viewport: { width: 1280, height: 900 }, locale: "en-GB", reducedMotion: "reduce", ...options });
-    Object.assign(visitor, { context, origin, faults: [], allowed: [] });
+    Object.assign(visitor, { context, origin, faults: [], allowed: [], others: [] });
     context.setDefaultTimeout(WAIT_MS_MAX);
     await context.exposeBinding("reportViolation", (_source, what) => visitor.faults.push(`content security policy: ${what}`));
     await context.addInitScript(() => addEventListener("securitypolicyviolation", (event) => globalThis.reportViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`)));
@@ -34,7 +34,7 @@ export class Visitor {
     });
     context.on("request", (request) => {
       const url = new URL(request.url());
-      if (!["data:", "blob:", "about:"].includes(url.protocol) && url.origin !== new URL(this.origin).origin) faults.push(`request to another origin: ${url}`);
+      if (!["data:", "blob:", "about:"].includes(url.protocol) && url.origin !== new URL(this.origin).origin && !this.others.includes(url.origin)) faults.push(`request to another origin: ${url}`);
     });
     context.on("response", (response) => {
       if (response.status() >= 400) this.#fault(`${response.status()} ${response.request().method()} ${new URL(response.url()).pathname}`);
@@ -48,6 +48,9 @@ export class Visitor {
   #fault(what) {
     if (!this.allowed.some((pattern) => pattern.test(what))) this.faults.push(what);
   }
+
+  /** Lets the browser go to another site as well, such as an identity provider. */
+  mayVisit(origin) { this.others.push(new URL(origin).origin); }
 
   /** Lets answers like `401 POST /sign-in` pass while `act` runs. */
   async allowing(pattern, act) {

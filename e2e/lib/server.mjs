@@ -1,10 +1,11 @@
 // The real server on a folder of its own: embedded database, local model, a free port.
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, createWriteStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 
 /** Longest start of a server that makes its database first, in milliseconds. */
 const START_MS_MAX = 60_000;
@@ -60,6 +61,12 @@ export class Server {
         if (/^ready in \d+ ms/m.test(output) && this.setupLink) { clearTimeout(limit); resolve(); }
       });
     });
+  }
+
+  /** Runs another verb of the binary on the same folder and returns what it prints. */
+  async run(...words) {
+    const { stdout } = await promisify(execFile)(process.env.VITAL_BIN, [...words, "--config", join(this.folder, "e2e.toml"), "--data", join(this.folder, "data")]);
+    return stdout;
   }
 
   async stop() {

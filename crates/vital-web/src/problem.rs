@@ -175,9 +175,7 @@ impl Problem {
         self.log(view.request_id);
         let mut status = self.status();
         let mut response = match reader {
-            Reader::Person => {
-                layout::page(view, self.title(), layout::Section::None, &[], &problem_page::body(self, view)).into_response()
-            }
+            Reader::Person => layout::page(view, self.title(), layout::Section::None, &[], &problem_page::body(self, view)).into_response(),
             Reader::Program => ([(header::CONTENT_TYPE, "application/problem+json")], Json(self.body(view.request_id))).into_response(),
             Reader::Directory => {
                 let (as_scim, body) = failure::body(self);
@@ -237,7 +235,8 @@ mod tests {
 
     #[tokio::test]
     async fn people_get_the_same_problem_as_a_page() {
-        let response = Problem::from(Error::not_found("document.unknown", "There is no such <document>.")).render(&View::for_test(), Reader::Person);
+        let response =
+            Problem::from(Error::not_found("document.unknown", "There is no such <document>.")).render(&View::for_test(), Reader::Person);
         assert_eq!(response.status(), 404);
         let html = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
         assert!(html.contains("There is no such &lt;document&gt;."));

@@ -55,9 +55,8 @@ pub(crate) async fn prove(s: &AppState, caller: Caller, jar: CookieJar, given: &
 /// `Unavailable` when the database does not answer.
 pub(crate) async fn asked(s: &AppState, caller: &Caller) -> Result<StepUp> {
     let proven = caller.cx.stepped_up();
-    let passkey = caller.has_factor
-        && !proven
-        && identity::factors(&s.platform, &caller.cx).await?.iter().any(|f| f.kind == FactorKind::Passkey);
+    let passkey =
+        caller.has_factor && !proven && identity::factors(&s.platform, &caller.cx).await?.iter().any(|f| f.kind == FactorKind::Passkey);
     Ok(StepUp { proven, factor: caller.has_factor, passkey })
 }
 

@@ -8,10 +8,8 @@ from httpx2 import Client
 from scim2_client.engines.httpx2 import SyncSCIMClient
 from scim2_tester import Status, check_server
 
-# What a server may leave out of the standard, as it says itself in /ServiceProviderConfig.
-HARMLESS = {Status.SUCCESS, Status.SKIPPED}
-# Fewer checks than this and the tester did not understand the server.
-CHECKS_MIN = 100
+# Fewer checks than this and the tester did not find all that the server offers.
+CHECKS_MIN = 64
 
 base, key = sys.argv[1], Path(sys.argv[2]).read_text().strip()
 http = Client(base_url=base, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=30)
@@ -23,7 +21,7 @@ for (resource, title, status), times in sorted(rows.items()):
     print(f"{resource:<24} {title:<44} {status:<10} {times:>5}")
 print(", ".join(f"{n} {status}" for status, n in sorted(Counter(r.status.name for r in results).items())))
 
-bad = [r for r in results if r.status not in HARMLESS]
+bad = [r for r in results if r.status is not Status.SUCCESS]
 for r in bad:
     print(f"\n{r.status.name} {r.resource_type or ''} {r.title}: {r.reason}\n{str(r.data)[:600]}", file=sys.stderr)
 if len(results) < CHECKS_MIN:

@@ -57,7 +57,7 @@ pub async fn authenticate(p: &Platform, token: &str, request: RequestId) -> Resu
 
 async fn resolve(p: &Platform, token: &str, digest: [u8; 32]) -> Result<Arc<Caller>> {
     if federated::is_signed_token(token) {
-        return federated::caller(p, token).await.map(Arc::new);
+        return Box::pin(federated::caller(p, token)).await.map(Arc::new);
     }
     // The checksum of a key is verified before the database is asked.
     let looked_up = if token.starts_with("vital_") { ApiKey::read(token).map_err(|_| not_signed_in())?.hash } else { digest };

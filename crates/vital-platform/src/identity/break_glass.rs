@@ -161,7 +161,7 @@ fn notice(organisation: &str, operator: &str, reason: &str, ends_at: OffsetDateT
     format!(
         "An operator of this VITAL Path installation has opened {organisation} to read its data.\n\nWho: {operator}\nWhy: {reason}\nUntil: {} {} UTC\n\n\
          The access is read-only, ends by itself, and everything done with it is in your audit trail. To end it now, deactivate the operator's account \
-         among your members. Afterwards an administrator or auditor of yours has to review it: {site}\n",
+         among your members. Afterwards an administrator or auditor of yours has to review it: {site}/settings/operator-access\n",
         ends_at.date(),
         format_args!("{:02}:{:02}", ends_at.hour(), ends_at.minute()),
     )

@@ -68,7 +68,10 @@ pub(super) async fn caller(p: &Platform, token: &str) -> Result<Caller> {
     }
     let first = verified.pop();
     if first.is_some() && !verified.is_empty() {
-        tracing::warn!(code = "token.ambiguous", "a signed token was refused: several organisations accept it; set a claim that names the organisation");
+        tracing::warn!(
+            code = "token.ambiguous",
+            "a signed token was refused: several organisations accept it; set a claim that names the organisation"
+        );
         return Err(not_signed_in());
     }
     match (first, away) {

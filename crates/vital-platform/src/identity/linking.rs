@@ -33,7 +33,13 @@ pub(super) struct Vouched {
 ///
 /// # Errors
 /// `Forbidden` with a code `sso.…` and what to do, for whoever does not get in; `Conflict` for an address that is in use elsewhere.
-pub(super) async fn member_of(p: &Platform, cx: &OpContext, provider: &Stored, claims: &Claims, said_at: OffsetDateTime) -> Result<Vouched> {
+pub(super) async fn member_of(
+    p: &Platform,
+    cx: &OpContext,
+    provider: &Stored,
+    claims: &Claims,
+    said_at: OffsetDateTime,
+) -> Result<Vouched> {
     let mut tx = p.db.read(cx).await?;
     check_tenant(&mut tx, &provider.settings, claims).await?;
     let wanted = wanted_roles(&provider.settings, claims)?;
@@ -41,7 +47,9 @@ pub(super) async fn member_of(p: &Platform, cx: &OpContext, provider: &Stored, c
     tx.end().await?;
     if let Some(known) = &known {
         may_come(&known.kind, known.active)?;
-        if known.used_at >= said_at || (known.used_at + time::Duration::minutes(1) > said_at && !differ(&known.roles, wanted.following.as_deref())) {
+        if known.used_at >= said_at
+            || (known.used_at + time::Duration::minutes(1) > said_at && !differ(&known.roles, wanted.following.as_deref()))
+        {
             return Ok(vouched(known));
         }
     }
@@ -66,7 +74,14 @@ fn vouched(row: &store::KnownRow) -> Vouched {
 }
 
 /// Stores what the claims change: a new account, a link, roles, or only that they were seen.
-async fn settle(p: &Platform, cx: &OpContext, provider: &Stored, claims: &Claims, wanted: &Wanted, said_at: OffsetDateTime) -> Result<Vouched> {
+async fn settle(
+    p: &Platform,
+    cx: &OpContext,
+    provider: &Stored,
+    claims: &Claims,
+    wanted: &Wanted,
+    said_at: OffsetDateTime,
+) -> Result<Vouched> {
     let mut tx = p.db.write(cx).await?;
     // Whoever may lose the last administrator locks all of them first, in one order.
     let admins = store::lock_admins(&mut tx).await?;
@@ -184,7 +199,9 @@ async fn check_tenant<M>(tx: &mut TenantTx<M>, s: &ProviderSettings, claims: &Cl
 
 /// Whether the provider says that the address is the person's own.
 fn vouches_for_address(s: &ProviderSettings, claims: &Claims) -> bool {
-    let says = |value: Option<&Value>| value.is_some_and(|v| *v == Value::Bool(true) || matches!(v.as_str(), Some("true" | "1")) || v.as_i64() == Some(1));
+    let says = |value: Option<&Value>| {
+        value.is_some_and(|v| *v == Value::Bool(true) || matches!(v.as_str(), Some("true" | "1")) || v.as_i64() == Some(1))
+    };
     let by_server = claims.raw.get("app_metadata").and_then(|metadata| metadata.get("email_verified"));
     s.emails_verified
         || claims.email_verified

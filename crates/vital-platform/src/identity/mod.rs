@@ -22,6 +22,7 @@ mod sessions;
 mod setup;
 mod sign_in;
 mod sso;
+mod sso_checks;
 mod store;
 mod throttle;
 

@@ -4,19 +4,15 @@
 //! then be somebody else's; roles come from claims that the person cannot write; the role of an administrator is only given for a value
 //! that names it; the keys of a token issuer lie at the issuer's own address, so that nobody can publish keys for somebody else's issuer.
 
-use super::store;
-use crate::{
-    Platform,
-    seal::Place,
-    tenancy,
-};
+use super::{sso_checks, store};
+use crate::{Platform, seal::Place, tenancy};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, time::Instant};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use vital_federation::{
     FederationError, Http, Secret,
-    jwt::{Keys, SECRET_BYTES_MIN, Verifier},
+    jwt::{Keys, Verifier},
     oidc,
 };
 use vital_kernel::{AuditAction, AuditEntry, Error, OpContext, Permission, ProviderId, Result, Role, TenantId, limits};
@@ -24,11 +20,6 @@ use vital_store::{TenantTx, Write};
 
 /// Where a provider sends the browser back, below the site.
 pub const CALLBACK_PATH: &str = "/sign-in/sso/callback";
-/// Parts of a token that the person can write, by the name at which they begin.
-const WRITTEN_BY_THE_PERSON: [&str; 3] = ["user_metadata", "raw_user_meta_data", "unsafe_metadata"];
-/// Longest secret, in bytes.
-const SECRET_BYTES_MAX: usize = 1_000;
-
 /// What kind of provider it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -330,12 +321,13 @@ pub async fn add_provider(p: &Platform, cx: &OpContext, new: NewProvider) -> Res
         active: new.active,
     };
     let secret = new.secret.filter(|s| !s.0.is_empty());
-    let settings = validate(p, settings, secret.is_some(), secret.as_ref())?;
+    let settings = sso_checks::validate(p, settings, secret.is_some(), secret.as_ref())?;
     let id = ProviderId::new();
     let sealed = store::SealedSecrets { secret: secret.map(|s| seal(p, cx.tenant(), id, &s)).transpose()?, previous: None };
     let mut tx = p.db.write(cx).await?;
     if store::lock_providers(&mut tx).await? >= limits::PROVIDERS_MAX {
-        let text = format!("An organisation may have {} providers. Remove one that is not needed; nothing was stored.", limits::PROVIDERS_MAX);
+        let text =
+            format!("An organisation may have {} providers. Remove one that is not needed; nothing was stored.", limits::PROVIDERS_MAX);
         return Err(Error::conflict("sso.too_many", text));
     }
     store::put_provider(&mut tx, id, &settings, &sealed).await?;
@@ -359,7 +351,7 @@ pub async fn change_provider(p: &Platform, cx: &OpContext, id: ProviderId, chang
     let after = apply(before.clone(), change.clone(), secret.is_some());
     // Published keys take the place of a shared secret, and the other way round.
     let keeps_secret = sealed.secret.is_some() && after.jwks_url.is_none();
-    let after = validate(p, after, secret.is_some() || keeps_secret, secret.as_ref())?;
+    let after = sso_checks::validate(p, after, secret.is_some() || keeps_secret, secret.as_ref())?;
     let mut next = if keeps_secret { sealed } else { store::SealedSecrets::default() };
     if let Some(secret) = secret {
         let rotates = after.kind == ProviderKind::Supabase;
@@ -468,9 +460,16 @@ pub async fn test_provider(p: &Platform, cx: &OpContext, id: ProviderId) -> Resu
     let begun = Instant::now();
     let s = &found.settings;
     let (outcome, fine) = match (s.kind, &s.jwks_url) {
-        (ProviderKind::Oidc, _) => (oidc::reach(&http, &s.issuer).await, "The provider answers, names the same issuer and publishes keys. Sign in with it once to see the rest."),
-        (ProviderKind::Supabase, Some(_)) => (verifier(p, cx.tenant(), &found)?.reach(&http).await, "The keys can be fetched. Send a token once to see the rest."),
-        (ProviderKind::Supabase, None) => (Ok(()), "Tokens are checked with the shared secret, so there is nothing to ask. Send a token once to see the rest."),
+        (ProviderKind::Oidc, _) => (
+            oidc::reach(&http, &s.issuer).await,
+            "The provider answers, names the same issuer and publishes keys. Sign in with it once to see the rest.",
+        ),
+        (ProviderKind::Supabase, Some(_)) => {
+            (verifier(p, cx.tenant(), &found)?.reach(&http).await, "The keys can be fetched. Send a token once to see the rest.")
+        }
+        (ProviderKind::Supabase, None) => {
+            (Ok(()), "Tokens are checked with the shared secret, so there is nothing to ask. Send a token once to see the rest.")
+        }
     };
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(match outcome {
@@ -519,102 +518,6 @@ pub(super) fn verifier(p: &Platform, tenant: TenantId, s: &Stored) -> Result<Ver
         }
     };
     Ok(Verifier::new(s.settings.issuer.clone(), s.settings.client_id.clone(), keys)?)
-}
-
-/// Refuses what cannot be a provider, field by field, and returns it tidied.
-fn validate(p: &Platform, mut s: ProviderSettings, has_secret: bool, new_secret: Option<&GivenSecret>) -> Result<ProviderSettings> {
-    for text in [&mut s.name, &mut s.issuer, &mut s.client_id, &mut s.role_claim, &mut s.tenant_claim] {
-        *text = text.trim().to_owned();
-    }
-    s.jwks_url = s.jwks_url.map(|url| url.trim().to_owned()).filter(|url| !url.is_empty());
-    let mut faults = Faults(Error::invalid("sso.invalid", "Some fields need another look. Nothing was stored."));
-    faults.text("/name", &s.name, 80, "Write a name of 1 to 80 characters.");
-    faults.text("/client_id", &s.client_id, 300, "Write the id that the provider gave this application, or the audience of its tokens.");
-    check_addresses(p, &s, &mut faults);
-    check_secret(&s, has_secret, new_secret, &mut faults);
-    s.scopes.retain(|scope| !scope.trim().is_empty());
-    let word = |scope: &String| (1..=100).contains(&scope.len()) && scope.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\');
-    if s.scopes.len() > limits::PROVIDER_SCOPES_MAX || !s.scopes.iter().all(word) {
-        faults.add("/scopes", format!("At most {} scopes, each a word.", limits::PROVIDER_SCOPES_MAX));
-    }
-    check_roles(&mut s, &mut faults);
-    faults.outcome().map(|()| s)
-}
-
-fn check_addresses(p: &Platform, s: &ProviderSettings, faults: &mut Faults) {
-    let issuer = p.federation.address(&s.issuer).ok().filter(|url| url.query().is_none() && (8..=500).contains(&s.issuer.len()));
-    if issuer.is_none() {
-        faults.add("/issuer", "Write the issuer exactly as the provider does: an address that begins with `https://`, without a query.");
-    }
-    let Some(jwks) = &s.jwks_url else { return };
-    let at_issuer = p.federation.address(jwks).ok().zip(issuer).is_some_and(|(jwks, issuer)| jwks.origin() == issuer.origin());
-    if s.kind == ProviderKind::Oidc {
-        faults.add("/jwks_url", "The keys of an OpenID Connect provider are found through its issuer. Leave this empty.");
-    } else if !at_issuer {
-        faults.add("/jwks_url", "The keys must lie at the issuer's own address: the same scheme, host and port.");
-    }
-}
-
-fn check_secret(s: &ProviderSettings, has_secret: bool, new: Option<&GivenSecret>, faults: &mut Faults) {
-    if new.is_some_and(|secret| secret.0.len() > SECRET_BYTES_MAX || secret.0.contains(char::is_control)) {
-        faults.add("/secret", format!("A secret has at most {SECRET_BYTES_MAX} bytes and no line breaks."));
-    }
-    if s.kind != ProviderKind::Supabase {
-        return;
-    }
-    if has_secret == s.jwks_url.is_some() {
-        faults.add("/secret", "Give either the shared signing secret or the address of the published keys.");
-    }
-    if new.is_some_and(|secret| secret.0.len() < SECRET_BYTES_MIN) {
-        faults.add("/secret", format!("A signing secret has at least {SECRET_BYTES_MIN} bytes."));
-    }
-}
-
-fn check_roles(s: &mut ProviderSettings, faults: &mut Faults) {
-    for (pointer, path) in [("/role_claim", &s.role_claim), ("/tenant_claim", &s.tenant_claim)] {
-        if path.len() > 250 || path.contains(char::is_control) {
-            faults.add(pointer, "Write the name of a claim, or a path with dots such as `app_metadata.roles`.");
-        }
-        if WRITTEN_BY_THE_PERSON.iter().any(|name| path == name || path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))) {
-            faults.add(pointer, "People can write this part of their token themselves, so nothing may follow from it. Use `app_metadata`.");
-        }
-    }
-    let value = |value: &String| (1..=200).contains(&value.chars().count()) && !value.contains(char::is_control);
-    for roles in s.role_map.values_mut().chain([&mut s.default_roles]) {
-        roles.sort_unstable();
-        roles.dedup();
-    }
-    if s.role_map.len() > limits::PROVIDER_ROLES_MAX || !s.role_map.keys().all(value) || s.role_map.values().any(Vec::is_empty) {
-        faults.add("/role_map", format!("At most {} values of 1 to 200 characters, each with at least one role.", limits::PROVIDER_ROLES_MAX));
-    }
-    if !s.role_map.is_empty() && s.role_claim.is_empty() {
-        faults.add("/role_claim", "Name the claim whose values are mapped.");
-    }
-    if s.default_roles.contains(&Role::TenantAdmin) {
-        faults.add("/default_roles", "Administrators must be named by a value of the claim; nobody becomes one by default.");
-    }
-    if s.default_roles.is_empty() && s.role_map.is_empty() {
-        faults.add("/default_roles", "Give default roles, or map values of a claim to roles; otherwise nobody gets in.");
-    }
-}
-
-struct Faults(Error);
-
-impl Faults {
-    fn add(&mut self, pointer: &str, detail: impl Into<String>) {
-        let error = std::mem::replace(&mut self.0, Error::invalid("sso.invalid", ""));
-        self.0 = error.with_field(pointer, detail);
-    }
-
-    fn text(&mut self, pointer: &str, text: &str, chars_max: usize, detail: &str) {
-        if !(1..=chars_max).contains(&text.chars().count()) || text.contains(char::is_control) {
-            self.add(pointer, detail);
-        }
-    }
-
-    fn outcome(self) -> Result<()> {
-        if self.0.fields().is_empty() { Ok(()) } else { Err(self.0) }
-    }
 }
 
 fn unknown() -> Error {

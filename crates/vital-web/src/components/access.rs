@@ -1,5 +1,6 @@
 //! Who may read or ask: an icon with a word, and the fields that change it.
 
+use super::form::{Fields, Filled};
 use maud::{Markup, PreEscaped, html};
 use vital_kernel::GroupId;
 use vital_platform::knowledge::{Access, GroupName, Sharing};
@@ -34,7 +35,7 @@ pub(crate) fn sign(access: Access) -> Markup {
 }
 
 /// The fields of a form that choose who may `does` it: the access, and the groups for the access by group.
-pub(crate) fn fields(does: &str, access: Access, chosen: &[GroupId], groups: &[GroupName]) -> Markup {
+pub(crate) fn fields(filled: &Filled<'_>, does: &str, access: Access, chosen: &[GroupId], groups: &[GroupName]) -> Markup {
     let says = |a: Access| match a {
         Access::Private => "Only the owner",
         Access::Group => "Members of these groups",
@@ -43,11 +44,11 @@ pub(crate) fn fields(does: &str, access: Access, chosen: &[GroupId], groups: &[G
     html! {
         fieldset {
             legend { "Who may " (does) }
-            @for a in Access::ALL { label { input type="radio" name="access" value=(a.as_str()) required checked[a == access]; (sign_only(a)) (says(a)) } }
+            @for a in Access::ALL { label { input type="radio" name="access" value=(a.as_str()) required checked[filled.ticked("access", a.as_str(), a == access)]; (sign_only(a)) (says(a)) } }
         }
         fieldset.choices {
             legend { "Groups" }
-            @for g in groups { label { input type="checkbox" name="groups" value=(g.id) checked[chosen.contains(&g.id)]; (g.name) } }
+            @for g in groups { label { input type="checkbox" name="groups" value=(g.id) checked[filled.ticked("groups", &g.id.to_string(), chosen.contains(&g.id))]; (g.name) } }
             @if groups.is_empty() { p.dim { "There are no groups yet. An administrator makes them." } }
         }
     }
@@ -61,60 +62,30 @@ fn sign_only(access: Access) -> Markup {
     }
 }
 
-/// What such a form sends. Groups that are ticked while another access is chosen do not count.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Sent {
-    /// The field `name`, in forms that have it.
-    pub(crate) name: Option<String>,
-    access: Option<Access>,
-    groups: Vec<GroupId>,
-}
-
-impl Sent {
-    /// Reads the fields of a form; what it does not know is left out.
-    pub(crate) fn of(pairs: Vec<(String, String)>) -> Self {
-        let mut sent = Self::default();
-        for (field, value) in pairs {
-            match field.as_str() {
-                "name" => sent.name = Some(value),
-                "access" => sent.access = Access::ALL.into_iter().find(|a| a.as_str() == value),
-                "groups" => sent.groups.extend(value.parse::<GroupId>().ok()),
-                _ => {}
-            }
-        }
-        sent
-    }
-
-    /// How far to share; only with the owner unless the form said otherwise.
-    pub(crate) fn sharing(&self) -> Sharing {
-        let access = self.access.unwrap_or(Access::Private);
-        Sharing { access, groups: if access == Access::Group { self.groups.clone() } else { Vec::new() } }
-    }
+/// What such a form sends: how far to share, only with the owner unless it says otherwise. Groups that are ticked while another access is chosen
+/// do not count.
+pub(crate) fn sharing(given: &Fields) -> Sharing {
+    let access = Access::ALL.into_iter().find(|a| a.as_str() == given.one("access")).unwrap_or(Access::Private);
+    Sharing { access, groups: if access == Access::Group { given.parsed("groups") } else { Vec::new() } }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pairs(fields: &[(&str, &str)]) -> Vec<(String, String)> {
-        fields.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+    fn sent(form: &str) -> Sharing {
+        sharing(&serde_urlencoded::from_str(form).unwrap())
     }
 
     #[test]
     fn ticked_groups_count_only_where_groups_are_chosen() {
         let (one, other) = (GroupId::new(), GroupId::new());
-        let (a, b) = (one.to_string(), other.to_string());
-        let sent = |access| Sent::of(pairs(&[("name", "Trials"), ("access", access), ("groups", &a), ("groups", &b)]));
-        assert_eq!(sent("group").sharing(), Sharing { access: Access::Group, groups: vec![one, other] });
-        assert_eq!(sent("tenant").sharing(), Sharing { access: Access::Tenant, groups: Vec::new() });
-        assert_eq!(sent("tenant").name.as_deref(), Some("Trials"));
+        assert_eq!(sent(&format!("access=group&groups={one}&groups={other}")), Sharing { access: Access::Group, groups: vec![one, other] });
+        assert_eq!(sent(&format!("access=tenant&groups={one}")), Sharing { access: Access::Tenant, groups: Vec::new() });
     }
 
     #[test]
     fn a_form_that_says_nothing_shares_with_nobody() {
-        assert_eq!(
-            Sent::of(pairs(&[("access", "world"), ("groups", "x")])).sharing(),
-            Sharing { access: Access::Private, groups: Vec::new() }
-        );
+        assert_eq!(sent("access=world&groups=x"), Sharing { access: Access::Private, groups: Vec::new() });
     }
 }

@@ -115,7 +115,14 @@ impl<'a> Filled<'a> {
     pub(crate) fn faults(&self, name: &str) -> Vec<(&'a str, &'a str)> {
         let of = |pointer: &'a str| pointer.strip_prefix('/').and_then(|p| p.strip_prefix(name));
         let fields = self.problem.map(Problem::fields).unwrap_or_default();
-        fields.iter().filter_map(|f| of(&f.pointer).filter(|rest| rest.is_empty() || rest.starts_with('/')).map(|rest| (rest.trim_start_matches('/'), f.detail.as_str()))).collect()
+        fields
+            .iter()
+            .filter_map(|f| {
+                of(&f.pointer)
+                    .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+                    .map(|rest| (rest.trim_start_matches('/'), f.detail.as_str()))
+            })
+            .collect()
     }
 
     /// The faults of a field as one text.
@@ -163,8 +170,15 @@ mod tests {
     use super::*;
 
     fn refused() -> Refused {
-        let given = Fields(vec![("name".into(), "ci".into()), ("password".into(), "hunter2".into()), ("scopes".into(), "ask".into()), ("scopes".into(), "x".into())]);
-        let error = Error::invalid("key.invalid", "Some fields need another look.").with_field("/name", "Too <short>.").with_field("/scopes/1", "No such scope.");
+        let given = Fields(vec![
+            ("name".into(), "ci".into()),
+            ("password".into(), "hunter2".into()),
+            ("scopes".into(), "ask".into()),
+            ("scopes".into(), "x".into()),
+        ]);
+        let error = Error::invalid("key.invalid", "Some fields need another look.")
+            .with_field("/name", "Too <short>.")
+            .with_field("/scopes/1", "No such scope.");
         Refused::new("key", given, error)
     }
 

@@ -105,7 +105,12 @@ fn state(o: &Opening) -> Markup {
 fn reviewing(o: &Opening, ask: StepUp, refused: Option<&Refused>) -> Markup {
     let (form, action) = (format!("review-{}", o.id), format!("{PATH}/{}/review", o.id));
     let filled = Filled::of(&form, refused);
-    let act = Act { action: &action, says: "This signs the opening off in your name, with what you found. It cannot be changed afterwards.", button: "Sign off", destroys: false };
+    let act = Act {
+        action: &action,
+        says: "This signs the opening off in your name, with what you found. It cannot be changed afterwards.",
+        button: "Sign off",
+        destroys: false,
+    };
     let hint = "What you looked at, such as the audit trail, and whether the access was right.";
     let inner = html! {
         label for=(filled.id("note")) { "What you found" }

@@ -3,27 +3,28 @@
 use crate::{
     caller::SignedIn,
     components::{
-        access::{Sent, fields, sign},
+        access::{fields, sharing, sign},
+        form::{Fields, Filled},
+        step_up::{self, Act, StepUp},
         text::link_with,
     },
     extract::Form,
-    problem::Reply,
+    problem::{Problem, Reply},
     state::AppState,
+    step_up::{done, prove},
 };
 use axum::{
     extract::{Path, State},
-    response::Redirect,
+    response::{IntoResponse, Redirect, Response},
 };
+use axum_extra::extract::CookieJar;
 use maud::{Markup, html};
-use vital_kernel::limits;
+use vital_kernel::{Result, limits};
 use vital_platform::knowledge::{self, Access, Collection, CollectionAccess, CollectionChange, GroupName, NewCollection};
 
-type Fields = Form<Vec<(String, String)>>;
-
 /// Makes a collection and shows it.
-pub(crate) async fn create(State(s): State<AppState>, SignedIn(caller): SignedIn, Form(given): Fields) -> Reply<Redirect> {
-    let sent = Sent::of(given);
-    let new = NewCollection { sharing: sent.sharing(), name: sent.name.unwrap_or_default() };
+pub(crate) async fn create(State(s): State<AppState>, SignedIn(caller): SignedIn, Form(given): Form<Fields>) -> Reply<Redirect> {
+    let new = NewCollection { sharing: sharing(&given), name: given.one("name").to_owned() };
     Ok(Redirect::to(&address(&knowledge::create_collection(&s.platform, &caller.cx, new).await?.slug)))
 }
 
@@ -31,18 +32,40 @@ pub(crate) async fn create(State(s): State<AppState>, SignedIn(caller): SignedIn
 pub(crate) async fn change(
     State(s): State<AppState>,
     SignedIn(caller): SignedIn,
+    jar: CookieJar,
     Path(slug): Path<String>,
-    Form(given): Fields,
-) -> Reply<Redirect> {
-    let sent = Sent::of(given);
-    let change = CollectionChange { sharing: Some(sent.sharing()), name: sent.name };
-    Ok(Redirect::to(&address(&knowledge::change_collection(&s.platform, &caller.cx, &slug, change).await?.slug)))
+    Form(given): Form<Fields>,
+) -> Response {
+    let by = prove(&s, caller, jar, &given).await;
+    let change = CollectionChange { sharing: Some(sharing(&given)), name: Some(given.one("name").to_owned()) };
+    let changed = match by.outcome {
+        Ok(()) => knowledge::change_collection(&s.platform, &by.caller.cx, &slug, change).await.map(|c| address(&c.slug)),
+        Err(error) => Err(error),
+    };
+    ended(by.jar, changed)
 }
 
 /// Deletes an empty collection.
-pub(crate) async fn delete(State(s): State<AppState>, SignedIn(caller): SignedIn, Path(slug): Path<String>) -> Reply<Redirect> {
-    knowledge::delete_collection(&s.platform, &caller.cx, &slug).await?;
-    Ok(Redirect::to("/library"))
+pub(crate) async fn delete(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    jar: CookieJar,
+    Path(slug): Path<String>,
+    Form(given): Form<Fields>,
+) -> Response {
+    let by = prove(&s, caller, jar, &given).await;
+    let deleted = match by.outcome {
+        Ok(()) => knowledge::delete_collection(&s.platform, &by.caller.cx, &slug).await.map(|()| "/library".to_owned()),
+        Err(error) => Err(error),
+    };
+    ended(by.jar, deleted)
+}
+
+fn ended(jar: CookieJar, outcome: Result<String>) -> Response {
+    match outcome {
+        Ok(address) => done(jar, &address),
+        Err(error) => (jar, Problem::from(error)).into_response(),
+    }
 }
 
 fn address(slug: &str) -> String {
@@ -55,6 +78,8 @@ pub(super) struct Governed {
     pub(super) all: Vec<CollectionAccess>,
     /// The groups to share with.
     pub(super) groups: Vec<GroupName>,
+    /// What forms about collections of others ask for.
+    pub(super) ask: StepUp,
 }
 
 /// The filter by collection: each with its access, by icon and word.
@@ -81,7 +106,7 @@ pub(super) fn forms(chosen: Option<&str>, readable: &[Collection], governed: &Go
     html! {
         @if let Some(c) = found {
             @if hidden(&c) { p.notice { "You decide who may read this collection; its documents are not yours to see." } }
-            (settings(c, &governed.groups))
+            (settings(c, governed))
         }
         @if governed.all.iter().any(|c| hidden(&c)) {
             details.panel {
@@ -97,29 +122,35 @@ pub(super) fn forms(chosen: Option<&str>, readable: &[Collection], governed: &Go
             summary { "New collection…" }
             form method="post" action="/library/collections" {
                 (name_field("new-name", ""))
-                (fields("read it", Access::Private, &[], &governed.groups))
+                (fields(&Filled::of("new", None), "read it", Access::Private, &[], &governed.groups))
                 button.primary type="submit" { "Make collection" }
             }
         }
     }
 }
 
-fn settings(c: &CollectionAccess, groups: &[GroupName]) -> Markup {
-    let owner = c.owner.as_deref().unwrap_or("a member who has left");
+fn settings(c: &CollectionAccess, governed: &Governed) -> Markup {
+    let (keep, gone) = (Filled::of("collection", None), Filled::of("collection-delete", None));
+    // Own collections need no second factor.
+    let ask = if c.owned { StepUp { proven: true, ..governed.ask } } else { governed.ask };
+    let change = Act {
+        action: &format!("/library/collections/{}", c.slug),
+        says: "Whoever loses access loses it with the next request. Answers already given keep the words they quoted.",
+        button: "Save",
+        destroys: false,
+    };
+    let delete = Act {
+        action: &format!("/library/collections/{}/delete", c.slug),
+        says: "Only an empty collection can be deleted.",
+        button: "Delete this collection",
+        destroys: true,
+    };
     html! {
         details.panel {
             summary { "Name and access of “" (c.name) "”…" }
-            form method="post" action={ "/library/collections/" (c.slug) } {
-                @if !c.owned { p.dim { "It belongs to " (owner) ". Changing it needs your second factor." } }
-                (name_field("name", &c.name))
-                (fields("read it", c.access, &c.groups, groups))
-                p.dim { "Whoever loses access loses it with the next request. Answers already given keep the words they quoted." }
-                button.primary type="submit" { "Save" }
-            }
-            form method="post" action={ "/library/collections/" (c.slug) "/delete" } {
-                button.danger type="submit" { "Delete this collection" }
-                p.dim { "Only an empty collection can be deleted." }
-            }
+            @if !c.owned { p.dim { "It belongs to " (c.owner.as_deref().unwrap_or("a member who has left")) "." } }
+            (step_up::form(ask, &keep, &change, &html! { (name_field("name", &c.name)) (fields(&keep, "read it", c.access, &c.groups, &governed.groups)) }))
+            (step_up::form(ask, &gone, &delete, &html! {}))
         }
     }
 }

@@ -46,23 +46,31 @@ pub(crate) async fn ask(State(s): State<AppState>, Arrived(came): Arrived, view:
 
 fn asking(view: &View, refused: Option<&Refused>) -> Markup {
     let filled = Filled::of("", refused);
-    gate(view, "Forgotten password", &html! {
-        p.dim { "Write the address you sign in with. If an account has it, a link for a new password goes there." }
-        (filled.notice())
-        form method="post" action="/forgot" {
-            (filled.field(&Field { name: "email", label: "E-mail address", kind: "email", value: "", complete: "username", hint: "" }))
-            button.primary type="submit" { "Send the link" }
-        }
-        p.acts { a href="/sign-in" { "Back to signing in" } }
-    })
+    gate(
+        view,
+        "Forgotten password",
+        &html! {
+            p.dim { "Write the address you sign in with. If an account has it, a link for a new password goes there." }
+            (filled.notice())
+            form method="post" action="/forgot" {
+                (filled.field(&Field { name: "email", label: "E-mail address", kind: "email", value: "", complete: "username", hint: "" }))
+                button.primary type="submit" { "Send the link" }
+            }
+            p.acts { a href="/sign-in" { "Back to signing in" } }
+        },
+    )
 }
 
 fn asked(view: &View) -> Markup {
-    gate(view, "Look into your mail", &html! {
-        p role="status" { "If an account has this address, a link for a new password is on its way. It works once and for " (limits::RESET_LINK.as_secs() / 60) " minutes." }
-        p.dim { "Nothing arrived? Look into the spam folder, check the address, or ask an administrator of your organisation." }
-        p.acts { a href="/sign-in" { "Back to signing in" } }
-    })
+    gate(
+        view,
+        "Look into your mail",
+        &html! {
+            p role="status" { "If an account has this address, a link for a new password is on its way. It works once and for " (limits::RESET_LINK.as_secs() / 60) " minutes." }
+            p.dim { "Nothing arrived? Look into the spam folder, check the address, or ask an administrator of your organisation." }
+            p.acts { a href="/sign-in" { "Back to signing in" } }
+        },
+    )
 }
 
 /// Shows the form for a new password to whoever holds a working link.
@@ -87,16 +95,24 @@ pub(crate) async fn reset(State(s): State<AppState>, Arrived(came): Arrived, vie
 
 fn resetting(view: &View, token: &str, refused: Option<&Refused>) -> Markup {
     let filled = Filled::of("", refused);
-    let hint = format!("At least {} characters, or {} if you have a second factor; a sentence works well.", limits::PASSWORD_CHARS_MIN, limits::PASSWORD_CHARS_MIN_WITH_FACTOR);
-    gate(view, "New password", &html! {
-        p.dim { "All your sessions end with it, also where somebody else may be signed in." }
-        (filled.notice())
-        form method="post" action="/reset" {
-            input type="hidden" name="token" value=(token);
-            (filled.field(&Field { name: "password", label: "New password", kind: "password", value: "", complete: "new-password", hint: &hint }))
-            button.primary type="submit" { "Set the password" }
-        }
-    })
+    let hint = format!(
+        "At least {} characters, or {} if you have a second factor; a sentence works well.",
+        limits::PASSWORD_CHARS_MIN,
+        limits::PASSWORD_CHARS_MIN_WITH_FACTOR
+    );
+    gate(
+        view,
+        "New password",
+        &html! {
+            p.dim { "All your sessions end with it, also where somebody else may be signed in." }
+            (filled.notice())
+            form method="post" action="/reset" {
+                input type="hidden" name="token" value=(token);
+                (filled.field(&Field { name: "password", label: "New password", kind: "password", value: "", complete: "new-password", hint: &hint }))
+                button.primary type="submit" { "Set the password" }
+            }
+        },
+    )
 }
 
 fn gate(view: &View, title: &str, body: &Markup) -> Markup {

@@ -104,7 +104,12 @@ async fn page(s: &AppState, view: &View, caller: &Caller, id: GroupId, done: Opt
     let may_change = cx.may(Permission::UserWrite);
     let ask = step_up::asked(s, caller).await?;
     let delete = format!("{PATH}/{id}/delete");
-    let act = Act { action: &delete, says: "This deletes the group. What was shared with it alone is then seen by its owner alone.", button: "Delete the group", destroys: true };
+    let act = Act {
+        action: &delete,
+        says: "This deletes the group. What was shared with it alone is then seen by its owner alone.",
+        button: "Delete the group",
+        destroys: true,
+    };
     let body = html! {
         p.crumbs { a href=(PATH) { "Groups" } " › " (group.name) }
         h2 { (group.name) }
@@ -227,21 +232,49 @@ async fn by_address(s: &AppState, caller: &Caller, email: &str) -> Result<UserId
 }
 
 /// Adds a member.
-pub(crate) async fn join_member(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, jar: CookieJar, Id(id): Id<GroupId>, Form(given): Form<Fields>) -> Response {
+pub(crate) async fn join_member(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Id(id): Id<GroupId>,
+    Form(given): Form<Fields>,
+) -> Response {
     change(s, caller, view, jar, id, given, Change::Join).await
 }
 
 /// Takes a member out.
-pub(crate) async fn leave_member(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, jar: CookieJar, Id(id): Id<GroupId>, Form(given): Form<Fields>) -> Response {
+pub(crate) async fn leave_member(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Id(id): Id<GroupId>,
+    Form(given): Form<Fields>,
+) -> Response {
     change(s, caller, view, jar, id, given, Change::Leave).await
 }
 
 /// Gives a group another name.
-pub(crate) async fn rename_group(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, jar: CookieJar, Id(id): Id<GroupId>, Form(given): Form<Fields>) -> Response {
+pub(crate) async fn rename_group(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Id(id): Id<GroupId>,
+    Form(given): Form<Fields>,
+) -> Response {
     change(s, caller, view, jar, id, given, Change::Rename).await
 }
 
 /// Deletes a group.
-pub(crate) async fn delete(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, jar: CookieJar, Id(id): Id<GroupId>, Form(given): Form<Fields>) -> Response {
+pub(crate) async fn delete(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Id(id): Id<GroupId>,
+    Form(given): Form<Fields>,
+) -> Response {
     change(s, caller, view, jar, id, given, Change::Delete).await
 }

@@ -42,7 +42,10 @@ pub(crate) async fn accept(
     Form(given): Form<Fields>,
 ) -> Reply<Response> {
     let token = given.one("token").to_owned();
-    match identity::accept_invitation(&s.platform, &token, given.one("display_name"), given.one("password"), &came).await.and_then(Progress::done) {
+    match identity::accept_invitation(&s.platform, &token, given.one("display_name"), given.one("password"), &came)
+        .await
+        .and_then(Progress::done)
+    {
         Ok(session) => Ok((jar.add(session_cookie(&s, session.reveal())), Redirect::to("/")).into_response()),
         Err(error) => {
             let refused = Refused::new("", given, error);

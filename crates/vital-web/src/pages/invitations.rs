@@ -50,7 +50,12 @@ async fn page(s: &AppState, view: &View, caller: &Caller, done: Option<&str>, re
 }
 
 fn new(ask: StepUp, filled: Filled<'_>) -> Markup {
-    let act = Act { action: PATH, says: "This sends a link with which the person makes an account in your organisation.", button: "Send the invitation", destroys: false };
+    let act = Act {
+        action: PATH,
+        says: "This sends a link with which the person makes an account in your organisation.",
+        button: "Send the invitation",
+        destroys: false,
+    };
     let inner = html! {
         (filled.field(&Field { name: "email", label: "E-mail address", kind: "email", value: "", complete: "off", hint: "" }))
         label for=(filled.id("display_name")) { "Name, if you know it" }
@@ -146,7 +151,11 @@ pub(crate) async fn invite(
     Form(given): Form<Fields>,
 ) -> Response {
     let by = step_up::prove(&s, caller, jar, &given).await;
-    let new = NewInvitation { email: given.one("email").to_owned(), display_name: given.one("display_name").to_owned(), roles: given.parsed("roles") };
+    let new = NewInvitation {
+        email: given.one("email").to_owned(),
+        display_name: given.one("display_name").to_owned(),
+        roles: given.parsed("roles"),
+    };
     let invited = match by.outcome {
         Ok(()) => identity::invite(&s.platform, &by.caller.cx, new).await,
         Err(error) => Err(error),

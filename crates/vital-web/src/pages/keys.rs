@@ -141,7 +141,12 @@ fn list(keys: &[Key], owners: bool) -> Markup {
 
 fn new(ask: StepUp, refused: Option<&Refused>, roles: RoleSet, services: &[Member]) -> Markup {
     let filled = Filled::of(NEW, refused);
-    let act = Act { action: PATH, says: "This makes a key with which a program can do what the scopes say until it ends.", button: "Make the key", destroys: false };
+    let act = Act {
+        action: PATH,
+        says: "This makes a key with which a program can do what the scopes say until it ends.",
+        button: "Make the key",
+        destroys: false,
+    };
     // A service account may have roles that the administrator has not.
     let offered = Permission::ALL.into_iter().filter(|p| !services.is_empty() || p.held_by(roles));
     let inner = html! {

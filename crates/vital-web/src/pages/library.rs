@@ -16,14 +16,18 @@ use crate::{
     extract::{Id, Params},
     problem::Reply,
     state::AppState,
+    step_up::asked,
     upload::{Files, Upload},
 };
 use axum::{extract::State, response::Redirect};
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
-use vital_kernel::{DocumentId, OpContext, Permission, limits};
-use vital_platform::knowledge::{self, Collection, Document, DocumentFilter};
+use vital_kernel::{DocumentId, Permission, limits};
+use vital_platform::{
+    identity::Caller,
+    knowledge::{self, Collection, Document, DocumentFilter},
+};
 
 /// File name endings that can be read, for the file chooser.
 const ACCEPT: &str = ".pdf,.docx,.html,.htm,.md,.markdown,.txt";
@@ -50,7 +54,7 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
     };
     let documents = knowledge::documents(&s.platform, &caller.cx, filter).await?;
     let collections = knowledge::collections(&s.platform, &caller.cx).await?;
-    let governed = if caller.cx.may(Permission::CollectionWrite) { Some(governed(&s, &caller.cx).await?) } else { None };
+    let governed = if caller.cx.may(Permission::CollectionWrite) { Some(governed(&s, &caller).await?) } else { None };
     let shelf = Shelf {
         documents,
         collections,
@@ -71,10 +75,10 @@ struct Shelf {
     limit: usize,
 }
 
-async fn governed(s: &AppState, cx: &OpContext) -> Reply<Governed> {
-    let mut all = knowledge::collections_admin(&s.platform, cx).await?;
+async fn governed(s: &AppState, caller: &Caller) -> Reply<Governed> {
+    let mut all = knowledge::collections_admin(&s.platform, &caller.cx).await?;
     all.retain(|c| !c.fixed);
-    Ok(Governed { all, groups: knowledge::groups_to_share_with(&s.platform, cx).await? })
+    Ok(Governed { all, groups: knowledge::groups_to_share_with(&s.platform, &caller.cx).await?, ask: asked(s, caller).await? })
 }
 
 /// Adds the files of a form, for browsers without scripts.

@@ -35,12 +35,18 @@ pub(crate) struct Wanted {
 }
 
 /// Lists the members.
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, Params(wanted): Params<Wanted>) -> Reply<Markup> {
+pub(crate) async fn list(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    Params(wanted): Params<Wanted>,
+) -> Reply<Markup> {
     let query = wanted.q.unwrap_or_default();
     let before = wanted.before.and_then(|id| id.parse().ok());
     let filter = MemberFilter { query: query.clone(), before, limit: limits::PAGE_SIZE, ..MemberFilter::default() };
     let members = identity::members(&s.platform, &caller.cx, &filter).await?;
-    let more = i64::try_from(members.len()).is_ok_and(|n| n == limits::PAGE_SIZE).then(|| members.last().map(|m| m.id.to_string())).flatten();
+    let more =
+        i64::try_from(members.len()).is_ok_and(|n| n == limits::PAGE_SIZE).then(|| members.last().map(|m| m.id.to_string())).flatten();
     let body = html! {
         div.section-head {
             form.search method="get" action=(PATH) role="search" {
@@ -122,10 +128,25 @@ fn changes(ask: StepUp, refused: Option<&Refused>, member: &Member, oneself: boo
     let at = |act: &str| format!("{PATH}/{}/{act}", member.id);
     let (roles, deactivate, reactivate, remove) = (at("roles"), at("deactivate"), at("reactivate"), at("remove"));
     let filled = Filled::of("roles", refused);
-    let set = Act { action: &roles, says: "This changes what the member may do from their next request on.", button: "Change the roles", destroys: false };
-    let off = Act { action: &deactivate, says: "This takes the access away at once: sessions, keys and answers that are being written end. What they made stays, and you can give the access back.", button: "Deactivate", destroys: true };
+    let set = Act {
+        action: &roles,
+        says: "This changes what the member may do from their next request on.",
+        button: "Change the roles",
+        destroys: false,
+    };
+    let off = Act {
+        action: &deactivate,
+        says: "This takes the access away at once: sessions, keys and answers that are being written end. What they made stays, and you can give the access back.",
+        button: "Deactivate",
+        destroys: true,
+    };
     let on = Act { action: &reactivate, says: "This gives the access back. Keys stay revoked.", button: "Reactivate", destroys: false };
-    let gone = Act { action: &remove, says: "This removes the member for good: access, groups, name and address. What they made stays. It cannot be undone.", button: "Remove for good", destroys: true };
+    let gone = Act {
+        action: &remove,
+        says: "This removes the member for good: access, groups, name and address. What they made stays. It cannot be undone.",
+        button: "Remove for good",
+        destroys: true,
+    };
     html! {
         section aria-labelledby="roles-h" {
             h2 #roles-h { "Roles" }
@@ -184,21 +205,49 @@ async fn change(s: AppState, caller: Caller, view: View, jar: CookieJar, id: Use
 }
 
 /// Changes the roles.
-pub(crate) async fn change_roles(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, jar: CookieJar, Id(id): Id<UserId>, Form(given): Form<Fields>) -> Response {
+pub(crate) async fn change_roles(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Id(id): Id<UserId>,
+    Form(given): Form<Fields>,
+) -> Response {
     change(s, caller, view, jar, id, given, Change::Roles).await
 }
 
 /// Takes the access away.
-pub(crate) async fn deactivate(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, jar: CookieJar, Id(id): Id<UserId>, Form(given): Form<Fields>) -> Response {
+pub(crate) async fn deactivate(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Id(id): Id<UserId>,
+    Form(given): Form<Fields>,
+) -> Response {
     change(s, caller, view, jar, id, given, Change::Deactivate).await
 }
 
 /// Gives the access back.
-pub(crate) async fn reactivate(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, jar: CookieJar, Id(id): Id<UserId>, Form(given): Form<Fields>) -> Response {
+pub(crate) async fn reactivate(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Id(id): Id<UserId>,
+    Form(given): Form<Fields>,
+) -> Response {
     change(s, caller, view, jar, id, given, Change::Reactivate).await
 }
 
 /// Removes the member for good.
-pub(crate) async fn remove(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, jar: CookieJar, Id(id): Id<UserId>, Form(given): Form<Fields>) -> Response {
+pub(crate) async fn remove(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Id(id): Id<UserId>,
+    Form(given): Form<Fields>,
+) -> Response {
     change(s, caller, view, jar, id, given, Change::Remove).await
 }

@@ -26,7 +26,8 @@ use vital_platform::{
 const PATH: &str = "/settings/policy";
 /// Name of the form on its page.
 const FORM: &str = "policy";
-const ORIGINS_HINT: &str = "One a line, such as https://app.example.org: scheme and host, a port where it is not the usual one. Leave it empty to allow none.";
+const ORIGINS_HINT: &str =
+    "One a line, such as https://app.example.org: scheme and host, a port where it is not the usual one. Leave it empty to allow none.";
 
 /// Shows the policy.
 pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, Params(seen): Params<Seen>) -> Reply<Markup> {

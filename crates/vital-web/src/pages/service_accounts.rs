@@ -59,7 +59,12 @@ async fn page(s: &AppState, view: &View, caller: &Caller, done: Option<&str>, re
     let accounts = identity::members(&s.platform, &caller.cx, &filter).await?;
     let ask = step_up::asked(s, caller).await?;
     let filled = Filled::of(NEW, refused);
-    let act = Act { action: PATH, says: "This makes an account for a program. It does nothing until you make a key for it.", button: "Make the account", destroys: false };
+    let act = Act {
+        action: PATH,
+        says: "This makes an account for a program. It does nothing until you make a key for it.",
+        button: "Make the account",
+        destroys: false,
+    };
     let inner = html! {
         (filled.field(&Field { name: "name", label: "Name of the program", kind: "text", value: "", complete: "off", hint: "Such as “Document management”." }))
         (role::boxes(&filled, &[]))

@@ -184,7 +184,7 @@ fn form(view: &View, email: &str, next: &str, seen: &Markup, problem: Option<&Pr
                     button type="button" { "Sign in with a passkey" }
                     p.notice.bad role="alert" hidden {}
                 }
-                p.acts { a href=(link_with("/sign-in/sso", &[("next", if next == "/" { "" } else { next })])) { "Sign in with your organisation" } " · " a href="/forgot" { "Forgotten password" } }
+                p.acts { a href=(link_with("/sign-in/sso", &[("next", if next == "/" { "" } else { next })])) { "Sign in with your organisation" } a href="/forgot" { "Forgotten password" } }
             }
         },
     )

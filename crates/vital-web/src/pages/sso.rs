@@ -16,10 +16,7 @@ use crate::{
     state::AppState,
     step_up,
 };
-use axum::{
-    extract::State,
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use axum_extra::extract::CookieJar;
 use maud::{Markup, html};
 use vital_kernel::{Permission, ProviderId};
@@ -95,12 +92,12 @@ fn add(s: &AppState, ask: StepUp, of: ProviderKind, refused: Option<&Refused>) -
 fn guide(of: ProviderKind, redirect: &str) -> Markup {
     html! {
         @match of {
-            ProviderKind::Oidc => ol {
+            ProviderKind::Oidc => ol.steps {
                 li { "At your provider (Entra ID, Okta, Google, Keycloak and others), register a web application with the authorization code flow and PKCE." }
                 li { "Give it this redirect address: " code { (redirect) } }
                 li { "Copy issuer, client id and client secret from there to here, and let it send the groups of people as a claim." }
             },
-            ProviderKind::Supabase => ol {
+            ProviderKind::Supabase => ol.steps {
                 li { "The issuer is the address of your project followed by " code { "/auth/v1" } "; the audience is usually " code { "authenticated" } "." }
                 li { "Give either the address of the published keys (" code { "…/auth/v1/.well-known/jwks.json" } ") or the shared JWT secret." }
                 li { "Programs then send the project's access tokens as " code { "Authorization: Bearer …" } "." }
@@ -110,7 +107,13 @@ fn guide(of: ProviderKind, redirect: &str) -> Markup {
 }
 
 /// Adds a provider.
-pub(crate) async fn create(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, jar: CookieJar, Form(given): Form<Fields>) -> Response {
+pub(crate) async fn create(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Form(given): Form<Fields>,
+) -> Response {
     let by = step_up::prove(&s, caller, jar, &given).await;
     let added = match by.outcome.and_then(|()| fields::new(&given)) {
         Ok(new) => identity::add_provider(&s.platform, &by.caller.cx, new).await,
@@ -185,7 +188,7 @@ fn facts(p: &SsoProvider, people: i64) -> Markup {
             } }
             div { dt { "Roles" } dd {
                 @if s.role_claim.is_empty() { "everybody: " (role::line(s.default_roles.iter().copied())) }
-                @else { "from " code { (s.role_claim) } "; otherwise " (if s.default_roles.is_empty() { "no access".to_owned() } else { role::line(s.default_roles.iter().copied()) }) }
+                @else { @for (value, roles) in &s.role_map { code { (value) } " " (role::line(roles.iter().copied())) br; } "from " code { (s.role_claim) } "; otherwise " (if s.default_roles.is_empty() { "no access".to_owned() } else { role::line(s.default_roles.iter().copied()) }) }
             } }
             div { dt { "People" } dd { (count(people, "account has", "accounts have")) " come through it" } }
         }
@@ -203,7 +206,11 @@ fn change_form(ask: StepUp, refused: Option<&Refused>, p: &SsoProvider) -> Marku
 fn switch(ask: StepUp, refused: Option<&Refused>, p: &SsoProvider) -> Markup {
     let action = format!("{PATH}/{}/active", p.id);
     let (says, button, summary) = if p.settings.active {
-        ("Nobody signs in through it while it is switched off; tokens of it are refused at once. Sessions that are open go on.", "Switch it off", "Switch it off…")
+        (
+            "Nobody signs in through it while it is switched off; tokens of it are refused at once. Sessions that are open go on.",
+            "Switch it off",
+            "Switch it off…",
+        )
     } else {
         ("People can sign in through it again.", "Switch it on", "Switch it on…")
     };

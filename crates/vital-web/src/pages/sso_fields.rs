@@ -17,8 +17,18 @@ pub(super) fn inputs(filled: Filled<'_>, kind: ProviderKind, present: Option<&Ss
     let client = if oidc { "" } else { "authenticated" };
     let (lines, scopes) = (now.map(lines).unwrap_or_default(), now.map(|s| s.scopes.join(" ")).unwrap_or_default());
     let roles: &[Role] = now.map_or(&[], |s| &s.default_roles);
-    let claim = if oidc { "For example groups or roles. Empty: everybody gets the roles below." } else { "For example app_metadata.roles. Empty: everybody gets the roles below." };
-    let secret = if present.is_some_and(|p| p.has_secret) { "Empty: the present one stays. It is never shown." } else if oidc { "Empty for a public client." } else { "At least 32 bytes; leave it empty where keys are published." };
+    let claim = if oidc {
+        "For example groups or roles. Empty: everybody gets the roles below."
+    } else {
+        "For example app_metadata.roles. Empty: everybody gets the roles below."
+    };
+    let secret = if present.is_some_and(|p| p.has_secret) {
+        "Empty: the present one stays. It is never shown."
+    } else if oidc {
+        "Empty for a public client."
+    } else {
+        "At least 32 bytes; leave it empty where keys are published."
+    };
     html! {
         (required(&filled, &Field { name: "name", label: "Name, as people see it", kind: "text", value: text(|s| &s.name), complete: "off", hint: "" }))
         @if present.is_none() { (required(&filled, &Field { name: "issuer", label: "Issuer", kind: "url", value: "", complete: "off", hint: "Exactly as the provider writes it." })) }
@@ -69,7 +79,10 @@ fn tick(filled: &Filled<'_>, name: &str, at_first: bool, label: &str) -> Markup 
 }
 
 fn mapping<'a>(filled: &Filled<'a>, lines: &'a str) -> Markup {
-    let (id, hint) = (filled.id("role_map"), "A line for each value: value = role, role. Roles are viewer, member, expert_author, reviewer, tenant_admin, auditor.");
+    let (id, hint) = (
+        filled.id("role_map"),
+        "A line for each value: value = role, role. Roles are viewer, member, expert_author, reviewer, tenant_admin, auditor.",
+    );
     html! {
         label for=(id) { "Values and roles" }
         textarea id=(id) name="role_map" rows="4" spellcheck="false" placeholder="vital-authors = member, expert_author"
@@ -95,7 +108,8 @@ fn default_roles(filled: &Filled<'_>, held: &[Role]) -> Markup {
 }
 
 fn lines(s: &ProviderSettings) -> String {
-    let line = |(value, roles): (&String, &Vec<Role>)| format!("{value} = {}", roles.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(", "));
+    let line =
+        |(value, roles): (&String, &Vec<Role>)| format!("{value} = {}", roles.iter().map(|r| r.as_str()).collect::<Vec<_>>().join(", "));
     s.role_map.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
@@ -103,7 +117,10 @@ fn lines(s: &ProviderSettings) -> String {
 fn read_map(text: &str) -> Result<BTreeMap<String, Vec<Role>>> {
     let mut map = BTreeMap::new();
     for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        let fault = |what: String| Error::invalid("sso.invalid", "Some fields need another look. Nothing was stored.").with_field("/role_map", format!("Line {}: {what}", i + 1));
+        let fault = |what: String| {
+            Error::invalid("sso.invalid", "Some fields need another look. Nothing was stored.")
+                .with_field("/role_map", format!("Line {}: {what}", i + 1))
+        };
         // The last equals sign: distinguished names of directories have several.
         let (value, roles) = line.rsplit_once('=').ok_or_else(|| fault("write value = role, role.".to_owned()))?;
         let roles: std::result::Result<Vec<Role>, String> = roles.split(',').map(|r| r.trim().parse()).collect();
@@ -181,7 +198,12 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_be_read_is_named() {
-        for (text, said) in [("authors", "Line 1"), ("a = member\nb = king", "Line 2: unknown role `king`"), ("a = member\na = viewer", "twice"), ("a =", "Line 1")] {
+        for (text, said) in [
+            ("authors", "Line 1"),
+            ("a = member\nb = king", "Line 2: unknown role `king`"),
+            ("a = member\na = viewer", "twice"),
+            ("a =", "Line 1"),
+        ] {
             let error = read_map(text).unwrap_err();
             assert!(error.fields()[0].detail.contains(said), "{text}: {:?}", error.fields());
         }

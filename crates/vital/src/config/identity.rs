@@ -9,6 +9,7 @@
 use super::Server;
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// The section.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,13 +22,23 @@ pub(crate) struct Identity {
 impl Identity {
     /// Refuses what would let people of other machines sign in through a provider that anybody on this one can put up.
     pub(super) fn check(&self, server: &Server) -> anyhow::Result<()> {
-        let public = server.public_url.is_some() || !server.listen.ip().to_canonical().is_loopback();
+        let public =
+            server.public_url.as_deref().is_some_and(|url| !is_on_this_machine(url)) || !server.listen.ip().to_canonical().is_loopback();
         if self.allow_loopback_issuers && public {
             let failure = Failure::new("`identity.allow_loopback_issuers` is set, and other machines can reach this server");
-            return Err(failure.hint("it is for trying things out on one machine; leave it out, and give the identity provider an `https` address").into());
+            return Err(failure
+                .hint("it is for trying things out on one machine; leave it out, and give the identity provider an `https` address")
+                .into());
         }
         Ok(())
     }
+}
+
+/// Whether an address is one that only this machine reaches.
+fn is_on_this_machine(url: &str) -> bool {
+    let url = reqwest::Url::parse(url).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default();
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -40,6 +51,8 @@ mod tests {
         assert!(allowed.check(&Server::default()).is_ok());
         let behind_a_proxy = Server { public_url: Some("https://vital.example".to_owned()), ..Server::default() };
         assert!(allowed.check(&behind_a_proxy).is_err() && Identity::default().check(&behind_a_proxy).is_ok());
+        let local = Server { public_url: Some("http://localhost:8080".to_owned()), ..Server::default() };
+        assert!(allowed.check(&local).is_ok());
         let open = Server { listen: "0.0.0.0:80".parse().unwrap(), allow_plain_http: true, ..Server::default() };
         assert!(allowed.check(&open).is_err());
     }

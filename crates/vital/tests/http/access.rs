@@ -29,6 +29,8 @@ struct Targets {
     key: String,
     /// A closed opening by an operator.
     opening: String,
+    /// A provider of single sign-on.
+    provider: String,
 }
 
 impl Targets {
@@ -47,15 +49,19 @@ impl Targets {
             invitation: id(),
             key: id(),
             opening: id(),
+            provider: id(),
         }
     }
 
     async fn new(app: &TestApp) -> Self {
         let all = Self { document: app.a().document.clone(), ..Self::unknown() };
-        let Self { failed_document, conversation, turn, collection, member, person, group, invitation, key, opening, .. } = &all;
+        let Self { failed_document, conversation, turn, collection, member, person, group, invitation, key, opening, provider, .. } = &all;
         let tenant = &app.a().tenant;
+        // Those of earlier requests go, because an organisation may have only so many groups and service accounts.
         app.sql(&format!(
-            "insert into documents (tenant_id, id, collection_id, title, file_name, size_bytes, content_hash, authority, state, failure_code,
+            "delete from groups where name like '{CANARY_A} ________-____-%';
+             update members set active = false where kind = 'service' and display_name = '{CANARY_A} account';
+             insert into documents (tenant_id, id, collection_id, title, file_name, size_bytes, content_hash, authority, state, failure_code,
                                     failure_detail, created_at)
              select '{tenant}', '{failed_document}', id, '{CANARY_A} scan', '{CANARY_A}.pdf', 9, sha256('{failed_document}'), 'own', 'failed',
                     'document.no_text', 'No text.', now() from collections where tenant_id = '{tenant}' and slug = 'own';
@@ -72,10 +78,13 @@ impl Targets {
              insert into groups (tenant_id, id, name, created_at, updated_at) values ('{tenant}', '{group}', '{CANARY_A} {group}', now(), now());
              insert into invitations (tenant_id, id, email, display_name, roles, created_at, ends_at)
              values ('{tenant}', '{invitation}', '{invitation}@{CANARY_A}.example', '{CANARY_A}', '{{member}}', now(), now() + interval '1 day');
-             insert into api_keys (tenant_id, id, member_id, name, prefix, scopes, created_at)
-             select '{tenant}', '{key}', user_id, '{CANARY_A}', 'vital_pk_test', '{{ask}}', now() from directory.logins where email = '{0}';
+             insert into api_keys (tenant_id, id, member_id, name, prefix, scopes, created_at, ends_at)
+             select '{tenant}', '{key}', user_id, '{CANARY_A}', 'vital_pk_test', '{{ask}}', now(), now() from directory.logins where email = '{0}';
              insert into break_glass (tenant_id, id, member_id, operator, reason, opened_at, ends_at, closed_at)
-             values ('{tenant}', '{opening}', '{member}', 'Operator', 'Why {CANARY_A} was opened to look.', now(), now(), now())",
+             values ('{tenant}', '{opening}', '{member}', 'Operator', 'Why {CANARY_A} was opened to look.', now(), now(), now());
+             delete from sso_providers where tenant_id = '{tenant}';
+             insert into sso_providers (tenant_id, id, kind, name, issuer, client_id, default_roles, created_at, updated_at)
+             values ('{tenant}', '{provider}', 'oidc', '{CANARY_A} accounts', 'http://127.0.0.1:9/{CANARY_A}', 'vital', '{{viewer}}', now(), now())",
             Persona::Member.email()
         ))
         .await;
@@ -93,11 +102,13 @@ impl Targets {
             t if t.contains("/members/{id}") => &self.member,
             t if t.contains("/invitations/{id}") => &self.invitation,
             t if t.contains("/keys/{id}") => &self.key,
-            t if t.contains("/break-glass/{id}") => &self.opening,
+            t if t.contains("/break-glass/{id}") || t.contains("/operator-access/{id}") => &self.opening,
+            t if t.contains("/sso/") => &self.provider,
             _ => &self.turn,
         };
         let slug = if template.contains("/collections/") { &self.collection } else { "clinical-pharmacology" };
-        let path = template.replace("{id}", id).replace("{slug}", slug).replace("{file}", "swagger-ui.css");
+        let path =
+            template.replace("{id}", id).replace("{slug}", slug).replace("{file}", "swagger-ui.css").replace("{provider}", &self.provider);
         match template {
             "/scim/v2/ResourceTypes/{name}" => path.replace("{name}", "User"),
             "/scim/v2/Schemas/{name}" => path.replace("{name}", USER_URN),
@@ -125,6 +136,7 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         ("PATCH", "/api/v1/collections/{slug}") => request.json(&json!({ "access": "tenant" })),
         ("PATCH", "/api/v1/experts/{slug}/access") => request.json(&json!({ "access": "tenant" })),
         ("POST", "/library/collections" | "/library/collections/{slug}") => request.form(&[("name", &unique), ("access", "private")]),
+        ("POST", "/library/collections/{slug}/delete") => request.form(&[]),
         ("POST", "/experts/{slug}/access") => request.form(&[("access", "tenant")]),
         ("PATCH", "/api/v1/me") => request.json(&json!({ "display_name": "Ada Example" })),
         ("PATCH", "/api/v1/members/{id}") => request.json(&json!({ "roles": ["viewer"] })),
@@ -135,6 +147,10 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
             request.json(&json!({ "email": format!("{}@new.example", Uuid::new_v4()), "roles": ["tenant_admin"] }))
         }
         ("POST", "/api/v1/keys") => request.json(&json!({ "name": "script", "scopes": ["settings.read"] })),
+        ("POST", "/api/v1/sso/providers") => request.json(&json!({
+            "kind": "oidc", "name": "Another", "issuer": "https://idp.example", "client_id": "vital", "default_roles": ["viewer"],
+        })),
+        ("PATCH", "/api/v1/sso/providers/{id}") => request.json(&json!({ "name": "Renamed" })),
         ("POST", "/api/v1/break-glass/{id}/review") => request.json(&json!({ "note": "As announced." })),
         (_, scim) if scim.starts_with("/scim/") && method != "GET" => request.json(&json!({
             "schemas": [USER_URN, GROUP_URN, PATCH_URN, SEARCH_URN],
@@ -142,6 +158,9 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
             "displayName": unique,
             "Operations": [{ "op": "replace", "path": "externalId", "value": unique }],
         })),
+        ("POST", settings) if settings.starts_with("/settings/") => request.form(&settings_form(settings, &unique, &targets.member)),
+        ("POST", "/forgot") => request.form(&[("email", &email)]),
+        ("POST", "/reset" | "/invitation") => request.form(&[("token", "unknown"), ("display_name", "X"), ("password", PASSWORD)]),
         ("POST", "/sign-in") => request.form(&[("email", &email), ("password", PASSWORD)]),
         ("POST", "/setup") => request.form(&[
             ("token", "unknown"),
@@ -155,6 +174,36 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         _ => request,
     };
     request.send().await
+}
+
+/// What a form of the settings sends. The code is never asked for: the personas have just proven a second factor.
+fn settings_form<'a>(path: &str, unique: &'a str, member: &'a str) -> Vec<(&'static str, &'a str)> {
+    match path {
+        "/settings/name" => vec![("display_name", "Ada Example")],
+        "/settings/security/password" => vec![("present", "not this one"), ("password", PASSWORD)],
+        "/settings/security/totp" => vec![("name", "Phone"), ("password", PASSWORD)],
+        "/settings/security/totp/confirm" => vec![("id", member), ("code", "000000")],
+        "/settings/keys" => vec![("name", "script"), ("scopes", "settings.read"), ("days", "90")],
+        "/settings/members/{id}/roles" => vec![("roles", "viewer")],
+        "/settings/groups" | "/settings/groups/{id}/rename" => vec![("name", unique)],
+        "/settings/groups/{id}/join" => vec![("email", "nobody@nowhere.example")],
+        "/settings/groups/{id}/leave" => vec![("member", member)],
+        "/settings/invitations" => vec![("email", "not an address"), ("roles", "member")],
+        "/settings/service-accounts" => vec![("name", "Import"), ("roles", "member")],
+        "/settings/policy" => vec![("idle_minutes", "15"), ("absolute_minutes", "720"), ("password_sign_in", "yes")],
+        "/settings/sso" | "/settings/sso/{id}" => {
+            vec![
+                ("kind", "oidc"),
+                ("name", "Another"),
+                ("issuer", "https://idp.example"),
+                ("client_id", "vital"),
+                ("default_roles", "viewer"),
+            ]
+        }
+        "/settings/sso/{id}/active" => vec![("active", "yes")],
+        "/settings/operator-access/{id}/review" => vec![("note", "As announced.")],
+        _ => Vec::new(),
+    }
 }
 
 /// Every operation of the API description and every page of the router.

@@ -28,6 +28,8 @@ mod second_factor;
 mod session;
 mod setup;
 mod smuggling;
+mod sso;
+mod supabase;
 
 use vital_llm::{Provider, ProviderConfig, Timeouts, WireFormat};
 use vital_testkit::{

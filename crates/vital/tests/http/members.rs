@@ -43,9 +43,9 @@ async fn administrators_and_auditors_see_members_and_only_administrators_change_
     for persona in [Persona::TenantAdmin, Persona::Auditor] {
         let client = app.client(persona);
         assert_eq!(client.get("/api/v1/members").await.expect(200).json().as_array().unwrap().len(), 6);
-        let found = client.get("/api/v1/members?query=VIEW").await.expect(200).json();
-        assert_eq!(emails(&found), [Persona::Viewer.email()]);
-        assert_eq!((&found[0]["roles"], &found[0]["kind"], &found[0]["active"]), (&json!(["viewer"]), &json!("person"), &json!(true)));
+        let found = client.get("/api/v1/members?query=AUDIT").await.expect(200).json();
+        assert_eq!(emails(&found), [Persona::Auditor.email()]);
+        assert_eq!((&found[0]["roles"], &found[0]["kind"], &found[0]["active"]), (&json!(["auditor"]), &json!("person"), &json!(true)));
         assert_eq!(client.get(&format!("/api/v1/members/{viewer}")).await.expect(200).json()["id"], json!(viewer));
     }
     change(&app.client(Persona::Auditor), &viewer, &["member"]).await.problem(403, "access.denied");

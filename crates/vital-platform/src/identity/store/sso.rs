@@ -1,6 +1,6 @@
 //! Providers of single sign-on, and who their subjects are here.
 
-use crate::identity::sso::ProviderSettings;
+use crate::identity::sso::{ProviderKind, ProviderSettings};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -91,10 +91,8 @@ pub(crate) async fn put_provider(tx: &mut TenantTx<Write>, id: ProviderId, s: &P
     .await
     .map_err(db_error)?;
     // Only tokens that are sent in place of a session are looked up by their issuer, and only while the provider is active.
-    sqlx::query!("select app.register_issuer($1, $2)", id.0, s.active.then_some(s.issuer.as_str()))
-        .execute(tx.conn())
-        .await
-        .map_err(db_error)?;
+    let issuer = (s.active && s.kind == ProviderKind::Supabase).then_some(s.issuer.as_str());
+    sqlx::query!("select app.register_issuer($1, $2)", id.0, issuer).execute(tx.conn()).await.map_err(db_error)?;
     Ok(())
 }
 
@@ -182,7 +180,13 @@ pub(crate) async fn member_of_address(tx: &mut TenantTx<Write>, email: &str) -> 
 }
 
 /// Remembers who a subject is. Two requests may find at once that nobody knows it: the second one is told to look again.
-pub(crate) async fn insert_identity(tx: &mut TenantTx<Write>, provider: ProviderId, subject: &str, member: UserId, used_at: OffsetDateTime) -> Result<()> {
+pub(crate) async fn insert_identity(
+    tx: &mut TenantTx<Write>,
+    provider: ProviderId,
+    subject: &str,
+    member: UserId,
+    used_at: OffsetDateTime,
+) -> Result<()> {
     sqlx::query!(
         "insert into identities (provider_id, subject, member_id, created_at, used_at) values ($1, $2, $3, $4, $5)",
         provider.0,
@@ -193,7 +197,9 @@ pub(crate) async fn insert_identity(tx: &mut TenantTx<Write>, provider: Provider
     )
     .execute(tx.conn())
     .await
-    .map_err(|e| if is_unique_violation(&e) { Error::conflict("sso.identity_known", "This identity has just been linked.") } else { db_error(e) })?;
+    .map_err(|e| {
+        if is_unique_violation(&e) { Error::conflict("sso.identity_known", "This identity has just been linked.") } else { db_error(e) }
+    })?;
     Ok(())
 }
 
