@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// The administrator of the temporary data folder.
 const EMAIL: &str = "bench@example.org";
-const PASSWORD: &str = "measured with a stopwatch";
+pub(crate) const PASSWORD: &str = "measured with a stopwatch";
 /// How often background work of the server is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Longest wait for background work to go on: without progress for this long, something is wrong.
@@ -87,6 +87,38 @@ impl Api {
     /// A request to read a page or a resource as the same person, by another client.
     pub(crate) fn by(&self, http: &reqwest::Client, path: &str) -> RequestBuilder {
         http.get(format!("{}{path}", self.base)).bearer_auth(&self.token)
+    }
+
+    /// The same client with another token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: token.to_owned(), ..self.clone() }
+    }
+
+    /// Sends JSON and reads what comes back.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        value(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// Deletes a resource.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        let status = self.request(Method::DELETE, path).send().await?.status();
+        ensure!(status.is_success(), "DELETE {path} came with status {status}");
+        Ok(())
+    }
+
+    /// Somebody else, who has an account already.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn as_somebody(&self, email: &str) -> anyhow::Result<Self> {
+        let session = self.post("/api/v1/session", &json!({ "email": email, "password": PASSWORD })).await?;
+        Ok(self.with_token(session["token"].as_str().context("signing in returned no token")?))
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
@@ -191,14 +223,15 @@ impl Api {
         }
     }
 
-    /// Uploads a document.
+    /// Uploads a document and returns its id.
     ///
     /// # Errors
     /// When the server refuses.
-    pub(crate) async fn upload(&self, file_name: &str, text: String) -> anyhow::Result<()> {
+    pub(crate) async fn upload(&self, file_name: &str, text: String) -> anyhow::Result<String> {
         let file = multipart::Part::text(text).file_name(file_name.to_owned()).mime_str("text/markdown")?;
         let form = multipart::Form::new().part("file", file);
-        value::<Value>(self.request(Method::POST, "/api/v1/documents").multipart(form)).await.map(drop)
+        let stored: Value = value(self.request(Method::POST, "/api/v1/documents").multipart(form)).await?;
+        Ok(stored["id"].as_str().context("a document came without an id")?.to_owned())
     }
 
     /// Opens a conversation in which the platform chooses the expert, and returns its id.

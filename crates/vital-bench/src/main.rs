@@ -7,6 +7,7 @@ mod api;
 mod burst;
 mod corpus;
 mod embedding;
+mod identity;
 mod latency;
 mod machine;
 mod memory;
@@ -76,6 +77,8 @@ enum Part {
     Slowloris,
     /// What is allowed of ten times a limit
     Burst,
+    /// Signing in, being recognised, and how long a revoked key works on
+    Identity,
 }
 
 impl Options {
@@ -138,6 +141,10 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
     if options.wants(Part::Burst) {
         let setting = Setting::new(&binary, &folder.path().join("burst")).without_model().with_own_limits();
         burst::measure(&setting, options.quick, &mut report).await?;
+    }
+    if options.wants(Part::Identity) {
+        let setting = Setting::new(&binary, &folder.path().join("identity")).without_model();
+        identity::measure(&setting, options.quick, &mut report).await?;
     }
     if options.wants_any(&[Part::Latency, Part::Memory, Part::StartUp, Part::Retrieval]) {
         with_model(options, &binary, folder.path(), &provider, &mut report).await?;

@@ -8,7 +8,7 @@ use nix::{
 };
 use std::{
     fs::{self, File},
-    io,
+    io::{self, Write as _},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -64,6 +64,25 @@ impl Setting {
     /// The data folder.
     pub(crate) fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// Runs a verb of the operator beside the running server, with a line for its standard input.
+    ///
+    /// # Errors
+    /// With what the verb said, when it fails.
+    pub(crate) fn operator(&self, verb: &[&str], line: &str) -> anyhow::Result<()> {
+        let mut command = Command::new(&self.binary);
+        command.args(verb).env("VITAL_CONFIG", self.data.with_extension("toml")).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        for other in ["VITAL_DATA", "VITAL_LISTEN", "DATABASE_URL"] {
+            command.env_remove(other);
+        }
+        let mut child = command.spawn()?;
+        if let Some(mut input) = child.stdin.take() {
+            input.write_all(line.as_bytes())?;
+        }
+        let done = child.wait_with_output()?;
+        ensure!(done.status.success(), "`vital {}` failed: {}", verb.join(" "), String::from_utf8_lossy(&done.stderr));
+        Ok(())
     }
 
     fn configuration(&self, listen: SocketAddr) -> String {

@@ -128,6 +128,19 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
     let email = Persona::Member.email();
     let request = match (method, template) {
         ("POST", "/api/v1/session") => request.json(&json!({ "email": email, "password": PASSWORD })),
+        ("POST", "/api/v1/session/second-factor") => request.json(&json!({ "ticket": "unknown", "proof": { "totp": "000000" } })),
+        ("POST", "/api/v1/session/passkey" | "/api/v1/factors/passkey") => {
+            request.json(&json!({ "ticket": "unknown", "credential": {} }))
+        }
+        ("POST", "/api/v1/session/step-up") => request.json(&json!({ "proof": { "totp": "000000" } })),
+        ("POST", "/api/v1/factors/totp" | "/api/v1/factors/passkey/options") => request.json(&json!({ "name": "Phone", "password": PASSWORD })),
+        ("POST", "/api/v1/factors/totp/{id}/confirm") => request.json(&json!({ "code": "000000" })),
+        ("PUT", "/api/v1/password") => request.json(&json!({ "present": "not the password", "password": PASSWORD })),
+        ("POST", "/api/v1/password/forgot") => request.json(&json!({ "email": "nobody@a.example" })),
+        ("POST", "/api/v1/password/reset") => request.json(&json!({ "token": "unknown", "password": PASSWORD })),
+        ("PUT", "/api/v1/organisation/policy") => request.json(&json!({
+            "idle_minutes": 15, "absolute_minutes": 720, "require_second_factor": false, "password_sign_in": true, "cors_origins": [],
+        })),
         ("POST", "/api/v1/conversations") => request.json(&json!({})),
         ("POST", "/api/v1/conversations/{id}/turns") => request.json(&json!({ "question": "Where are the granules stored?" })),
         ("POST", "/api/v1/route") => request.json(&json!({ "question": "Who helps with a 510(k)?" })),
@@ -223,11 +236,12 @@ async fn everybody_gets_exactly_what_the_access_table_says() {
     table = format!("{}\n", table.trim_end());
     for (method, template) in operations() {
         let mut row = format!("{method:<6} {template:<40}");
-        for persona in Persona::ALL {
-            let ends_session = matches!((method.as_str(), template.as_str()), ("DELETE", "/api/v1/session") | ("POST", "/sign-out"));
+        let ends_session = matches!((method.as_str(), template.as_str()), ("DELETE", "/api/v1/session") | ("POST", "/sign-out"));
+        let replies = futures_util::future::join_all(Persona::ALL.map(async |persona| {
             let client = if ends_session && persona != Persona::Anonymous { app.new_session(persona).await } else { app.client(persona) };
-            let targets = Targets::new(&app).await;
-            let reply = send(&client, &targets, &method, &template).await;
+            send(&client, &Targets::new(&app).await, &method, &template).await
+        }));
+        for (persona, reply) in Persona::ALL.into_iter().zip(replies.await) {
             let _infallible = write!(row, " {:<9}", reply.status);
             let (seen, other) = (reply.everything().to_lowercase(), if persona == Persona::OtherMember { CANARY_A } else { CANARY_B });
             assert!(!seen.contains(other), "{} reads of the other organisation at {method} {template}: {seen}", persona.name());
