@@ -230,6 +230,11 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_shows_the_policy_in_force() {
+        assert!(include_str!("../../../docs/ACCESS.md").contains(&matrix()), "copy crates/vital-kernel/policy.golden.txt into docs/ACCESS.md");
+    }
+
+    #[test]
     fn nobody_without_a_role_holds_anything() {
         assert!(Permission::ALL.iter().all(|p| !p.held_by(RoleSet::default())));
     }

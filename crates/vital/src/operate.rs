@@ -158,7 +158,7 @@ pub(crate) async fn with_platform(config: &Config, verb: impl AsyncFnOnce(&Platf
         parser: Vec::new(),
         embedder: Err("Commands of the operator use no model.".to_owned()),
         provider: None,
-        site: config.server.address(config.server.listen),
+        site: config.server.site(config.server.listen),
         mailer: config.mail.open(&config.server.data)?,
         secret_key: secret_key::load(config.server.secret_key_file.as_deref(), &config.server.data)?,
         allow_loopback_issuers: config.identity.allow_loopback_issuers,

@@ -127,7 +127,7 @@ mod tests {
         assert_eq!((w.line, w.what.as_str()), (6, "unknown key `server.lissten`"));
         assert_eq!(
             w.hint.unwrap(),
-            "did you mean `listen`? keys of `[server]` are `listen`, `public_url`, `trusted_proxies`, `forwarded_header`, `data`, `allow_plain_http`"
+            "did you mean `listen`? keys of `[server]` are `listen`, `public_url`, `trusted_proxies`, `forwarded_header`, `data`, `secret_key_file`, `allow_plain_http`"
         );
     }
 

@@ -105,6 +105,13 @@ impl Server {
         Proxies { trusted: self.trusted_proxies.clone(), header }
     }
 
+    /// The address that links and passkeys are bound to: browsers allow passkeys for names alone, so a loopback address becomes `localhost`.
+    pub(crate) fn site(&self, bound: SocketAddr) -> String {
+        let address = self.address(bound);
+        let loopback = format!("http://{}:", Ipv4Addr::LOCALHOST);
+        address.strip_prefix(&loopback).map_or(address.clone(), |port| format!("http://localhost:{port}"))
+    }
+
     /// The address for people, without a closing slash. `bound` is where the server really listens.
     pub(crate) fn address(&self, bound: SocketAddr) -> String {
         if let Some(url) = &self.public_url {
@@ -141,6 +148,14 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_and_passkeys_are_bound_to_a_name() {
+        let bound = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
+        assert_eq!(Server::default().site(bound), "http://localhost:8080");
+        let named = Server { public_url: Some("https://vital.example/".to_owned()), ..Server::default() };
+        assert_eq!(named.site(bound), "https://vital.example");
+    }
 
     #[test]
     fn an_address_that_others_reach_needs_a_deliberate_setting() {

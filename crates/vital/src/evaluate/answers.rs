@@ -102,7 +102,7 @@ async fn answer_all(cases: &[Case], embedder: Result<Arc<dyn Embedder>, String>)
         parser: Vec::new(),
         embedder,
         provider: None,
-        site: config.server.address(config.server.listen),
+        site: config.server.site(config.server.listen),
         mailer: config.mail.open(temporary.path())?,
         secret_key: secret_key::load(None, temporary.path())?,
         allow_loopback_issuers: false,

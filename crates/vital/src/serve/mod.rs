@@ -86,7 +86,7 @@ async fn start(config: &Config, listener: TcpListener, bound: SocketAddr) -> any
         parser: parser()?,
         embedder,
         provider,
-        site: config.server.address(bound),
+        site: config.server.site(bound),
         mailer: config.mail.open(&path)?,
         secret_key: secret_key::load(config.server.secret_key_file.as_deref(), &path)?,
         allow_loopback_issuers: config.identity.allow_loopback_issuers,

@@ -36,6 +36,10 @@ const LEFT_OUT: [&str; 14] = [
     "POST /sign-in",
 ];
 
+/// Fields of free text, which the platform keeps and shows again: an id in them would come back as what the caller wrote.
+const FREE_TEXT: [&str; 10] =
+    ["name", "display_name", "note", "question", "issuer", "client_id", "role_claim", "tenant_claim", "role_map", "jwks_url"];
+
 /// A small generator of numbers (splitmix64), so that a failing case can be run again by its number.
 struct Numbers(u64);
 
@@ -158,7 +162,9 @@ fn value(schema: &Value, document: &Value, foreign: &[String], numbers: &mut Num
             let properties = schema["properties"].as_object().cloned().unwrap_or_default();
             let mut out = Map::new();
             for (name, inner) in properties {
-                out.insert(name, value(&inner, document, foreign, numbers, depth + 1));
+                let free = FREE_TEXT.contains(&name.as_str());
+                let given = if free { json!(format!("words {}", numbers.next())) } else { value(&inner, document, foreign, numbers, depth + 1) };
+                out.insert(name, given);
             }
             Value::Object(out)
         }
