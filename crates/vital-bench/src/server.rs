@@ -72,7 +72,12 @@ impl Setting {
     /// With what the verb said, when it fails.
     pub(crate) fn operator(&self, verb: &[&str], line: &str) -> anyhow::Result<()> {
         let mut command = Command::new(&self.binary);
-        command.args(verb).env("VITAL_CONFIG", self.data.with_extension("toml")).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+            .args(verb)
+            .env("VITAL_CONFIG", self.data.with_extension("toml"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
         for other in ["VITAL_DATA", "VITAL_LISTEN", "DATABASE_URL"] {
             command.env_remove(other);
         }

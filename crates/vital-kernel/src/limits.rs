@@ -120,8 +120,6 @@ pub const SETUP_LINK: Duration = Duration::from_secs(24 * 60 * 60);
 pub const SIGN_IN_FAILURES_MAX: u32 = 5;
 /// How long an account or address waits after too many failed sign-ins.
 pub const SIGN_IN_WAIT: Duration = Duration::from_secs(60);
-/// Sign-in attempts of one address within the wait.
-pub const SIGN_IN_ADDRESS_MAX: u32 = 30;
 /// Password hashes computed at once; each takes 64 MiB.
 pub const PASSWORD_HASHES_MAX: usize = 2;
 /// How long a sign-in waits for its turn to be hashed before it is told to come back.

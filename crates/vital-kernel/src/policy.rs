@@ -231,7 +231,10 @@ mod tests {
 
     #[test]
     fn the_documentation_shows_the_policy_in_force() {
-        assert!(include_str!("../../../docs/ACCESS.md").contains(&matrix()), "copy crates/vital-kernel/policy.golden.txt into docs/ACCESS.md");
+        assert!(
+            include_str!("../../../docs/ACCESS.md").contains(&matrix()),
+            "copy crates/vital-kernel/policy.golden.txt into docs/ACCESS.md"
+        );
     }
 
     #[test]

@@ -99,7 +99,8 @@ mod tests {
         let sealed = sealer.seal(here, b"seed").unwrap();
         assert_eq!(sealer.open(here, &sealed).unwrap(), b"seed");
         assert!(!sealed.windows(4).any(|w| w == b"seed"));
-        for elsewhere in [Place { tenant: TenantId::new(), ..here }, Place { row: Uuid::now_v7(), ..here }, Place { column: "x.y", ..here }] {
+        for elsewhere in [Place { tenant: TenantId::new(), ..here }, Place { row: Uuid::now_v7(), ..here }, Place { column: "x.y", ..here }]
+        {
             assert!(sealer.open(elsewhere, &sealed).is_err());
         }
         assert!(Sealer::new(&[8; 32]).unwrap().open(here, &sealed).is_err(), "another key");

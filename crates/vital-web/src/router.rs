@@ -63,6 +63,7 @@ fn pages() -> Router<AppState> {
         .route("/setup", get(pages::setup::show).post(pages::setup::complete))
         .route("/sign-in", get(pages::sign_in::show).post(pages::sign_in::sign_in))
         .route("/sign-in/second-factor", post(pages::sign_in::second_factor))
+        .route("/sign-in/operator", get(pages::operator::show).post(pages::operator::enter))
         .route("/sign-in/sso", get(pages::sso_sign_in::choose))
         .route("/sign-in/sso/callback", get(pages::sso_sign_in::finish))
         .route("/sign-in/sso/{slug}/{provider}", get(pages::sso_sign_in::begin))

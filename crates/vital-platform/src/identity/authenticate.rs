@@ -9,7 +9,7 @@ use moka::future::Cache;
 use std::{sync::Arc, time::Instant};
 use vital_credentials::token::ApiKey;
 use vital_kernel::{
-    Actor, BreakGlassId, Error, Kind, KeyId, OpContext, Origin, Permission, RequestId, Result, Role, RoleSet, Scopes, SessionId, TenantId,
+    Actor, BreakGlassId, Error, KeyId, Kind, OpContext, Origin, Permission, RequestId, Result, Role, RoleSet, Scopes, SessionId, TenantId,
     UserId, limits,
 };
 

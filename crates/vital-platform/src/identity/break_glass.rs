@@ -170,8 +170,7 @@ fn notice(organisation: &str, operator: &str, reason: &str, ends_at: OffsetDateT
 /// Sends a notice to each address. Returns how many left and how many did not.
 async fn tell(p: &Platform, emails: &[String], text: &str) -> (usize, usize) {
     let sent = stream::iter(emails.iter().cloned().map(|to| async move {
-        let message =
-            Message { to, subject: "An operator opened your organisation on VITAL Path".to_owned(), text: text.to_owned() };
+        let message = Message { to, subject: "An operator opened your organisation on VITAL Path".to_owned(), text: text.to_owned() };
         p.mailer.send(&message).await.map_err(|why| tracing::warn!(%why, "the notice of an opening could not be sent")).is_ok()
     }));
     let sent: Vec<bool> = sent.buffer_unordered(MESSAGES_AT_ONCE).collect().await;

@@ -140,7 +140,8 @@ fn valid_name(name: &str) -> Result<&str> {
     if (1..=80).contains(&name.chars().count()) && !name.contains(char::is_control) {
         return Ok(name);
     }
-    Err(Error::invalid("factor.name", "The name cannot be used. Nothing was stored.").with_field("/name", "Write a name of 1 to 80 characters."))
+    Err(Error::invalid("factor.name", "The name cannot be used. Nothing was stored.")
+        .with_field("/name", "Write a name of 1 to 80 characters."))
 }
 
 /// Begins adding an authenticator app. It counts from the first right code on.
@@ -158,12 +159,20 @@ pub async fn enrol_totp(p: &Platform, caller: &Caller, name: &str, present_passw
     store::insert_totp(&mut tx, id, member, name, &sealed).await?;
     tx.commit(AuditEntry::new(AuditAction::FactorAdded, "factor", id).fields(&["unconfirmed"])).await?;
     let uri = totp::otpauth_uri(&secret, &caller.email);
-    Ok(Enrolment { id, secret: secret.base32().to_string(), qr_svg: totp::qr_svg(&uri, "QR code for your authenticator app").map_err(Error::internal)?, uri: uri.to_string() })
+    Ok(Enrolment {
+        id,
+        secret: secret.base32().to_string(),
+        qr_svg: totp::qr_svg(&uri, "QR code for your authenticator app").map_err(Error::internal)?,
+        uri: uri.to_string(),
+    })
 }
 
 async fn room_for_factor(tx: &mut TenantTx<vital_store::Write>, member: UserId) -> Result<()> {
     if store::factors(tx, member).await?.len() as i64 >= limits::FACTORS_MAX {
-        return Err(Error::conflict("factor.too_many", format!("You may have {} second factors. Remove one first; nothing was stored.", limits::FACTORS_MAX)));
+        return Err(Error::conflict(
+            "factor.too_many",
+            format!("You may have {} second factors. Remove one first; nothing was stored.", limits::FACTORS_MAX),
+        ));
     }
     Ok(())
 }
@@ -177,14 +186,17 @@ pub async fn confirm_totp(p: &Platform, caller: &Caller, id: FactorId, code: &st
     let member = caller.cx.require_user()?;
     p.throttle.admit_account(&caller.email)?;
     let mut tx = p.db.write(&caller.cx).await?;
-    let sealed = store::unconfirmed_totp(&mut tx, id, member).await?.ok_or_else(|| {
-        Error::not_found("factor.unknown", "There is no authenticator app waiting to be confirmed. Begin again.")
-    })?;
+    let sealed = store::unconfirmed_totp(&mut tx, id, member)
+        .await?
+        .ok_or_else(|| Error::not_found("factor.unknown", "There is no authenticator app waiting to be confirmed. Begin again."))?;
     let secret = seed(p, &caller.cx, id, &sealed)?;
     let Some(step) = totp::verify(&secret, code, now(), None) else {
         p.throttle.failed(&caller.email);
-        return Err(Error::invalid("second_factor.refused", "This code is not right. Check that the clock of your device is, and write the code it shows now.")
-            .with_field("/code", "Write the six digits the app shows now."));
+        return Err(Error::invalid(
+            "second_factor.refused",
+            "This code is not right. Check that the clock of your device is, and write the code it shows now.",
+        )
+        .with_field("/code", "Write the six digits the app shows now."));
     };
     store::confirm_factor(&mut tx, id, step.cast_signed()).await?;
     tx.commit(AuditEntry::new(AuditAction::FactorAdded, "factor", id)).await?;
@@ -272,7 +284,10 @@ pub async fn remove_factor(p: &Platform, caller: &Caller, id: FactorId) -> Resul
     }
     if store::factors(&mut tx, member).await?.is_empty() {
         if crate::tenancy::policy_in(&mut tx).await?.require_second_factor {
-            return Err(Error::conflict("factor.required", "Your organisation asks for a second factor. Add another one first; nothing was changed."));
+            return Err(Error::conflict(
+                "factor.required",
+                "Your organisation asks for a second factor. Add another one first; nothing was changed.",
+            ));
         }
         if store::password(&mut tx, member).await?.is_some_and(|s| !s.long_password) {
             return Err(Error::conflict(
@@ -305,7 +320,10 @@ pub(super) async fn prove(p: &Platform, cx: &OpContext, member: UserId, proof: P
     }
     p.throttle.failed(&account);
     tracing::info!(tenant = %cx.tenant(), user = %member, "a second factor was refused");
-    Err(Error::unauthenticated("second_factor.refused", "This was not accepted: a code counts once and for about a minute. Wait for the next code and try again."))
+    Err(Error::unauthenticated(
+        "second_factor.refused",
+        "This was not accepted: a code counts once and for about a minute. Wait for the next code and try again.",
+    ))
 }
 
 async fn prove_totp(p: &Platform, cx: &OpContext, member: UserId, code: &str) -> Result<bool> {
@@ -336,9 +354,7 @@ async fn prove_passkey(p: &Platform, cx: &OpContext, member: UserId, credential:
     let Some(id) = credential_id(credential) else { return Ok(false) };
     let mut tx = p.db.write(cx).await?;
     let known = confirmed(p, &mut tx, member).await?;
-    let Some((factor, stored)) =
-        known.iter().find_map(|f| f.passkey.as_ref().filter(|s| s.credential_id == id).map(|s| (f.id, s)))
-    else {
+    let Some((factor, stored)) = known.iter().find_map(|f| f.passkey.as_ref().filter(|s| s.credential_id == id).map(|s| (f.id, s))) else {
         return Ok(false);
     };
     match relying_party(p)?.finish_authentication(state, credential, stored) {

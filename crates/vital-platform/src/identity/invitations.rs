@@ -250,7 +250,6 @@ pub async fn check_invitation(p: &Platform, token: &str) -> Result<OpenInvitatio
 /// `NotFound` when the link does not work; `Invalid` with a pointer per field; `Conflict` when the address has an account by now, or the
 /// organisation has turned passwords off.
 pub async fn accept_invitation(p: &Platform, token: &str, display_name: &str, new_password: &str, came: &Came) -> Result<Progress> {
-    p.throttle.admit_address(came.address)?;
     let (tenant, id) = store::linked(&p.db, &hash(token), "invitation").await?.ok_or_else(link_unknown)?;
     let (id, member) = (InvitationId(id), UserId::new());
     let cx = sessions::person(tenant, member);

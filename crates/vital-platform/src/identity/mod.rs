@@ -35,13 +35,15 @@ use vital_kernel::{Actor, BreakGlassId, Error, KeyId, OpContext, Origin, Provide
 
 pub use accounts::create_user;
 pub(crate) use authenticate::is_active;
-pub(crate) use federated::Verifiers;
 pub use authenticate::{Remembered, Watch, authenticate};
 pub use factors::{
     Enrolment, Factor, FactorKind, PasskeyOptions, begin_passkey, confirm_totp, enrol_totp, factors, finish_passkey, make_recovery_codes,
     recovery_codes_left, remove_factor,
 };
-pub use groups::{Group, GroupName, add_group_members, create_group, delete_group, group, group_members, groups, remove_group_members, rename_group};
+pub(crate) use federated::Verifiers;
+pub use groups::{
+    Group, GroupName, add_group_members, create_group, delete_group, group, group_members, groups, remove_group_members, rename_group,
+};
 pub use invitations::{
     Invitation, InvitationState, NewInvitation, OpenInvitation, SentInvitation, accept_invitation, check_invitation, invitations, invite,
     resend_invitation, revoke_invitation,
@@ -54,10 +56,12 @@ pub use oidc_sign_in::{Begun, Callback, Choice, begin_oidc, finish_oidc, sign_in
 pub use passwords::{ask_password_reset, change_password, check_reset_link, reset_password};
 pub use sessions::{Session, revoke_other_sessions, revoke_session, sessions, sign_out};
 pub use setup::{check_setup_link, complete_setup, issue_setup_link, setup_pending};
-pub use sign_in::{Pending, Progress, Proof, SignIn, passkey_sign_in, passkey_sign_in_options, second_factor, sign_in, step_up, step_up_options};
+pub use sign_in::{
+    Pending, Progress, Proof, SignIn, passkey_sign_in, passkey_sign_in_options, second_factor, sign_in, step_up, step_up_options,
+};
 pub use sso::{
-    GivenSecret, NewProvider, ProviderChange, ProviderKind, ProviderSettings, ProviderTest, SsoProvider, add_provider, change_provider, provider,
-    provider_people, providers, redirect_uri, remove_provider, test_provider,
+    GivenSecret, NewProvider, ProviderChange, ProviderKind, ProviderSettings, ProviderTest, SsoProvider, add_provider, change_provider,
+    provider, provider_people, providers, redirect_uri, remove_provider, test_provider,
 };
 pub use throttle::Throttle;
 pub use vital_credentials::token::Token;

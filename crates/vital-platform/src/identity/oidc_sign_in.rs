@@ -71,12 +71,11 @@ pub async fn sign_in_choices(p: &Platform, slug: &str) -> Result<Vec<Choice>> {
 ///
 /// # Errors
 /// `NotFound` where the organisation has no such active provider; `Upstream…` when the provider cannot be used; `RateLimited`.
-pub async fn begin_oidc(p: &Platform, slug: &str, provider: ProviderId, next: &str, came: &Came) -> Result<Begun> {
+pub async fn begin_oidc(p: &Platform, slug: &str, provider: ProviderId, next: &str) -> Result<Begun> {
     let tenant = if slug.len() <= SLUG_BYTES_MAX { store::tenant_of_slug(&p.db, slug).await? } else { None };
     let tenant = tenant.ok_or_else(not_here)?;
     let cx = nobody(tenant);
     let found = usable(p, &cx, provider).await?;
-    p.throttle.admit_address(came.address)?;
     let begun = oidc::begin(&p.federation, &sso::relying_party(p, tenant, &found)?, &oidc::SignIn::default()).await?;
     let next = if next.len() <= NEXT_BYTES_MAX { next.to_owned() } else { "/".to_owned() };
     let kept = Kept { provider: provider.0, next, ceremony: begun.ceremony };

@@ -1,8 +1,8 @@
 //! Password hashing off the async threads, few at a time: each hash takes 64 MiB and 150 to 300 ms.
 
 use crate::Platform;
-pub(super) use vital_credentials::password::Verdict;
 use vital_credentials::password;
+pub(super) use vital_credentials::password::Verdict;
 use vital_kernel::{Error, Result, limits};
 
 /// Says why a password cannot be used.
@@ -29,8 +29,11 @@ pub(super) async fn verify(p: &Platform, password: String, stored: Option<String
 /// A semaphore keeps a burst of sign-ins from taking the memory of the machine; who would wait too long is told so.
 async fn on_own_thread<T: Send + 'static>(p: &Platform, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let permit = tokio::time::timeout(limits::PASSWORD_HASH_WAIT, p.hashing.clone().acquire_owned()).await.map_err(|_| {
-        Error::unavailable("sign_in.busy", "Too many people are signing in at this moment. Nothing was changed; try again in a few seconds.")
-            .with_retry_after(limits::PASSWORD_HASH_WAIT)
+        Error::unavailable(
+            "sign_in.busy",
+            "Too many people are signing in at this moment. Nothing was changed; try again in a few seconds.",
+        )
+        .with_retry_after(limits::PASSWORD_HASH_WAIT)
     })?;
     let permit = permit.map_err(Error::internal)?;
     // The permit goes with the work, not with the request: a client that leaves frees nothing before the memory is free.

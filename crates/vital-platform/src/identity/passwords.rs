@@ -1,8 +1,7 @@
 //! Changing a password, and a link by e-mail for who forgot it.
 
-use super::{Caller, Came, Token, accounts, hash, password, sessions, store};
+use super::{Caller, Token, accounts, hash, password, sessions, store};
 use crate::Platform;
-use std::net::IpAddr;
 use vital_kernel::{AuditAction, AuditEntry, Error, Permission, Result, UserId, limits, now};
 use vital_mail::Message;
 
@@ -33,21 +32,16 @@ pub async fn change_password(p: &Platform, caller: &Caller, present: &str, new: 
     sessions::rotate(p, caller, None, AuditEntry::new(AuditAction::SessionRevoked, "user", member)).await
 }
 
-/// Sends a link for a new password to an address, if an account has it. Returns at once and says the same for every address: whether there
-/// is an account shows neither in the reply nor in its timing.
-///
-/// # Errors
-/// `RateLimited` after too many requests from one address of the network.
-pub async fn ask_password_reset(p: &Platform, email: &str, from: IpAddr) -> Result<()> {
-    p.throttle.admit_address(from)?;
+/// Sends a link for a new password to an address, if an account has it. Returns at once and says nothing: whether there is an account shows
+/// neither in the reply nor in its timing.
+pub fn ask_password_reset(p: &Platform, email: &str) {
     let email = accounts::tidy_email(email);
-    let Some(p) = p.this() else { return Ok(()) };
+    let Some(p) = p.this() else { return };
     p.tasks.clone().spawn(async move {
         if let Err(error) = send_reset(&p, &email).await {
             tracing::warn!(?error, "a link for a new password could not be sent");
         }
     });
-    Ok(())
 }
 
 async fn send_reset(p: &Platform, email: &str) -> Result<()> {
@@ -84,8 +78,7 @@ pub async fn check_reset_link(p: &Platform, token: &str) -> Result<()> {
 ///
 /// # Errors
 /// `NotFound` when the link does not work, `Invalid` for an unacceptable password: then the link still works.
-pub async fn reset_password(p: &Platform, token: &str, new: &str, came: &Came) -> Result<()> {
-    p.throttle.admit_address(came.address)?;
+pub async fn reset_password(p: &Platform, token: &str, new: &str) -> Result<()> {
     let (tenant, member) = store::linked(&p.db, &hash(token), "reset").await?.ok_or_else(reset_unknown)?;
     let (cx, member) = (sessions::person(tenant, member.into()), UserId(member));
     let mut tx = p.db.read(&cx).await?;
@@ -107,11 +100,15 @@ pub async fn reset_password(p: &Platform, token: &str, new: &str, came: &Came) -
 
 /// The hash of a new password after all checks.
 pub(super) async fn checked(p: &Platform, new: &str, context: &[&str], second_factor: bool) -> Result<String> {
-    password::acceptable(new, context, second_factor)
-        .map_err(|why| Error::invalid("password.refused", "This password cannot be used. Nothing was changed.").with_field("/password", why))?;
+    password::acceptable(new, context, second_factor).map_err(|why| {
+        Error::invalid("password.refused", "This password cannot be used. Nothing was changed.").with_field("/password", why)
+    })?;
     password::hash(p, new.to_owned()).await
 }
 
 fn reset_unknown() -> Error {
-    Error::not_found("password.link_unknown", "This link does not work: it was used, replaced by a newer one, or is older than 30 minutes. Ask for a new one.")
+    Error::not_found(
+        "password.link_unknown",
+        "This link does not work: it was used, replaced by a newer one, or is older than 30 minutes. Ask for a new one.",
+    )
 }

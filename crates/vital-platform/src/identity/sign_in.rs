@@ -76,7 +76,7 @@ pub enum Proof {
 /// `Unauthenticated` with one text for every wrong pair of address and password; `RateLimited` after too many of them.
 pub async fn sign_in(p: &Platform, given: SignIn) -> Result<Progress> {
     let email = accounts::tidy_email(&given.email);
-    p.throttle.admit(&email, given.came.address)?;
+    p.throttle.admit_account(&email)?;
     let login = if email.len() <= 254 { store::login(&p.db, &email).await? } else { None };
     let stored = login.as_ref().filter(|l| l.password_sign_in).and_then(|l| l.password_hash.clone());
     let verdict = password::verify(p, given.password.clone(), stored).await?;
@@ -136,9 +136,11 @@ pub(super) async fn pending(p: &Platform, cx: &OpContext, member: UserId, known:
 /// # Errors
 /// `Unauthenticated` for a wrong proof or a ticket that is used up; `RateLimited` after too many wrong proofs of one account.
 pub async fn second_factor(p: &Platform, ticket: &str, proof: Proof, came: &Came) -> Result<Token> {
-    p.throttle.admit_address(came.address)?;
     let ceremony = store::try_ceremony(&p.db, &hash(ticket), "second_factor", limits::CODE_ATTEMPTS_MAX).await?.ok_or_else(|| {
-        Error::unauthenticated("sign_in.ticket_gone", "This sign-in took too long or had too many wrong codes. Begin again with your password.")
+        Error::unauthenticated(
+            "sign_in.ticket_gone",
+            "This sign-in took too long or had too many wrong codes. Begin again with your password.",
+        )
     })?;
     let (Some(tenant), Some(member)) = (ceremony.tenant, ceremony.user) else { return Err(refused()) };
     let cx = sessions::person(tenant, member);
@@ -158,8 +160,7 @@ pub async fn second_factor(p: &Platform, ticket: &str, proof: Proof, came: &Came
 ///
 /// # Errors
 /// `Invalid` where the site's address does not allow passkeys.
-pub async fn passkey_sign_in_options(p: &Platform, came: &Came) -> Result<(Token, Value)> {
-    p.throttle.admit_address(came.address)?;
+pub async fn passkey_sign_in_options(p: &Platform) -> Result<(Token, Value)> {
     let (options, state) = factors::ask_any_passkey(p)?;
     let ticket = Token::generate();
     let ceremony = store::Ceremony { tenant: None, user: None, state: Value::String(state) };
@@ -172,7 +173,6 @@ pub async fn passkey_sign_in_options(p: &Platform, came: &Came) -> Result<(Token
 /// # Errors
 /// `Unauthenticated` with one text for whatever does not fit.
 pub async fn passkey_sign_in(p: &Platform, ticket: &str, credential: &Value, came: &Came) -> Result<Token> {
-    p.throttle.admit_address(came.address)?;
     let ceremony = store::take_ceremony(&p.db, &hash(ticket), "passkey_sign_in").await?.ok_or_else(passkey_refused)?;
     let id = factors::credential_id(credential).ok_or_else(passkey_refused)?;
     let (tenant, member) = store::passkey_owner(&p.db, &id).await?.ok_or_else(passkey_refused)?;

@@ -1,15 +1,14 @@
-//! Slows down guessing: a waiting time per account after repeated failures, and a budget of attempts per network address.
+//! Slows down guessing: a waiting time per account after repeated failures, wherever they come from. How often one network address may try is
+//! limited before anything of this is reached (`vital-web`, limits).
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
-use std::{net::IpAddr, num::NonZeroU32, time::Duration};
+use std::time::Duration;
 use vital_kernel::{Error, Result, limits};
 
-/// Counts failures per account and attempts per address, in memory and bounded.
+/// Counts failures and messages per account, in memory and bounded.
 pub struct Throttle {
     failures: Cache<String, u32>,
     mails: Cache<String, u32>,
-    addresses: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 /// Accounts that can be watched at once; the least used are forgotten first.
@@ -17,29 +16,15 @@ const ACCOUNTS_MAX: u64 = 100_000;
 
 impl Default for Throttle {
     fn default() -> Self {
-        let per_minute = NonZeroU32::new(limits::SIGN_IN_ADDRESS_MAX).unwrap_or(NonZeroU32::MIN);
         let counts = |lasts| Cache::builder().max_capacity(ACCOUNTS_MAX).time_to_live(lasts).build();
-        Self {
-            failures: counts(limits::SIGN_IN_WAIT),
-            mails: counts(Duration::from_secs(60 * 60)),
-            addresses: RateLimiter::keyed(Quota::per_minute(per_minute)),
-        }
+        Self { failures: counts(limits::SIGN_IN_WAIT), mails: counts(Duration::from_secs(60 * 60)) }
     }
 }
 
 impl Throttle {
     /// Lets an attempt through or says when to try again. The reply is the same whether the account exists or not.
-    pub(super) fn admit(&self, account: &str, address: IpAddr) -> Result<()> {
-        self.admit_account(account)?;
-        self.admit_address(address)
-    }
-
     pub(super) fn admit_account(&self, account: &str) -> Result<()> {
         if self.failures.get(account).is_some_and(|n| n >= limits::SIGN_IN_FAILURES_MAX) { Err(tired()) } else { Ok(()) }
-    }
-
-    pub(super) fn admit_address(&self, address: IpAddr) -> Result<()> {
-        self.addresses.check_key(&address).map_err(|_| tired())
     }
 
     /// Whether another message may go to this address now.
@@ -62,5 +47,6 @@ fn count(counts: &Cache<String, u32>, key: &str) -> u32 {
 }
 
 fn tired() -> Error {
-    Error::rate_limited("sign_in.throttled", "Too many failed attempts. Wait a minute, then try again.").with_retry_after(limits::SIGN_IN_WAIT)
+    Error::rate_limited("sign_in.throttled", "Too many failed attempts. Wait a minute, then try again.")
+        .with_retry_after(limits::SIGN_IN_WAIT)
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use vital_kernel::{AuditAction, AuditEntry, Error, Result, TenantId};
 use vital_store::JobKind;
 
-pub(crate) use policy::{policy_in, slug_in};
 pub use policy::{Organisation, SignInPolicy, organisation, origin_known, set_policy};
+pub(crate) use policy::{policy_in, slug_in};
 
 /// An organisation, as the directory knows it.
 #[derive(Clone, Debug, Serialize)]

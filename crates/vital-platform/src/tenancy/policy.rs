@@ -157,8 +157,24 @@ mod tests {
 
     #[test]
     fn what_is_no_exact_origin_is_refused_with_its_place() {
-        for bad in ["*", "null", "https://*.example.org", "http://example.org", "https://a.org/", "https://a.org/x", "https://u@a.org", "a.org",
-            "https://", "https://a.org:0", "https://a.org:99999", "https://a.org:08", "https://.a.org", "https://a.org.", "ftp://a.org", "https://a b.org"] {
+        for bad in [
+            "*",
+            "null",
+            "https://*.example.org",
+            "http://example.org",
+            "https://a.org/",
+            "https://a.org/x",
+            "https://u@a.org",
+            "a.org",
+            "https://",
+            "https://a.org:0",
+            "https://a.org:99999",
+            "https://a.org:08",
+            "https://.a.org",
+            "https://a.org.",
+            "ftp://a.org",
+            "https://a b.org",
+        ] {
             let error = validate(policy(&["https://good.example", bad])).unwrap_err();
             assert_eq!(error.fields()[0].pointer, "/cors_origins/1", "{bad}");
         }
@@ -166,7 +182,9 @@ mod tests {
 
     #[test]
     fn times_stay_in_their_ranges() {
-        for (idle, absolute, pointer) in [(1, 720, "/idle_minutes"), (61, 720, "/idle_minutes"), (15, 14, "/absolute_minutes"), (15, 1441, "/absolute_minutes")] {
+        for (idle, absolute, pointer) in
+            [(1, 720, "/idle_minutes"), (61, 720, "/idle_minutes"), (15, 14, "/absolute_minutes"), (15, 1441, "/absolute_minutes")]
+        {
             let error = validate(SignInPolicy { idle_minutes: idle, absolute_minutes: absolute, ..policy(&[]) }).unwrap_err();
             assert_eq!(error.fields()[0].pointer, pointer);
         }

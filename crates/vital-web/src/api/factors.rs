@@ -1,7 +1,7 @@
 //! Second factors of the caller, and their password.
 
 use crate::{
-    caller::{Arrived, SignedIn, session_cookie},
+    caller::{SignedIn, session_cookie},
     extract::{Body, Id},
     problem::Reply,
     state::AppState,
@@ -189,14 +189,14 @@ pub(crate) async fn change_password(
 
 /// Sends a link for a new password, if an account has the address. The reply is the same either way.
 #[utoipa::path(post, path = "/api/v1/password/forgot", tag = "factors", security(()), request_body = Forgotten, responses((status = 202, description = "If there is such an account, a message is on its way")))]
-pub(crate) async fn forgot(State(s): State<AppState>, Arrived(came): Arrived, Body(given): Body<Forgotten>) -> Reply<StatusCode> {
-    identity::ask_password_reset(&s.platform, &given.email, came.address).await?;
-    Ok(StatusCode::ACCEPTED)
+pub(crate) async fn forgot(State(s): State<AppState>, Body(given): Body<Forgotten>) -> StatusCode {
+    identity::ask_password_reset(&s.platform, &given.email);
+    StatusCode::ACCEPTED
 }
 
 /// Sets a new password through a link. All sessions of the account end.
 #[utoipa::path(post, path = "/api/v1/password/reset", tag = "factors", security(()), request_body = Reset, responses((status = 204, description = "The new password is in force")))]
-pub(crate) async fn reset(State(s): State<AppState>, Arrived(came): Arrived, Body(given): Body<Reset>) -> Reply<StatusCode> {
-    identity::reset_password(&s.platform, &given.token, &given.password, &came).await?;
+pub(crate) async fn reset(State(s): State<AppState>, Body(given): Body<Reset>) -> Reply<StatusCode> {
+    identity::reset_password(&s.platform, &given.token, &given.password).await?;
     Ok(StatusCode::NO_CONTENT)
 }

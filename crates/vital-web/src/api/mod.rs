@@ -1,17 +1,17 @@
 //! The REST API `/api/v1`: one file a resource. A handler parses, calls one verb and maps.
 
-pub(crate) mod collections;
 pub(crate) mod break_glass;
+pub(crate) mod collections;
 pub(crate) mod conversations;
 pub(crate) mod documents;
 pub(crate) mod events;
 pub(crate) mod experts;
 pub(crate) mod factors;
-pub(crate) mod organisation;
 pub(crate) mod groups;
 pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod members;
+pub(crate) mod organisation;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod sso;

@@ -105,8 +105,8 @@ pub(crate) async fn second_factor(
 
 /// Begins a sign-in with a passkey alone.
 #[utoipa::path(post, path = "/api/v1/session/passkey/options", tag = "session", security(()), responses((status = 200, body = PasskeyOptions)))]
-pub(crate) async fn passkey_options(State(s): State<AppState>, Arrived(came): Arrived) -> Reply<Json<PasskeyOptions>> {
-    let (ticket, options) = identity::passkey_sign_in_options(&s.platform, &came).await?;
+pub(crate) async fn passkey_options(State(s): State<AppState>) -> Reply<Json<PasskeyOptions>> {
+    let (ticket, options) = identity::passkey_sign_in_options(&s.platform).await?;
     Ok(Json(PasskeyOptions { ticket: ticket.reveal().to_owned(), options }))
 }
 

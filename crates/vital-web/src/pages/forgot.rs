@@ -2,7 +2,7 @@
 
 use super::View;
 use crate::{
-    caller::{Arrived, is_form_fault},
+    caller::is_form_fault,
     components::{
         form::{Field, Fields, Filled, Refused},
         layout::{Section, page},
@@ -29,29 +29,22 @@ pub(crate) struct Link {
 
 /// Shows the form for an address.
 pub(crate) async fn show(view: View) -> Markup {
-    asking(&view, None)
+    asking(&view)
 }
 
 /// Sends a link, if an account has the address. The reply is the same for every address.
-pub(crate) async fn ask(State(s): State<AppState>, Arrived(came): Arrived, view: View, Form(given): Form<Fields>) -> Reply<Response> {
-    match identity::ask_password_reset(&s.platform, given.one("email"), came.address).await {
-        Ok(()) => Ok(asked(&view).into_response()),
-        Err(error) if is_form_fault(&error) => {
-            let refused = Refused::new("", given, error);
-            Ok((refused.problem().status(), asking(&view, Some(&refused))).into_response())
-        }
-        Err(error) => Err(error.into()),
-    }
+pub(crate) async fn ask(State(s): State<AppState>, view: View, Form(given): Form<Fields>) -> Markup {
+    identity::ask_password_reset(&s.platform, given.one("email"));
+    asked(&view)
 }
 
-fn asking(view: &View, refused: Option<&Refused>) -> Markup {
-    let filled = Filled::of("", refused);
+fn asking(view: &View) -> Markup {
+    let filled = Filled::of("", None);
     gate(
         view,
         "Forgotten password",
         &html! {
             p.dim { "Write the address you sign in with. If an account has it, a link for a new password goes there." }
-            (filled.notice())
             form method="post" action="/forgot" {
                 (filled.field(&Field { name: "email", label: "E-mail address", kind: "email", value: "", complete: "username", hint: "" }))
                 button.primary type="submit" { "Send the link" }
@@ -81,9 +74,9 @@ pub(crate) async fn show_reset(State(s): State<AppState>, view: View, Params(lin
 }
 
 /// Sets the new password.
-pub(crate) async fn reset(State(s): State<AppState>, Arrived(came): Arrived, view: View, Form(given): Form<Fields>) -> Reply<Response> {
+pub(crate) async fn reset(State(s): State<AppState>, view: View, Form(given): Form<Fields>) -> Reply<Response> {
     let token = given.one("token").to_owned();
-    match identity::reset_password(&s.platform, &token, given.one("password"), &came).await {
+    match identity::reset_password(&s.platform, &token, given.one("password")).await {
         Ok(()) => Ok(Redirect::to(&Done::Reset.at("/sign-in")).into_response()),
         Err(error) if is_form_fault(&error) => {
             let refused = Refused::new("", given, error);

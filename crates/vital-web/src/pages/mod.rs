@@ -16,6 +16,7 @@ pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod library;
 pub(crate) mod members;
+pub(crate) mod operator;
 pub(crate) mod policy;
 pub(crate) mod roles;
 pub(crate) mod search;

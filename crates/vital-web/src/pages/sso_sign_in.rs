@@ -55,7 +55,6 @@ pub(crate) async fn choose(State(s): State<AppState>, view: View, Params(wanted)
 /// Sends the browser to a provider.
 pub(crate) async fn begin(
     State(s): State<AppState>,
-    Arrived(came): Arrived,
     view: View,
     jar: CookieJar,
     Path((slug, provider)): Path<(String, String)>,
@@ -64,7 +63,7 @@ pub(crate) async fn begin(
     let next = local_path(given.next.as_deref());
     // What is no id names no provider.
     let provider = ProviderId(provider.parse().unwrap_or_default());
-    match identity::begin_oidc(&s.platform, &slug, provider, next, &came).await {
+    match identity::begin_oidc(&s.platform, &slug, provider, next).await {
         Ok(begun) => Ok((jar.add(sso_cookie(&s, begun.ticket.reveal())), Redirect::to(&begun.url)).into_response()),
         Err(error) => refusal(&view, &slug, next, error, jar),
     }

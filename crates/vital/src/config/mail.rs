@@ -146,7 +146,8 @@ mod tests {
     fn a_user_name_needs_a_password_and_a_server() {
         let named = Mail { username: Some("u".to_owned()), ..Mail::default() };
         assert!(named.check().is_err());
-        let both = Mail { password_env: Some("A".to_owned()), password_file: Some("b".into()), host: Some("h".to_owned()), ..named.clone() };
+        let both =
+            Mail { password_env: Some("A".to_owned()), password_file: Some("b".into()), host: Some("h".to_owned()), ..named.clone() };
         assert!(both.check().is_err());
         let alone = Mail { password_env: Some("A".to_owned()), ..named };
         assert!(alone.check().is_err());

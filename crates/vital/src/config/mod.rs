@@ -264,10 +264,19 @@ mod tests {
         let Config { server, database, models, identity, limits, log, .. } = config;
         assert_eq!(identity, Identity::default());
         assert_eq!(Limits { redis_url: None, ..limits.clone() }, Limits::default());
-        assert_eq!((Server { public_url: None, trusted_proxies: Vec::new(), secret_key_file: None, ..server.clone() }, log), (Server::default(), Log::default()));
+        assert_eq!(
+            (Server { public_url: None, trusted_proxies: Vec::new(), secret_key_file: None, ..server.clone() }, log),
+            (Server::default(), Log::default())
+        );
         assert_eq!(Database { url: None, pg_home: None, ..database.clone() }, Database::default());
-        let optional =
-            [limits.redis_url.is_some(), !server.trusted_proxies.is_empty(), server.public_url.is_some(), database.url.is_some(), database.pg_home.is_some(), models.dir.is_some()];
+        let optional = [
+            limits.redis_url.is_some(),
+            !server.trusted_proxies.is_empty(),
+            server.public_url.is_some(),
+            database.url.is_some(),
+            database.pg_home.is_some(),
+            models.dir.is_some(),
+        ];
         let of_provider =
             [provider.base_url.is_some(), provider.name.is_some(), provider.api_key_env.is_some(), provider.api_key_file.is_some()];
         assert!(optional.iter().chain(&of_provider).all(|documented| *documented), "{optional:?} {of_provider:?}");

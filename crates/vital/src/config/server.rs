@@ -74,7 +74,8 @@ impl Server {
             return Err(failure.hint("write scheme and host without a path, for example `https://vital.example`").into());
         }
         if let Some(all) = self.trusted_proxies.iter().find(|net| net.prefix_len() == 0) {
-            let failure = Failure::new(format!("`server.trusted_proxies` has `{all}`, which is everybody: any client could say to be any other"));
+            let failure =
+                Failure::new(format!("`server.trusted_proxies` has `{all}`, which is everybody: any client could say to be any other"));
             return Err(failure.hint("name the addresses of the proxies themselves, for example `[\"127.0.0.1/32\"]`").into());
         }
         if self.listen.ip().to_canonical().is_loopback() || self.allow_plain_http {
@@ -178,7 +179,8 @@ mod tests {
 
     #[test]
     fn only_named_proxies_can_be_trusted() {
-        let server: Server = toml::from_str("trusted_proxies = [\"10.0.0.0/8\", \"fd00::1/128\"]\nforwarded_header = \"forwarded\"").unwrap();
+        let server: Server =
+            toml::from_str("trusted_proxies = [\"10.0.0.0/8\", \"fd00::1/128\"]\nforwarded_header = \"forwarded\"").unwrap();
         assert!(server.check().is_ok());
         assert_eq!((server.proxies().trusted.len(), server.proxies().header), (2, ForwardedHeader::Forwarded));
         for everybody in ["0.0.0.0/0", "::/0"] {

@@ -136,11 +136,11 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
     let request = match (method, template) {
         ("POST", "/api/v1/session") => request.json(&json!({ "email": email, "password": PASSWORD })),
         ("POST", "/api/v1/session/second-factor") => request.json(&json!({ "ticket": "unknown", "proof": { "totp": "000000" } })),
-        ("POST", "/api/v1/session/passkey" | "/api/v1/factors/passkey") => {
-            request.json(&json!({ "ticket": "unknown", "credential": {} }))
-        }
+        ("POST", "/api/v1/session/passkey" | "/api/v1/factors/passkey") => request.json(&json!({ "ticket": "unknown", "credential": {} })),
         ("POST", "/api/v1/session/step-up") => request.json(&json!({ "proof": { "totp": "000000" } })),
-        ("POST", "/api/v1/factors/totp" | "/api/v1/factors/passkey/options") => request.json(&json!({ "name": "Phone", "password": PASSWORD })),
+        ("POST", "/api/v1/factors/totp" | "/api/v1/factors/passkey/options") => {
+            request.json(&json!({ "name": "Phone", "password": PASSWORD }))
+        }
         ("POST", "/api/v1/factors/totp/{id}/confirm") => request.json(&json!({ "code": "000000" })),
         ("PUT", "/api/v1/password") => request.json(&json!({ "present": "not the password", "password": PASSWORD })),
         ("POST", "/api/v1/password/forgot") => request.json(&json!({ "email": "nobody@a.example" })),
@@ -181,6 +181,8 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         ("POST", settings) if settings.starts_with("/settings/") => request.form(&settings_form(settings, &unique, &targets.member)),
         ("POST", "/forgot") => request.form(&[("email", &email)]),
         ("POST", "/reset" | "/invitation") => request.form(&[("token", "unknown"), ("display_name", "X"), ("password", PASSWORD)]),
+        ("POST", "/sign-in/operator") => request.form(&[("token", "unknown")]),
+        ("POST", "/sign-in/second-factor") => request.form(&[("ticket", "unknown"), ("code", "000000")]),
         ("POST", "/sign-in") => request.form(&[("email", &email), ("password", PASSWORD)]),
         ("POST", "/setup") => request.form(&[
             ("token", "unknown"),

@@ -24,7 +24,8 @@ async fn asked(app: &TestApp, email: &str) -> u16 {
 async fn a_changed_password_ends_the_other_sessions_and_renews_this_one() {
     let app = app().await;
     let (here, elsewhere) = (app.new_session(Persona::Member).await, app.new_session(Persona::Member).await);
-    let change = |present: &str, password: &str| here.request("PUT", "/api/v1/password").json(&json!({ "present": present, "password": password }));
+    let change =
+        |present: &str, password: &str| here.request("PUT", "/api/v1/password").json(&json!({ "present": present, "password": password }));
     assert_eq!(change("not it", NEW).send().await.problem(422, "password.wrong")["errors"][0]["pointer"], "/present");
     let short = change(PASSWORD, "too short").send().await.problem(422, "password.refused");
     assert!(short["errors"][0]["detail"].as_str().unwrap().contains("15"), "{short}");
@@ -45,7 +46,8 @@ async fn a_link_sets_a_new_password_once_and_ends_all_sessions() {
     assert!(mail.contains(&Persona::Member.email()), "{mail}");
     let token = link(&mail);
     let nobody = app.client(Persona::Anonymous);
-    let reset = async |token: &str, password: &str| nobody.post("/api/v1/password/reset", &json!({ "token": token, "password": password })).await;
+    let reset =
+        async |token: &str, password: &str| nobody.post("/api/v1/password/reset", &json!({ "token": token, "password": password })).await;
     reset(&token, "short").await.problem(422, "password.refused");
     reset(&token, NEW).await.expect(204);
     session.get("/api/v1/me").await.problem(401, "session.none");

@@ -53,7 +53,10 @@ async fn a_second_factor_is_asked_for_from_the_next_sign_in_on() {
     let app = app().await;
     let (mut device, client, _) = enrolled(&app, &app.new_session(Persona::Member).await).await;
     let listed = client.get("/api/v1/factors").await.expect(200).json();
-    assert_eq!((&listed["factors"][0]["kind"], &listed["factors"][0]["name"], &listed["recovery_codes_left"]), (&json!("totp"), &json!("Phone"), &json!(10)));
+    assert_eq!(
+        (&listed["factors"][0]["kind"], &listed["factors"][0]["name"], &listed["recovery_codes_left"]),
+        (&json!("totp"), &json!("Phone"), &json!(10))
+    );
     assert!(!listed.to_string().contains("secret"), "{listed}");
     let pending = sign_in(&app, Persona::Member).await;
     assert_eq!(pending["methods"], json!(["totp", "recovery_code"]));
@@ -129,7 +132,10 @@ async fn dangerous_verbs_ask_for_a_second_factor_of_the_last_five_minutes() {
     admin.post("/api/v1/session/step-up", &json!({ "proof": { "totp": "123456" } })).await.problem(403, "step_up.no_factor");
     let (mut device, admin, _) = enrolled(&app, &admin).await;
     change(&admin).await.expect(204);
-    app.sql("update directory.sessions set proved_at = now() - interval '5 minutes 1 second'; update factors set last_step = last_step - 5").await;
+    app.sql(
+        "update directory.sessions set proved_at = now() - interval '5 minutes 1 second'; update factors set last_step = last_step - 5",
+    )
+    .await;
     until("the old proof to be too old", || async { (change(&admin).await.status == 403).then_some(()) }).await;
     admin.post("/api/v1/session/step-up", &json!({ "proof": { "totp": "000000" } })).await.problem(403, "step_up.refused");
     device.ahead = 0;

@@ -130,7 +130,11 @@ async fn a_session_ends_when_it_rests_too_long_or_lasts_too_long_or_its_member_l
 #[tokio::test]
 async fn the_organisation_chooses_how_long_a_session_may_rest() {
     let app = app().await;
-    let rested = |minutes: u32| format!("update directory.sessions set seen_at = now() - interval '{minutes} minutes' where token_hash = sha256('session-of-member')");
+    let rested = |minutes: u32| {
+        format!(
+            "update directory.sessions set seen_at = now() - interval '{minutes} minutes' where token_hash = sha256('session-of-member')"
+        )
+    };
     let policy = |idle: i32| json!({ "idle_minutes": idle, "absolute_minutes": 720, "require_second_factor": false, "password_sign_in": true, "cors_origins": [] });
     app.client(Persona::TenantAdmin).request("PUT", "/api/v1/organisation/policy").json(&policy(60)).send().await.expect(204);
     app.sql(&rested(59)).await;

@@ -37,14 +37,10 @@ pub(crate) struct AccountRow {
 
 /// A member who has not been removed.
 pub(crate) async fn account<M>(tx: &mut TenantTx<M>, member: UserId) -> Result<Option<AccountRow>> {
-    sqlx::query_as!(
-        AccountRow,
-        "select active, kind, display_name, email from members where id = $1 and removed_at is null",
-        member.0
-    )
-    .fetch_optional(tx.conn())
-    .await
-    .map_err(db_error)
+    sqlx::query_as!(AccountRow, "select active, kind, display_name, email from members where id = $1 and removed_at is null", member.0)
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(db_error)
 }
 
 pub(crate) struct PasswordRow {
@@ -53,14 +49,10 @@ pub(crate) struct PasswordRow {
 }
 
 pub(crate) async fn password<M>(tx: &mut TenantTx<M>, member: UserId) -> Result<Option<PasswordRow>> {
-    sqlx::query_as!(
-        PasswordRow,
-        r#"select password_hash, long_password as "long_password!" from app.password_of($1)"#,
-        member.0
-    )
-    .fetch_optional(tx.conn())
-    .await
-    .map_err(db_error)
+    sqlx::query_as!(PasswordRow, r#"select password_hash, long_password as "long_password!" from app.password_of($1)"#, member.0)
+        .fetch_optional(tx.conn())
+        .await
+        .map_err(db_error)
 }
 
 pub(crate) async fn set_password(tx: &mut TenantTx<Write>, member: UserId, hash: &str, long: bool) -> Result<bool> {
@@ -71,7 +63,8 @@ pub(crate) async fn set_password(tx: &mut TenantTx<Write>, member: UserId, hash:
 
 fn taken(e: sqlx::Error) -> Error {
     if is_unique_violation(&e) {
-        Error::conflict("user.email_taken", "This address is in use already. Nothing was stored.").with_field("/email", "Use another address.")
+        Error::conflict("user.email_taken", "This address is in use already. Nothing was stored.")
+            .with_field("/email", "Use another address.")
     } else {
         db_error(e)
     }
@@ -129,8 +122,7 @@ pub(crate) async fn issue_token(
 
 /// Takes a secret out of force. Returns the hashes, so that caches can forget them.
 pub(crate) async fn end_token(tx: &mut TenantTx<Write>, kind: &str, subject: Uuid) -> Result<Vec<Vec<u8>>> {
-    let hashes =
-        sqlx::query_scalar!("select app.end_token($1, $2)", kind, subject).fetch_all(tx.conn()).await.map_err(db_error)?;
+    let hashes = sqlx::query_scalar!("select app.end_token($1, $2)", kind, subject).fetch_all(tx.conn()).await.map_err(db_error)?;
     Ok(hashes.into_iter().flatten().collect())
 }
 

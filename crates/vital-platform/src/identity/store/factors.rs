@@ -31,17 +31,17 @@ pub(crate) async fn factors<M>(tx: &mut TenantTx<M>, member: UserId) -> Result<V
 }
 
 pub(crate) async fn has_factor<M>(tx: &mut TenantTx<M>, member: UserId) -> Result<bool> {
-    sqlx::query_scalar!(
-        r#"select exists (select from factors where member_id = $1 and confirmed_at is not null) as "has!""#,
-        member.0
-    )
-    .fetch_one(tx.conn())
-    .await
-    .map_err(db_error)
+    sqlx::query_scalar!(r#"select exists (select from factors where member_id = $1 and confirmed_at is not null) as "has!""#, member.0)
+        .fetch_one(tx.conn())
+        .await
+        .map_err(db_error)
 }
 
 pub(crate) async fn drop_unconfirmed(tx: &mut TenantTx<Write>, member: UserId) -> Result<()> {
-    sqlx::query!("delete from factors where member_id = $1 and confirmed_at is null", member.0).execute(tx.conn()).await.map_err(db_error)?;
+    sqlx::query!("delete from factors where member_id = $1 and confirmed_at is null", member.0)
+        .execute(tx.conn())
+        .await
+        .map_err(db_error)?;
     Ok(())
 }
 

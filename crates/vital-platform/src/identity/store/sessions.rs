@@ -70,6 +70,7 @@ pub(crate) async fn insert_session(tx: &mut TenantTx<Write>, new: &NewSession<'_
     .fetch_one(tx.conn())
     .await
     .map_err(db_error)?;
+    sqlx::query!("update members set last_seen_at = $2 where id = $1", new.member.0, now()).execute(tx.conn()).await.map_err(db_error)?;
     Ok(ends.is_some())
 }
 
