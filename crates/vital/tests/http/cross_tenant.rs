@@ -171,7 +171,7 @@ fn value(schema: &Value, document: &Value, foreign: &[String], numbers: &mut Num
         }
         "array" => json!([value(&schema["items"], document, foreign, numbers, depth + 1)]),
         "integer" | "number" => json!(numbers.next() % 50),
-        "boolean" => json!(numbers.next() % 2 == 0),
+        "boolean" => json!(numbers.next().is_multiple_of(2)),
         _ => json!(numbers.pick(foreign)),
     }
 }
@@ -185,12 +185,12 @@ async fn send(client: &Client, operation: &Operation, document: &Value, foreign:
     }
     let mut query: Vec<String> = Vec::new();
     for name in &operation.query {
-        if numbers.next() % 2 == 0 {
+        if numbers.next().is_multiple_of(2) {
             query.push(format!("{name}={}", numbers.pick(foreign)));
         }
     }
     for cursor in ["before", "after", "cursor", "document", "collection", "tenant"] {
-        if numbers.next() % 12 == 0 && !operation.query.iter().any(|q| q == cursor) {
+        if numbers.next().is_multiple_of(12) && !operation.query.iter().any(|q| q == cursor) {
             query.push(format!("{cursor}={}", numbers.pick(foreign)));
         }
     }
@@ -200,7 +200,7 @@ async fn send(client: &Client, operation: &Operation, document: &Value, foreign:
     let mut request = client.request(&operation.method, &path);
     let mut sent = format!("{} {path}", operation.method);
     for header in ["x-tenant-id", "x-vital-tenant", "idempotency-key", "last-event-id", "if-match", "x-forwarded-for"] {
-        if numbers.next() % 6 == 0 {
+        if numbers.next().is_multiple_of(6) {
             let value = numbers.pick(foreign).as_str();
             sent = format!("{sent} {value}");
             request = request.header(header, value);

@@ -32,7 +32,8 @@ async fn said(address: SocketAddr, sent: &[u8]) -> String {
     // The server may refuse and close while the rest is still being sent.
     let _ = stream.write_all(sent).await;
     let mut reply = Vec::new();
-    let _reset_or_end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut reply)).await.expect("the connection is closed");
+    let _reset_or_end =
+        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut reply)).await.unwrap_or_else(|_| panic!("the connection stays open"));
     String::from_utf8_lossy(&reply).into_owned()
 }
 

@@ -1,7 +1,7 @@
 //! Access tokens of Supabase Auth in place of a session: which are accepted, and into which organisation they lead.
 
 use crate::app;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 use vital_federation::scripted::{ScriptedIssuer, SigningKey, assemble};
 use vital_testkit::app::{Persona, Reply, TestApp};
@@ -16,9 +16,7 @@ fn provider(changes: Value) -> Value {
         "kind": "supabase", "name": "Programs", "issuer": ISSUER, "client_id": "authenticated", "secret": CURRENT,
         "role_claim": "app_metadata.roles", "role_map": { "reviewer": ["reviewer"], "member": ["member"] }, "emails_verified": true,
     });
-    for (name, value) in changes.as_object().unwrap() {
-        new[name] = value.clone();
-    }
+    new.as_object_mut().unwrap().extend(serde_json::from_value::<Map<String, Value>>(changes).unwrap());
     new
 }
 
@@ -45,9 +43,7 @@ fn claims(changes: Value) -> Value {
         "email": "ada@a.example", "role": "authenticated", "aal": "aal1", "session_id": "s", "is_anonymous": false,
         "app_metadata": { "provider": "email", "roles": ["reviewer"] }, "user_metadata": { "email_verified": true, "roles": ["tenant_admin"] },
     });
-    for (name, value) in changes.as_object().unwrap() {
-        claims[name] = value.clone();
-    }
+    claims.as_object_mut().unwrap().extend(serde_json::from_value::<Map<String, Value>>(changes).unwrap());
     claims
 }
 
