@@ -9,7 +9,7 @@ use moka::future::Cache;
 use std::{sync::Arc, time::Instant};
 use vital_credentials::token::ApiKey;
 use vital_kernel::{
-    Actor, BreakGlassId, Error, KeyId, Kind, OpContext, Origin, Permission, RequestId, Result, Role, RoleSet, Scopes, SessionId, TenantId,
+    Actor, BreakGlassId, Error, KeyId, OpContext, Origin, Permission, RequestId, Result, Role, RoleSet, Scopes, SessionId, TenantId,
     UserId, limits,
 };
 
@@ -47,11 +47,13 @@ pub async fn authenticate(p: &Platform, token: &str, request: RequestId) -> Resu
     match found {
         Ok(caller) => Ok(Caller { cx: caller.cx.clone().for_request(request), ..(*caller).clone() }),
         // Several requests may share one failed look-up; each gets an error of its own.
-        Err(shared) => Err(match shared.kind() {
-            Kind::Unauthenticated => Error::unauthenticated(shared.code(), shared.detail()),
-            Kind::Unavailable => Error::unavailable(shared.code(), shared.detail()),
-            kind => Error::new(kind, shared.code(), shared.detail()).with_source(format!("{shared:?}")),
-        }),
+        Err(shared) => {
+            let error = Error::new(shared.kind(), shared.code(), shared.detail()).with_source(format!("{shared:?}"));
+            Err(match shared.retry_after() {
+                Some(after) => error.with_retry_after(after),
+                None => error,
+            })
+        }
     }
 }
 
@@ -141,7 +143,11 @@ fn caller(row: store::ResolvedRow) -> Caller {
         cx = cx.limited_to(break_glass::reading());
     }
     Caller {
-        must_enrol: row.factor_required && !row.has_factor && matches!(credential, Credential::Session(_)) && row.break_glass.is_none(),
+        must_enrol: row.factor_required
+            && !row.has_factor
+            && row.proved_at.is_none()
+            && matches!(credential, Credential::Session(_))
+            && row.break_glass.is_none(),
         cx,
         credential,
         display_name: row.display_name,

@@ -165,7 +165,9 @@ async fn adding_a_factor_needs_the_password_and_removing_one_a_fresh_proof() {
 async fn who_must_add_a_second_factor_can_do_that_and_nothing_else() {
     let app = app().await;
     app.sql("update directory.tenants set require_second_factor = true").await;
-    let client = app.new_session(Persona::Member).await;
+    let proved_elsewhere = app.new_session(Persona::Member).await;
+    proved_elsewhere.get("/api/v1/documents").await.expect(200);
+    let client = plain_session(&app, Persona::Member).await;
     client.get("/api/v1/documents").await.problem(403, "session.factor_required");
     assert_eq!(client.get("/library").await.expect(303).header("location"), Some("/settings/security"));
     client.get("/api/v1/me").await.expect(200);
