@@ -8,7 +8,7 @@ export class Wire {
     Object.assign(wire, { ends: new Set(), broken: false, refused: 0 });
     wire.tcp = createServer((near) => wire.#join(near, port)).listen(0, "127.0.0.1");
     await once(wire.tcp, "listening");
-    wire.origin = `http://127.0.0.1:${wire.tcp.address().port}`;
+    wire.origin = `http://localhost:${wire.tcp.address().port}`;
     return wire;
   }
 
