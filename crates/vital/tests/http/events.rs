@@ -7,9 +7,10 @@ use crate::{
 };
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use std::time::Duration;
 use vital_llm::Timeouts;
 use vital_testkit::{
-    app::{Client, Event, QUESTION_A},
+    app::{Client, Event, Persona, QUESTION_A},
     provider::{Gate, Script, ScriptedProvider},
 };
 
@@ -202,4 +203,22 @@ async fn a_turn_that_ended_before_a_restart_is_replayed_unchanged() {
     let before = whole(&app.member(), &app.a().turn.clone()).await;
     app.restart().await;
     assert_eq!(whole(&app.member(), &app.a().turn.clone()).await, before);
+}
+
+#[tokio::test]
+async fn a_role_that_is_taken_away_in_the_middle_of_a_stream_ends_it_with_a_typed_problem() {
+    let provider = ScriptedProvider::start().await.unwrap();
+    let endless = (0..2_000).fold(Script::new(), |script, _| script.text("The granules are stored. ").pause(Duration::from_millis(50)));
+    provider.reply(endless);
+    let app = app_with(&provider, Timeouts::default()).await;
+    let member = app.member();
+    let turn = member.ask(&member.open().await, QUESTION_A).await;
+    let mut stream = member.follow(&turn, None).await;
+    stream.up_to("token").await;
+    let id = member.get("/api/v1/me").await.expect(200).json()["id"].as_str().unwrap().to_owned();
+    let roles = json!({ "roles": ["auditor"] });
+    app.client(Persona::TenantAdmin).request("PATCH", &format!("/api/v1/members/{id}")).json(&roles).send().await.expect(200);
+    let told = stream.up_to("problem").await;
+    assert_eq!(told.last().unwrap().data["code"], "access.revoked");
+    assert!(stream.next().await.is_none(), "nothing follows");
 }
