@@ -23,12 +23,39 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
             return Err(Error::malformed("request.media_type", "Send the body as JSON, with `Content-Type: application/json`.").into());
         }
         let bytes = small_body(request).await?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|e| match e.classify() {
-            Category::Data => Error::invalid("request.field", format!("The JSON does not have the expected fields: {e}.")).into(),
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let read = serde_path_to_error::deserialize(&mut json).map_err(|e| (pointer(e.path()), e.into_inner()));
+        let read = read.and_then(|value| json.end().map(|()| value).map_err(|e| (String::new(), e)));
+        read.map(Self).map_err(|(pointer, e)| match e.classify() {
+            Category::Data => Error::invalid("request.field", "The JSON does not have the expected fields. Nothing was changed.")
+                .with_field(pointer_of(pointer, &e), format!("{e}."))
+                .into(),
             Category::Syntax | Category::Eof | Category::Io => {
                 Error::malformed("request.json", format!("The body is not valid JSON: {e}.")).into()
             }
         })
+    }
+}
+
+/// A JSON pointer (RFC 6901) from the path of a deserializer.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => format!("/{variant}"),
+            Segment::Unknown => String::new(),
+        })
+        .collect()
+}
+
+/// The pointer to what is wrong: the path ends above a field that is missing, and the message names it.
+fn pointer_of(path: String, error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    match message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        Some(name) => format!("{path}/{name}"),
+        None => path,
     }
 }
 
@@ -113,10 +140,34 @@ mod tests {
         Body::<Input>::from_request(request, &()).await.map(|b| b.0).map_err(|p| p.status().as_u16())
     }
 
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[expect(dead_code, reason = "read by nobody here")]
+        inner: Vec<Input>,
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_in_json_is_named_with_a_pointer() {
+        for (body, at) in [
+            (r#"{"inner":[],"x/y":1}"#, "/x~1y"),
+            (r#"{"inner":[{"question":"a"},{"question":"b","extra":1}]}"#, "/inner/1/extra"),
+            (r#"{"inner":[{}]}"#, "/inner/0/question"),
+            (r#"{"inner":[{"question":7}]}"#, "/inner/0/question"),
+            (r#"{"inner":3}"#, "/inner"),
+            (r"{}", "/inner"),
+        ] {
+            let request = Request::builder().header("content-type", "application/json").body(axum::body::Body::from(body)).unwrap();
+            let problem = Body::<Outer>::from_request(request, &()).await.map(|_| ()).unwrap_err();
+            assert_eq!((problem.status().as_u16(), problem.fields()[0].pointer.as_str()), (422, at), "{body}");
+        }
+    }
+
     #[tokio::test]
     async fn json_bodies_are_read_strictly() {
         assert_eq!(read("application/json; charset=utf-8", r#"{"question":"why?"}"#).await.unwrap().question, "why?");
         assert_eq!(read("application/json", r#"{"question":"why?","x":1}"#).await.unwrap_err(), 422);
+        assert_eq!(read("application/json", r#"{"question":"why?"} x"#).await.unwrap_err(), 400);
         assert_eq!(read("application/json", r#"{"question":"#).await.unwrap_err(), 400);
         assert_eq!(read("application/json", vec![b'{', 0xff]).await.unwrap_err(), 400);
         assert_eq!(read("text/plain", r#"{"question":"why?"}"#).await.unwrap_err(), 400);

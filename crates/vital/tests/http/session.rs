@@ -206,3 +206,27 @@ async fn the_sign_in_page_leads_back_to_where_one_wanted_to_be_and_nowhere_else(
     let wrong = nobody.request("POST", "/sign-in").form(&[("email", "<b>@x.example"), ("password", "wrong")]).send().await.expect(401);
     assert!(wrong.text().contains("&lt;b&gt;@x.example") && !wrong.text().contains("<b>@"), "what was typed comes back as text");
 }
+
+/// The most memory that this process, in which the server runs too, has had so far, in MiB (`VmHWM`, proc(5)).
+fn memory_peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+#[tokio::test]
+async fn a_burst_of_sign_ins_takes_the_memory_of_two_hashes_and_not_of_all() {
+    let app = app().await;
+    let nobody = app.client(Persona::Anonymous);
+    // The first makes the hash that unknown addresses are compared with.
+    sign_in(&nobody, "first@a.example", "not the password of anybody").await.problem(401, "sign_in.failed");
+    let before = memory_peak_mib();
+    let guesses = (0..24).map(|n| {
+        let nobody = nobody.clone();
+        async move { sign_in(&nobody, &format!("guess-{n}@a.example"), "not the password of anybody").await.status }
+    });
+    let statuses = futures_util::future::join_all(guesses).await;
+    assert!(statuses.iter().all(|s| matches!(s, 401 | 503)), "{statuses:?}");
+    let grown = memory_peak_mib() - before;
+    assert!(grown < 4 * 64, "24 sign-ins at once took {grown} MiB more, which is that of more than two hashes and some slack");
+}
