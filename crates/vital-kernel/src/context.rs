@@ -118,6 +118,12 @@ impl OpContext {
         self.origin
     }
 
+    /// Tells whether the context was limited to scopes that somebody chose, as that of an API key is.
+    #[must_use]
+    pub const fn is_limited(&self) -> bool {
+        self.scopes.is_some()
+    }
+
     /// Tells whether the actor holds the permission. Jobs and the operator act with the rights of the platform.
     #[must_use]
     pub fn may(&self, permission: Permission) -> bool {

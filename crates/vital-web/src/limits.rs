@@ -35,10 +35,16 @@ pub(crate) enum Class {
 }
 
 /// Which routes are of which kind for `POST` and `PUT`. Open routes, which need nobody to be signed in, all take credentials there.
-pub(crate) const CLASSES: [(&str, Class); 11] = [
+pub(crate) const CLASSES: [(&str, Class); 17] = [
     ("/api/v1/session/step-up", Class::Credentials),
     ("/api/v1/session/step-up/options", Class::Credentials),
     ("/api/v1/password", Class::Credentials),
+    ("/api/v1/factors/totp", Class::Credentials),
+    ("/api/v1/factors/totp/{id}/confirm", Class::Credentials),
+    ("/api/v1/factors/passkey/options", Class::Credentials),
+    ("/settings/security/password", Class::Credentials),
+    ("/settings/security/totp", Class::Credentials),
+    ("/settings/security/totp/confirm", Class::Credentials),
     ("/api/v1/conversations/{id}/turns", Class::Asking),
     ("/api/v1/turns/{id}/regenerate", Class::Asking),
     ("/ask", Class::Asking),

@@ -13,7 +13,7 @@ use vital_credentials::{
     passkey::{self, Ceremony as Asked, PasskeyError, PasskeyUser, RelyingParty, StoredPasskey},
     recovery, totp,
 };
-use vital_kernel::{AuditAction, AuditEntry, Error, FactorId, OpContext, Permission, Result, UserId, limits, now};
+use vital_kernel::{AuditAction, AuditEntry, Error, FactorId, OpContext, Permission, Result, SessionId, UserId, limits, now};
 use vital_store::{TenantTx, Unaudited};
 
 /// What kind of second factor.
@@ -81,6 +81,7 @@ pub struct PasskeyOptions {
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn factors(p: &Platform, cx: &OpContext) -> Result<Vec<Factor>> {
+    cx.require(Permission::ProfileWrite)?;
     let mut tx = p.db.read(cx).await?;
     confirmed(p, &mut tx, cx.require_user()?).await
 }
@@ -90,6 +91,7 @@ pub async fn factors(p: &Platform, cx: &OpContext) -> Result<Vec<Factor>> {
 /// # Errors
 /// `Unavailable` when the database does not answer.
 pub async fn recovery_codes_left(p: &Platform, cx: &OpContext) -> Result<i64> {
+    cx.require(Permission::ProfileWrite)?;
     store::recovery_codes_left(&mut p.db.read(cx).await?, cx.require_user()?).await
 }
 
@@ -124,15 +126,37 @@ async fn allow_change(p: &Platform, caller: &Caller, present_password: &str) -> 
     }
     p.throttle.admit_account(&caller.email)?;
     let stored = store::password(&mut p.db.read(&caller.cx).await?, member).await?.and_then(|s| s.password_hash);
-    // Who signs in elsewhere has no password here: their provider has just vouched for them.
-    let Some(stored) = stored else { return Ok(member) };
+    let Some(stored) = stored else {
+        p.throttle.succeeded(&caller.email);
+        return if signed_in_just_now(p, caller, member).await? { Ok(member) } else { Err(sign_in_again()) };
+    };
     if password::verify(p, present_password.to_owned(), Some(stored)).await? == password::Verdict::Wrong {
-        p.throttle.failed(&caller.email);
         return Err(Error::forbidden("password.wrong", "The password is not right. Nothing was changed.")
             .with_field("/password", "Write the password you use now."));
     }
     p.throttle.succeeded(&caller.email);
     Ok(member)
+}
+
+/// Who signs in elsewhere has no password here: a fresh sign-in stands for it, because their provider has just vouched for them.
+async fn signed_in_just_now(p: &Platform, caller: &Caller, member: UserId) -> Result<bool> {
+    if caller.cx.stepped_up() {
+        return Ok(true);
+    }
+    let sessions = store::sessions(&mut p.db.read(&caller.cx).await?, member).await?;
+    Ok(sessions.iter().any(|s| Some(SessionId(s.id)) == caller.session() && now() - s.created_at < limits::STEP_UP))
+}
+
+fn sign_in_again() -> Error {
+    Error::forbidden(
+        "factor.sign_in_again",
+        "Your account has no password here, so a fresh sign-in is needed first. Sign out, sign in again and add it within five minutes. Nothing was changed.",
+    )
+}
+
+/// A key has no session whose token could change: refused before anything is done.
+fn needs_a_session(caller: &Caller) -> Result<()> {
+    if caller.session().is_some() { Ok(()) } else { caller.cx.require_step_up() }
 }
 
 fn valid_name(name: &str) -> Result<&str> {
@@ -183,6 +207,7 @@ async fn room_for_factor(tx: &mut TenantTx<vital_store::Write>, member: UserId) 
 /// `Invalid` for a wrong code: the app is not added yet, and the same seed still waits.
 pub async fn confirm_totp(p: &Platform, caller: &Caller, id: FactorId, code: &str) -> Result<(Token, Vec<String>)> {
     caller.cx.require(Permission::ProfileWrite)?;
+    needs_a_session(caller)?;
     let member = caller.cx.require_user()?;
     p.throttle.admit_account(&caller.email)?;
     let mut tx = p.db.write(&caller.cx).await?;
@@ -191,13 +216,13 @@ pub async fn confirm_totp(p: &Platform, caller: &Caller, id: FactorId, code: &st
         .ok_or_else(|| Error::not_found("factor.unknown", "There is no authenticator app waiting to be confirmed. Begin again."))?;
     let secret = seed(p, &caller.cx, id, &sealed)?;
     let Some(step) = totp::verify(&secret, code, now(), None) else {
-        p.throttle.failed(&caller.email);
         return Err(Error::invalid(
             "second_factor.refused",
             "This code is not right. Check that the clock of your device is, and write the code it shows now.",
         )
         .with_field("/code", "Write the six digits the app shows now."));
     };
+    p.throttle.succeeded(&caller.email);
     store::confirm_factor(&mut tx, id, step.cast_signed()).await?;
     tx.commit(AuditEntry::new(AuditAction::FactorAdded, "factor", id)).await?;
     after_adding(p, caller, member).await
@@ -229,6 +254,7 @@ pub async fn begin_passkey(p: &Platform, caller: &Caller, name: &str, present_pa
 /// `Invalid` when the browser's answer does not fit what was asked; `Conflict` when the passkey is known already.
 pub async fn finish_passkey(p: &Platform, caller: &Caller, ticket: &str, credential: &Value) -> Result<(Token, Vec<String>)> {
     caller.cx.require(Permission::ProfileWrite)?;
+    needs_a_session(caller)?;
     let member = caller.cx.require_user()?;
     let gone = || Error::invalid("passkey.refused", "The passkey was not accepted. Nothing was stored; begin again.");
     let ceremony = store::take_ceremony(&p.db, &hash(ticket), "passkey_register").await?;
@@ -318,7 +344,6 @@ pub(super) async fn prove(p: &Platform, cx: &OpContext, member: UserId, proof: P
         p.throttle.succeeded(&account);
         return Ok(());
     }
-    p.throttle.failed(&account);
     tracing::info!(tenant = %cx.tenant(), user = %member, "a second factor was refused");
     Err(Error::unauthenticated(
         "second_factor.refused",

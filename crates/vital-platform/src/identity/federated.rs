@@ -62,18 +62,15 @@ pub(super) async fn caller(p: &Platform, token: &str) -> Result<Caller> {
             Err(why) => away = Some(why),
         }
     }
-    // A claim that names the tenant decides; without one, a token that two tenants accept belongs to neither.
+    // A claim that names the tenant decides. Without one the provider that was there first does, so that an organisation that sets up
+    // somebody else's issuer takes nothing away from those who use it.
     if verified.iter().any(|v| !v.provider.settings.tenant_claim.is_empty()) {
         verified.retain(|v| !v.provider.settings.tenant_claim.is_empty());
     }
-    let first = verified.pop();
-    if first.is_some() && !verified.is_empty() {
-        tracing::warn!(
-            code = "token.ambiguous",
-            "a signed token was refused: several organisations accept it; set a claim that names the organisation"
-        );
-        return Err(not_signed_in());
+    if verified.len() > 1 {
+        tracing::warn!(code = "token.ambiguous", "several organisations accept a signed token; the oldest provider decides");
     }
+    let first = verified.into_iter().next();
     match (first, away) {
         (Some(found), _) => admitted(p, found).await,
         (None, Some(why)) => Err(why),

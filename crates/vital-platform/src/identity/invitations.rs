@@ -9,7 +9,7 @@ use crate::{Platform, tenancy};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-use vital_kernel::{AuditAction, AuditEntry, Error, InvitationId, OpContext, Permission, Result, Role, UserId, limits, now};
+use vital_kernel::{AuditAction, AuditEntry, Error, InvitationId, OpContext, Origin, Permission, Result, Role, UserId, limits, now};
 use vital_mail::Message;
 use vital_store::{TenantTx, Write};
 
@@ -112,7 +112,8 @@ pub struct OpenInvitation {
 /// `Conflict` when the address belongs to a member or has an invitation that waits, or the organisation has turned passwords off.
 pub async fn invite(p: &Platform, cx: &OpContext, new: NewInvitation) -> Result<SentInvitation> {
     cx.require(Permission::UserWrite)?;
-    if new.roles.contains(&Role::TenantAdmin) {
+    // A key must not multiply into people, and a stolen session not into more than it holds.
+    if cx.origin() == Origin::Key || new.roles.iter().any(|role| !matches!(role, Role::Viewer | Role::Member)) {
         cx.require_step_up()?;
     }
     let new = validate(new)?;

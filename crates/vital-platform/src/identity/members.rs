@@ -11,7 +11,7 @@ use crate::Platform;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-use vital_kernel::{AuditAction, AuditEntry, Error, GroupId, OpContext, Origin, Permission, Result, Role, UserId, limits};
+use vital_kernel::{AuditAction, AuditEntry, Error, GroupId, OpContext, Permission, Result, Role, UserId, limits};
 use vital_store::{TenantTx, Write};
 
 /// What kind of account a member is.
@@ -217,7 +217,7 @@ pub(super) async fn reactivate_in(tx: &mut TenantTx<Write>, id: UserId) -> Resul
 pub async fn remove(p: &Platform, cx: &OpContext, id: UserId) -> Result<()> {
     cx.require(Permission::Provision)?;
     // A directory that provisions through a key has nobody to ask; a person is asked.
-    if cx.origin() != Origin::Key {
+    if !cx.is_limited() {
         cx.require_step_up()?;
     }
     not_oneself(cx, id)?;

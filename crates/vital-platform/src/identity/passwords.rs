@@ -11,12 +11,14 @@ use vital_mail::Message;
 /// `Invalid` with a pointer per field for a wrong present or an unacceptable new password.
 pub async fn change_password(p: &Platform, caller: &Caller, present: &str, new: &str) -> Result<Token> {
     caller.cx.require(Permission::ProfileWrite)?;
+    if caller.session().is_none() {
+        caller.cx.require_step_up()?;
+    }
     let member = caller.cx.require_user()?;
     p.throttle.admit_account(&caller.email)?;
     let stored = store::password(&mut p.db.read(&caller.cx).await?, member).await?;
     let verdict = password::verify(p, present.to_owned(), stored.and_then(|s| s.password_hash)).await?;
     if verdict == password::Verdict::Wrong {
-        p.throttle.failed(&caller.email);
         return Err(Error::invalid("password.wrong", "The present password is not right. Nothing was changed.")
             .with_field("/present", "Write the password you use now."));
     }
@@ -36,7 +38,7 @@ pub async fn change_password(p: &Platform, caller: &Caller, present: &str, new: 
 /// neither in the reply nor in its timing.
 pub fn ask_password_reset(p: &Platform, email: &str) {
     let email = accounts::tidy_email(email);
-    let Some(p) = p.this() else { return };
+    let Some(p) = p.this().filter(|_| accounts::is_email(&email)) else { return };
     p.tasks.clone().spawn(async move {
         if let Err(error) = send_reset(&p, &email).await {
             tracing::warn!(?error, "a link for a new password could not be sent");

@@ -45,6 +45,7 @@ pub struct Session {
 /// # Errors
 /// `Unauthenticated` where nobody is behind the call.
 pub async fn sessions(p: &Platform, caller: &Caller) -> Result<Vec<Session>> {
+    caller.cx.require(Permission::ProfileWrite)?;
     let member = caller.cx.require_user()?;
     let rows = store::sessions(&mut p.db.read(&caller.cx).await?, member).await?;
     let current = caller.session();

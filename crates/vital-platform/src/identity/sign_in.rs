@@ -81,7 +81,6 @@ pub async fn sign_in(p: &Platform, given: SignIn) -> Result<Progress> {
     let stored = login.as_ref().filter(|l| l.password_sign_in).and_then(|l| l.password_hash.clone());
     let verdict = password::verify(p, given.password.clone(), stored).await?;
     let Some(login) = login.filter(|_| verdict != password::Verdict::Wrong) else {
-        p.throttle.failed(&email);
         return Err(refused());
     };
     let (cx, member) = (sessions::person(TenantId(login.tenant), UserId(login.user_id)), UserId(login.user_id));
@@ -90,7 +89,6 @@ pub async fn sign_in(p: &Platform, given: SignIn) -> Result<Progress> {
     let known = factors::confirmed(p, &mut tx, member).await?;
     tx.end().await?;
     if !account.is_some_and(|a| a.active && a.kind == "person") {
-        p.throttle.failed(&email);
         return Err(refused());
     }
     if verdict == password::Verdict::RightButStale {

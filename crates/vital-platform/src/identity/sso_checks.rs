@@ -67,6 +67,24 @@ fn check_secret(s: &ProviderSettings, has_secret: bool, new: Option<&GivenSecret
     }
 }
 
+/// Claims of every token of Supabase Auth, whose values may happen to be the name of an organisation.
+const COMMON_CLAIMS: [&str; 14] = [
+    "iss",
+    "aud",
+    "sub",
+    "exp",
+    "iat",
+    "role",
+    "aal",
+    "amr",
+    "email",
+    "phone",
+    "session_id",
+    "is_anonymous",
+    "app_metadata.provider",
+    "app_metadata.providers",
+];
+
 fn check_roles(s: &mut ProviderSettings, faults: &mut Faults) {
     for (pointer, path) in [("/role_claim", &s.role_claim), ("/tenant_claim", &s.tenant_claim)] {
         if path.len() > 250 || path.contains(char::is_control) {
@@ -75,6 +93,12 @@ fn check_roles(s: &mut ProviderSettings, faults: &mut Faults) {
         if WRITTEN_BY_THE_PERSON.iter().any(|name| path == name || path.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))) {
             faults.add(pointer, "People can write this part of their token themselves, so nothing may follow from it. Use `app_metadata`.");
         }
+    }
+    if COMMON_CLAIMS.contains(&s.tenant_claim.as_str()) {
+        faults.add(
+            "/tenant_claim",
+            "Every token has this claim, so it names no organisation. Use one of your own, such as `app_metadata.organisation`.",
+        );
     }
     let value = |value: &String| (1..=200).contains(&value.chars().count()) && !value.contains(char::is_control);
     for roles in s.role_map.values_mut().chain([&mut s.default_roles]) {

@@ -20,6 +20,7 @@ use crate::{
 };
 use axum::{
     extract::{Path, State},
+    http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
 };
 use axum_extra::extract::CookieJar;
@@ -56,11 +57,17 @@ pub(crate) async fn choose(State(s): State<AppState>, view: View, Params(wanted)
 pub(crate) async fn begin(
     State(s): State<AppState>,
     view: View,
+    headers: HeaderMap,
     jar: CookieJar,
     Path((slug, provider)): Path<(String, String)>,
     Params(given): Params<Next>,
 ) -> Reply<Response> {
     let next = local_path(given.next.as_deref());
+    // Another site must not sign somebody in to an organisation of its choice: a person chooses here first.
+    let site = headers.get("sec-fetch-site").map(|v| v.to_str().unwrap_or("unreadable"));
+    if !matches!(site, None | Some("same-origin" | "none")) {
+        return Ok(Redirect::to(&link_with("/sign-in/sso", &[("organisation", &slug), ("next", next)])).into_response());
+    }
     // What is no id names no provider.
     let provider = ProviderId(provider.parse().unwrap_or_default());
     match identity::begin_oidc(&s.platform, &slug, provider, next).await {

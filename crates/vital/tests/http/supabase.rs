@@ -184,9 +184,14 @@ async fn tokens_of_one_organisation_never_lead_into_another() {
     app.with_token(&of_a).get(&document).await.expect(200);
     app.with_token(&of_b).get(&document).await.problem(404, "document.unknown");
 
-    // The other organisation learns the secret, or both share a project: a token that both accept belongs to neither.
+    // The other organisation learns the secret, or both share a project: a token that both accept goes on leading where it led before.
     b.request("PATCH", &format!("/api/v1/sso/providers/{id}")).json(&json!({ "secret": CURRENT })).send().await.expect(200);
-    me(&app, &of_a).await.problem(401, "session.none");
+    assert_eq!(tenant(&of_a).await, app.a().tenant.as_str());
+    b.request("PATCH", &format!("/api/v1/sso/providers/{id}"))
+        .json(&json!({ "tenant_claim": "role" }))
+        .send()
+        .await
+        .problem(422, "sso.invalid");
     let slug = app.sql_text(&format!("select slug from directory.tenants where id = '{}'", app.a().tenant)).await.unwrap();
     let admin = app.client(Persona::TenantAdmin);
     let own = admin.get("/api/v1/sso/providers").await.expect(200).json()[0]["id"].as_str().unwrap().to_owned();

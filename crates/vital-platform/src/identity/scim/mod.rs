@@ -15,7 +15,7 @@ pub use users::{patch_user, provision_user, remove_user, replace_user, user, use
 use crate::Platform;
 use serde_json::Value;
 use vital_federation::scim::{ListQuery, ResourceKind, ScimError, ScimType};
-use vital_kernel::{Error, Kind, OpContext, Origin, Permission, Result};
+use vital_kernel::{Error, Kind, OpContext, Permission, Result};
 
 /// The address of the SCIM root, without a closing slash.
 #[must_use]
@@ -64,7 +64,8 @@ pub fn refused(error: ScimError) -> Error {
 /// Refuses who may not write.
 fn admit_write(cx: &OpContext) -> Result<()> {
     cx.require(Permission::Provision)?;
-    if cx.origin() == Origin::Key { Ok(()) } else { cx.require_step_up() }
+    // Only a key that was scoped for it: a provider's token stands for a person, who has a second factor to be asked for.
+    if cx.is_limited() { Ok(()) } else { cx.require_step_up() }
 }
 
 /// Position and length of a page in the database's numbers.
