@@ -92,6 +92,31 @@ fn pages() -> Router<AppState> {
         .route("/forgot", get(pages::forgot::show).post(pages::forgot::ask))
         .route("/reset", get(pages::forgot::show_reset).post(pages::forgot::reset))
         .route("/invitation", get(pages::invitation::show).post(pages::invitation::accept))
+        .merge(settings())
+}
+
+/// The routes for directories, which SCIM's own discovery describes.
+fn directory() -> Router<AppState> {
+    use crate::scim::{discovery, groups, users};
+    Router::new()
+        .route("/scim/v2/ServiceProviderConfig", get(discovery::config))
+        .route("/scim/v2/ResourceTypes", get(discovery::resource_types))
+        .route("/scim/v2/ResourceTypes/{name}", get(discovery::resource_type))
+        .route("/scim/v2/Schemas", get(discovery::schemas))
+        .route("/scim/v2/Schemas/{name}", get(discovery::schema))
+        .route("/scim/v2/.search", post(scim::search))
+        .route("/scim/v2/Me", get(scim::me).post(scim::me).put(scim::me).patch(scim::me).delete(scim::me))
+        .route("/scim/v2/Users", get(users::list).post(users::create))
+        .route("/scim/v2/Users/.search", post(users::search))
+        .route("/scim/v2/Users/{id}", get(users::find).put(users::replace).patch(users::patch).delete(users::remove))
+        .route("/scim/v2/Groups", get(groups::list).post(groups::create))
+        .route("/scim/v2/Groups/.search", post(groups::search))
+        .route("/scim/v2/Groups/{id}", get(groups::find).put(groups::replace).patch(groups::patch).delete(groups::remove))
+}
+
+/// The pages under Settings: a person's own, then the organisation's.
+fn settings() -> Router<AppState> {
+    Router::new()
         .route("/settings", get(pages::settings::show))
         .route("/settings/name", post(pages::settings::change_name))
         .route("/settings/security", get(pages::security::show))
@@ -129,25 +154,6 @@ fn pages() -> Router<AppState> {
         .route("/settings/sso/{id}/test", post(pages::sso::test))
         .route("/settings/sso/{id}/active", post(pages::sso::activate))
         .route("/settings/sso/{id}/delete", post(pages::sso::remove))
-}
-
-/// The routes for directories, which SCIM's own discovery describes.
-fn directory() -> Router<AppState> {
-    use crate::scim::{discovery, groups, users};
-    Router::new()
-        .route("/scim/v2/ServiceProviderConfig", get(discovery::config))
-        .route("/scim/v2/ResourceTypes", get(discovery::resource_types))
-        .route("/scim/v2/ResourceTypes/{name}", get(discovery::resource_type))
-        .route("/scim/v2/Schemas", get(discovery::schemas))
-        .route("/scim/v2/Schemas/{name}", get(discovery::schema))
-        .route("/scim/v2/.search", post(scim::search))
-        .route("/scim/v2/Me", get(scim::me).post(scim::me).put(scim::me).patch(scim::me).delete(scim::me))
-        .route("/scim/v2/Users", get(users::list).post(users::create))
-        .route("/scim/v2/Users/.search", post(users::search))
-        .route("/scim/v2/Users/{id}", get(users::find).put(users::replace).patch(users::patch).delete(users::remove))
-        .route("/scim/v2/Groups", get(groups::list).post(groups::create))
-        .route("/scim/v2/Groups/.search", post(groups::search))
-        .route("/scim/v2/Groups/{id}", get(groups::find).put(groups::replace).patch(groups::patch).delete(groups::remove))
 }
 
 /// The described routes; the API document is collected from them.
