@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use vital_kernel::{AuditAction, AuditEntry, Error, OpContext, Result, TenantId, UserId, limits, now};
 
-/// Credentials as they came in.
-#[derive(Clone, Debug)]
+/// Credentials as they came in; they are never printed.
+#[derive(Clone)]
 pub struct SignIn {
     /// The address typed.
     pub email: String,
@@ -57,8 +57,8 @@ pub struct Pending {
     pub passkey: Option<Value>,
 }
 
-/// Proof of a second factor.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+/// Proof of a second factor; it is never printed.
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Proof {
     /// A code of an authenticator app.
