@@ -6,7 +6,7 @@ import { Server } from "./lib/server.mjs";
 import { Steps } from "./lib/steps.mjs";
 
 /** In order. The first makes the account that the others use. */
-const ORDER = ["set_up", "whole_job", "bad_files", "keyboard", "no_scripts", "pages", "budget", "provider", "resume", "passkey", "security", "people", "sso"];
+const ORDER = ["set_up", "whole_job", "bad_files", "keyboard", "no_scripts", "pages", "budget", "provider", "resume", "passkey", "security", "people", "audit", "sso"];
 /** These need answers that are written slowly: the server is started again with a scripted provider. */
 const WITH_PROVIDER = ["provider", "resume"];
 /** These need an identity provider on this machine, which the server has to be allowed. */

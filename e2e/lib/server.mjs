@@ -39,6 +39,7 @@ export class Server {
 
   /** Starts it, with a configuration file where one is given, and waits until it says that it is ready. */
   async start(config = "") {
+    this.config = config;
     writeFileSync(join(this.folder, "e2e.toml"), `[server]\npublic_url = "${this.origin}"\n\n${LIMITS}\n${config}`);
     const { DATABASE_URL: _database, VITAL_CONFIG: _config, VITAL_DATA: _data, VITAL_LISTEN: _listen, ...environment } = process.env;
     this.process = spawn(process.env.VITAL_BIN, ["serve", "--config", join(this.folder, "e2e.toml"), "--data", join(this.folder, "data"), "--listen", `127.0.0.1:${this.port}`], { env: environment, stdio: ["ignore", "pipe", "pipe"] });
@@ -61,6 +62,12 @@ export class Server {
         if (/^ready in \d+ ms/m.test(output) && this.setupLink) { clearTimeout(limit); resolve(); }
       });
     });
+  }
+
+  /** Starts it again as it was. */
+  async restart() {
+    await this.stop();
+    await this.start(this.config);
   }
 
   /** Runs another verb of the binary on the same folder and returns what it prints. */

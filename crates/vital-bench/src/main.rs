@@ -20,6 +20,7 @@ mod slowloris;
 mod start_up;
 mod statements;
 mod stream;
+mod trail;
 
 use anyhow::Context as _;
 use api::Api;
@@ -79,6 +80,8 @@ enum Part {
     Burst,
     /// Signing in, being recognised, and how long a revoked key works on
     Identity,
+    /// The audit trail: verification, ingest, cost of an entry
+    Trail,
 }
 
 impl Options {
@@ -123,6 +126,11 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
     if options.wants(Part::Embedding) {
         say("embedding model by itself");
         embedding::measure(&mut report, options.quick).await?;
+    }
+    if options.wants(Part::Trail) {
+        say("the audit trail");
+        trail::measure_verification(&mut report, options.quick)?;
+        trail::measure_ingest(&mut report, options.quick).await?;
     }
     let binary = options
         .server

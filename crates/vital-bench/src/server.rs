@@ -265,6 +265,7 @@ pub(crate) fn http_client_without_pool() -> anyhow::Result<reqwest::Client> {
 }
 
 fn client() -> reqwest::ClientBuilder {
+    #[expect(clippy::disallowed_methods, reason = "the load is for the server under measurement, on this machine")]
     let builder = reqwest::Client::builder().no_proxy().tls_certs_only(std::iter::empty()).redirect(reqwest::redirect::Policy::none());
     builder.tcp_nodelay(true).pool_max_idle_per_host(256)
 }

@@ -155,6 +155,7 @@ impl Attack {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the slow connections are for the server under measurement, on this machine")]
 async fn connect(from: Ipv4Addr, address: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from((from, 0)))?;

@@ -1,33 +1,24 @@
-//! The one HTTP client towards identity providers, with limits on time, size, type and address.
+//! Requests to identity providers through the platform's one outbound client, and the documents of providers that are remembered.
 //!
-//! **Invariant:** redirects are not followed; no proxy, cookie or credential is taken from the environment; a request goes to https
-//! alone, or in development to a loopback host. A body is cut while it streams, before it is parsed.
-//! Deliberately not here: a filter of resolved addresses; that is the outbound client's work.
+//! **Invariant:** a request goes where [`Outbound`] lets an address go that somebody of an organisation typed; time, size, type and
+//! redirects are its [`Purpose::IdentityProvider`]'s. What a provider sends is only read when it calls itself JSON.
 
 use crate::{FederationError, jwks::KeySet, oidc::Metadata, remembered::Remembered};
-use reqwest::{
-    Client, RequestBuilder, Response, Url,
-    header::{ACCEPT, CONTENT_TYPE},
-    redirect,
-};
-use rustls::crypto::{CryptoProvider, ring};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, de::DeserializeOwned};
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
+use vital_outbound::{Accept, AddressFault, Egress, Limits, Outbound, OutboundError, Purpose, Request, Response, Url, header::HeaderValue};
 
+const LIMITS: Limits = Purpose::IdentityProvider.limits();
 /// Longest time for a whole exchange, from the name look-up to the last byte.
-pub const TOTAL_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest time for the connection and its TLS handshake.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Largest body of an answer, in bytes.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
+pub const TOTAL_TIMEOUT: Duration = LIMITS.total;
 /// Longest OAuth error word that is passed on, in bytes.
 const OAUTH_ERROR_BYTES_MAX: usize = 60;
 
 /// The client, and the documents of providers that it remembers; clones share both.
 #[derive(Clone, Debug)]
 pub struct Http {
-    client: Client,
-    allow_loopback_http: bool,
+    outbound: Outbound,
     pub(crate) metadata: Remembered<Metadata>,
     pub(crate) key_sets: Remembered<KeySet>,
 }
@@ -35,22 +26,23 @@ pub struct Http {
 /// The settings of an [`Http`].
 #[derive(Clone, Debug)]
 pub struct HttpBuilder {
-    allow_loopback_http: bool,
-    timeout: Duration,
+    egress: Egress,
+    limits: Limits,
 }
 
 impl HttpBuilder {
-    /// Accepts plain http towards `localhost`, 127.0.0.0/8 and ::1, for development and tests. Off by default.
+    /// Sets where requests may go; by default to every public host.
     #[must_use]
-    pub const fn allow_loopback_http(mut self, allow: bool) -> Self {
-        self.allow_loopback_http = allow;
+    pub fn egress(mut self, egress: Egress) -> Self {
+        self.egress = egress;
         self
     }
 
-    /// Sets the limit of a whole exchange; never longer than [`TOTAL_TIMEOUT`].
+    /// Sets the limit of a whole exchange, the connection included; never longer than [`TOTAL_TIMEOUT`].
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout.min(TOTAL_TIMEOUT);
+        let total = timeout.min(LIMITS.total);
+        self.limits = Limits { connect: total.min(LIMITS.connect), first_byte: total, total, ..LIMITS };
         self
     }
 
@@ -59,60 +51,50 @@ impl HttpBuilder {
     /// # Errors
     /// [`FederationError::Settings`] when the system's certificates cannot be read.
     pub fn build(self) -> Result<Http, FederationError> {
-        // The binary's main installs it first; building a client without one would panic.
-        if CryptoProvider::get_default().is_none() {
-            // An error says that another thread was faster, which is as good.
-            let _ = ring::default_provider().install_default();
-        }
-        let client = Client::builder()
-            .user_agent("vital-path")
-            .redirect(redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(self.timeout)
-            .build()
+        let outbound = Outbound::builder(Purpose::IdentityProvider).egress(self.egress).limits(self.limits).build();
+        let outbound = outbound
             .map_err(|_| FederationError::Settings { what: "no HTTPS client could be made; check the system's root certificates" })?;
-        Ok(Http { client, allow_loopback_http: self.allow_loopback_http, metadata: Remembered::new(), key_sets: Remembered::new() })
+        Ok(Http { outbound, metadata: Remembered::new(), key_sets: Remembered::new() })
     }
 }
 
 impl Http {
     /// Begins the settings of a client.
     #[must_use]
-    pub const fn builder() -> HttpBuilder {
-        HttpBuilder { allow_loopback_http: false, timeout: TOTAL_TIMEOUT }
+    pub fn builder() -> HttpBuilder {
+        HttpBuilder { egress: Egress::default(), limits: LIMITS }
     }
 
-    /// Reads an address and checks that a request may go there: https, or loopback where that is allowed; no user, no fragment.
+    /// The same client with nothing remembered: what it is asked, it asks anew.
+    #[must_use]
+    pub fn forgetful(&self) -> Self {
+        Self { outbound: self.outbound.clone(), metadata: Remembered::new(), key_sets: Remembered::new() }
+    }
+
+    /// Reads an address and checks that a request may go there, as far as its text says.
     ///
     /// # Errors
     /// [`FederationError::Settings`] with what is wrong.
     pub fn address(&self, text: &str) -> Result<Url, FederationError> {
-        let url = Url::parse(text).map_err(|_| FederationError::Settings { what: "an address is not a URL" })?;
-        self.check(&url).map_err(|what| FederationError::Settings { what })?;
-        Ok(url)
+        self.outbound.address(text).map_err(wrong_address)
     }
 
-    pub(crate) fn check(&self, url: &Url) -> Result<(), &'static str> {
-        let secure = match url.scheme() {
-            "https" => true,
-            "http" => self.allow_loopback_http && is_loopback(url),
-            _ => false,
-        };
-        if !secure {
-            return Err("an address is not https");
+    /// Reads an address that the person's browser is sent to. We do not ask it ourselves, so the operator's list has no say.
+    pub(crate) fn browser_address(&self, text: &str) -> Result<Url, FederationError> {
+        match self.outbound.address(text) {
+            Err(AddressFault::NotAllowed) => Url::parse(text).ok().filter(|url| url.scheme() == "https").ok_or(AddressFault::NotHttps),
+            outcome => outcome,
         }
-        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
-            return Err("an address has a user, a password or a fragment");
-        }
-        Ok(())
+        .map_err(wrong_address)
     }
 
     /// Fetches a JSON document.
     pub(crate) async fn get<T: DeserializeOwned>(&self, url: &Url, bearer: Option<&str>) -> Result<T, FederationError> {
-        let request = self.client.get(url.clone());
-        self.send(url, bearer.into_iter().fold(request, RequestBuilder::bearer_auth)).await
+        let request = Request::get(url.clone(), Accept::Json);
+        match bearer {
+            Some(token) => self.send(url, authorized(request, format!("Bearer {token}"))?).await,
+            None => self.send(url, request).await,
+        }
     }
 
     /// Posts a form and reads the JSON answer.
@@ -123,27 +105,23 @@ impl Http {
         form: &[(&str, &str)],
     ) -> Result<T, FederationError> {
         let body = serde_urlencoded::to_string(form).map_err(|_| FederationError::Settings { what: "a form cannot be written" })?;
-        let request = self.client.post(url.clone()).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body);
-        self.send(url, basic.into_iter().fold(request, |request, (user, password)| request.basic_auth(user, Some(password)))).await
+        let request = Request::post(url.clone(), Accept::Json, "application/x-www-form-urlencoded", body);
+        match basic {
+            Some((user, password)) => {
+                // RFC 7617 section 2.
+                self.send(url, authorized(request, format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))?).await
+            }
+            None => self.send(url, request).await,
+        }
     }
 
-    async fn send<T: DeserializeOwned>(&self, url: &Url, request: RequestBuilder) -> Result<T, FederationError> {
-        self.check(url).map_err(|what| FederationError::Settings { what })?;
-        let response = request.header(ACCEPT, "application/json").send().await.map_err(|error| transport(url, &error))?;
+    async fn send<T: DeserializeOwned>(&self, url: &Url, request: Request) -> Result<T, FederationError> {
+        let response = self.outbound.send(request).await.map_err(failed)?;
         let status = response.status();
-        let is_json = is_json(&response);
         if !status.is_success() {
-            // The status is the message; the body only adds a word to it, so an unreadable one changes nothing.
-            let oauth_error = match is_json {
-                true => body(url, response).await.ok().and_then(|bytes| oauth_error(&bytes)),
-                false => None,
-            };
-            return Err(FederationError::Status { host: host(url), status: status.as_u16(), oauth_error });
+            return Err(FederationError::Status { host: host(url), status: status.as_u16(), oauth_error: oauth_error(response).await });
         }
-        if !is_json {
-            return Err(nonsense(url, "the answer is not JSON"));
-        }
-        let bytes = body(url, response).await?;
+        let bytes = response.bytes().await.map_err(failed)?;
         serde_json::from_slice(&bytes).map_err(|_| nonsense(url, "the answer lacks fields or has wrong ones"))
     }
 }
@@ -160,42 +138,50 @@ pub(crate) fn oauth_error_word(text: &str) -> Option<&str> {
     is_word.then_some(text)
 }
 
-async fn body(url: &Url, mut response: Response) -> Result<Vec<u8>, FederationError> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| transport(url, &error))? {
-        if bytes.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(nonsense(url, "the answer is too large"));
-        }
-        bytes.extend_from_slice(&chunk);
+fn authorized(request: Request, credentials: String) -> Result<Request, FederationError> {
+    match HeaderValue::try_from(credentials) {
+        Ok(value) => Ok(request.authorization(value)),
+        Err(_) => Err(FederationError::Settings { what: "a credential has characters that cannot be sent" }),
     }
-    Ok(bytes)
 }
 
-fn oauth_error(body: &[u8]) -> Option<String> {
+/// The word of an error answer. The status is the message; the body only adds a word to it, so an unreadable one changes nothing.
+async fn oauth_error(response: Response) -> Option<String> {
     #[derive(Deserialize)]
     struct ErrorBody {
         error: String,
     }
-    let body: ErrorBody = serde_json::from_slice(body).ok()?;
+    if !response.is(Accept::Json) {
+        return None;
+    }
+    let body: ErrorBody = serde_json::from_slice(&response.bytes().await.ok()?).ok()?;
     oauth_error_word(&body.error).map(str::to_owned)
 }
 
-fn is_json(response: &Response) -> bool {
-    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    // RFC 6839 section 3.1: a structured suffix, as in application/jwk-set+json.
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
+fn wrong_address(fault: AddressFault) -> FederationError {
+    let what = match fault {
+        AddressFault::NotUrl => "an address is not a URL",
+        AddressFault::NotHttps => "an address is not https",
+        AddressFault::Credentials | AddressFault::Fragment => "an address has a user, a password or a fragment",
+        AddressFault::Spelling => "the host of an address is not written in its plain form",
+        AddressFault::NotAllowed => "an address is not allowed; whoever runs the platform can allow it",
+    };
+    FederationError::Settings { what }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn transport(url: &Url, error: &reqwest::Error) -> FederationError {
-    match error.is_timeout() {
-        true => FederationError::TooSlow { host: host(url) },
-        false => FederationError::Unreachable { host: host(url) },
+/// The words for a provider that could not be asked: why it was not reached is one thing, for the reasons in `vital-outbound`.
+fn failed(error: OutboundError) -> FederationError {
+    match error {
+        OutboundError::Address(fault) => wrong_address(fault),
+        OutboundError::Unreachable { host } | OutboundError::Cut { host } => FederationError::Unreachable { host },
+        OutboundError::TooSlow { host } => FederationError::TooSlow { host },
+        OutboundError::TooLarge { host, .. } | OutboundError::Headers { host } => {
+            FederationError::Nonsense { host, what: "the answer is too large" }
+        }
+        OutboundError::Type { host } => FederationError::Nonsense { host, what: "the answer is not JSON" },
+        OutboundError::Encoded { host } => FederationError::Nonsense { host, what: "the answer is compressed" },
+        OutboundError::Redirect { host } => FederationError::Nonsense { host, what: "the answer leads elsewhere" },
+        OutboundError::Client { .. } => FederationError::Settings { what: "no HTTPS client could be made" },
     }
 }
 

@@ -6,12 +6,12 @@
 
 use crate::{FederationError, Http, TokenRefused, http::nonsense, jws::Compact};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use reqwest::Url;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use serde::Deserialize;
 use serde_json::Value;
+use vital_outbound::Url;
 
 /// Most keys of one set that are looked at; further ones are not read.
 const KEYS_MAX: usize = 64;

@@ -27,7 +27,7 @@ mod secret;
 
 pub use claims::{CLOCK_SKEW_SECONDS, Claims, claim_values};
 pub use error::{FederationError, TokenRefused};
-pub use http::{BODY_BYTES_MAX, CONNECT_TIMEOUT, Http, HttpBuilder, TOTAL_TIMEOUT};
+pub use http::{Http, HttpBuilder, TOTAL_TIMEOUT};
 pub use jws::TOKEN_BYTES_MAX;
 pub use remembered::{FAILURE_PAUSE, REMEMBERED_FOR, RENEWAL_PAUSE};
 pub use secret::Secret;

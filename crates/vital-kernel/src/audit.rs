@@ -1,5 +1,6 @@
 //! What a committed change leaves behind: who did what to which object. Ids and field names only, never values.
 
+use crate::limits::AUDIT_OBJECTS_MAX;
 use serde::{Deserialize, Serialize};
 
 macro_rules! actions {
@@ -32,6 +33,11 @@ actions! {
     TenantSeeded "tenant.seeded";
     TenantSuspended "tenant.suspended";
     PolicyChanged "tenant.policy_changed";
+    DomainAdded "domain.added";
+    DomainChecked "domain.checked";
+    DomainVerified "domain.verified";
+    DomainLapsed "domain.lapsed";
+    DomainRemoved "domain.removed";
     UserCreated "user.created";
     UserInvited "user.invited";
     InvitationAccepted "user.invitation_accepted";
@@ -39,6 +45,7 @@ actions! {
     UserProvisioned "user.provisioned";
     UserChanged "user.changed";
     RolesChanged "user.roles_changed";
+    AdminGranted "user.admin_granted";
     UserDeactivated "user.deactivated";
     UserReactivated "user.reactivated";
     UserRemoved "user.removed";
@@ -51,8 +58,12 @@ actions! {
     PasskeySuspect "factor.passkey_suspect";
     SignedIn "session.signed_in";
     SignedOut "session.signed_out";
+    SignInFailed "session.sign_in_failed";
+    LockedOut "session.locked_out";
     SteppedUp "session.stepped_up";
     SessionRevoked "session.revoked";
+    RootKeyRotated "keys.root_rotated";
+    ContentKeyRotated "keys.content_rotated";
     KeyIssued "key.issued";
     KeyRevoked "key.revoked";
     GroupCreated "group.created";
@@ -67,7 +78,10 @@ actions! {
     BreakGlassReviewed "break_glass.reviewed";
     ConversationOpened "conversation.opened";
     ConversationDeleted "conversation.deleted";
+    ConversationRead "conversation.read";
     TurnAsked "turn.asked";
+    TurnRead "turn.read";
+    TurnRefused "turn.refused";
     TurnFinished "turn.finished";
     TurnCancelled "turn.cancelled";
     CollectionCreated "collection.created";
@@ -75,12 +89,24 @@ actions! {
     CollectionShared "collection.shared";
     CollectionDeleted "collection.deleted";
     DocumentAdded "document.added";
+    DocumentRead "document.read";
+    SearchPerformed "search.performed";
+    EvidenceRetrieved "evidence.retrieved";
+    EvidenceCited "evidence.cited";
     DocumentIngested "document.ingested";
     DocumentFailed "document.failed";
     DocumentDeleted "document.deleted";
     DocumentRetried "document.retried";
     ExpertVersionSeeded "expert.version_seeded";
     ExpertShared "expert.shared";
+    ReviewPrepared "review.prepared";
+    ReviewSigned "review.signed";
+    AuditExported "audit.exported";
+    AuditVerified "audit.verified";
+    AuditKeyRotated "audit.key_rotated";
+    ServerStarted "server.started";
+    ServerStopped "server.stopped";
+    TenantErased "tenant.erased";
 }
 
 impl From<AuditAction> for &'static str {
@@ -104,7 +130,7 @@ pub struct AuditEntry {
     pub action: AuditAction,
     /// The kind of object, for example `document`.
     pub resource: &'static str,
-    /// The object's id, or a stable name where it has no id.
+    /// The object's id, or a stable name where it has no id; ids joined by commas where one request showed several objects.
     pub resource_id: String,
     /// Names of the fields that changed; never their values.
     pub fields: Vec<&'static str>,
@@ -115,6 +141,21 @@ impl AuditEntry {
     #[expect(clippy::needless_pass_by_value, reason = "ids are small and callers have them by value")]
     pub fn new(action: AuditAction, resource: &'static str, id: impl ToString) -> Self {
         Self { action, resource, resource_id: id.to_string(), fields: Vec::new() }
+    }
+
+    /// Makes one entry about several objects that one request showed: their ids, each once, in the order shown. Only the first
+    /// `AUDIT_OBJECTS_MAX` are named; no request shows more.
+    pub fn about<I>(action: AuditAction, resource: &'static str, ids: I) -> Self
+    where
+        I: IntoIterator<Item: ToString>,
+    {
+        let mut named: Vec<String> = Vec::new();
+        for id in ids.into_iter().map(|id| id.to_string()) {
+            if named.len() < AUDIT_OBJECTS_MAX && !named.contains(&id) {
+                named.push(id);
+            }
+        }
+        Self { action, resource, resource_id: named.join(","), fields: Vec::new() }
     }
 
     /// Adds the names of changed fields.
@@ -133,5 +174,14 @@ mod tests {
         for action in AuditAction::ALL {
             assert_eq!(AuditAction::try_from(action.as_str().to_owned()), Ok(action));
         }
+    }
+
+    #[test]
+    fn an_entry_about_several_objects_names_each_once_and_a_bounded_number() {
+        let entry = AuditEntry::about(AuditAction::SearchPerformed, "documents", ["b", "a", "b"]);
+        assert_eq!(entry.resource_id, "b,a");
+        let many = AuditEntry::about(AuditAction::SearchPerformed, "documents", 0..2 * AUDIT_OBJECTS_MAX);
+        assert_eq!(many.resource_id.split(',').count(), AUDIT_OBJECTS_MAX);
+        assert_eq!(AuditEntry::about(AuditAction::SearchPerformed, "documents", [0; 0]).resource_id, "");
     }
 }

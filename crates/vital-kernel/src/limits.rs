@@ -112,6 +112,30 @@ pub const BREAK_GLASS_REASON_CHARS: (usize, usize) = (20, 1_000);
 pub const REVIEW_NOTE_CHARS_MAX: usize = 2_000;
 /// How long an opening may go unreviewed before it counts as overdue.
 pub const BREAK_GLASS_REVIEW: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Objects that one audit entry names: as many as one request can show.
+pub const AUDIT_OBJECTS_MAX: usize = RETRIEVE_CANDIDATES;
+/// How long the verification of a trail may take while somebody waits for it.
+pub const VERIFYING: Duration = Duration::from_secs(25);
+/// How long the pages and polls of one reader on one answer that is being written count as one reading.
+pub const READING: Duration = Duration::from_secs(60);
+/// How often ended weeks are looked for that have no review yet.
+pub const REVIEW_LOOK: Duration = Duration::from_secs(10 * 60);
+/// Ended weeks that are looked back at for a review: longer than any outage that nobody notices.
+pub const REVIEW_WEEKS_BACK: i64 = 8;
+/// How long the review of a week may go unsigned before it counts as overdue.
+pub const ACTIVITY_REVIEW: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// Findings of one kind in one review; the rest is counted in the last one.
+pub const REVIEW_FINDINGS_MAX: i64 = 200;
+/// Documents that one person opens within an hour without being a finding: more than anybody reads.
+pub const BULK_DOCUMENTS_HOUR_MAX: i64 = 40;
+/// How many times somebody's own median week makes an unusual week.
+pub const UNUSUAL_FACTOR: i64 = 5;
+/// Documents in a week below which no week is unusual.
+pub const UNUSUAL_DOCUMENTS_MIN: i64 = 40;
+/// Weeks of somebody's own past that their median is taken of.
+pub const UNUSUAL_WEEKS: i64 = 4;
+/// Accounts whose sign-in failed within an hour that make a spray.
+pub const SPRAY_ACCOUNTS_MIN: i64 = 5;
 /// How often running answers of people who were deactivated are looked for.
 pub const DEPROVISION_LOOK: Duration = Duration::from_secs(10);
 /// How long the first-run link stays valid.

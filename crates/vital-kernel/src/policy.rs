@@ -145,6 +145,8 @@ permissions! {
     PolicyWrite "policy.write" "Change sign-in policy, single sign-on and allowed origins": TenantAdmin;
     BreakGlassRead "break_glass.read" "See when operators opened the organisation": TenantAdmin Auditor;
     BreakGlassReview "break_glass.review" "Sign off what operators did": TenantAdmin Auditor;
+    AuditRead "audit.read" "See what everybody did, and the weekly reviews of it": TenantAdmin Auditor;
+    ReviewSign "review.sign" "Sign the weekly review of activity": TenantAdmin Auditor;
 }
 
 impl Permission {

@@ -1,9 +1,9 @@
 //! The settings of one provider and their checks.
 
 use crate::LlmError;
-use reqwest::{Url, header::HeaderValue};
 use serde::{Deserialize, Serialize};
 use std::{fmt, net::IpAddr, time::Duration};
+use vital_outbound::{Url, header::HeaderValue};
 use zeroize::Zeroizing;
 
 /// Longest timeout that can be set.

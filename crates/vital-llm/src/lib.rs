@@ -18,11 +18,10 @@ mod provider;
 pub mod sse;
 #[cfg(test)]
 mod suite;
-mod tls;
 mod wire;
 
 pub use config::{ApiKey, ProviderConfig, TIMEOUT_MAX, Timeouts, WireFormat};
 pub use delta::{ChatRequest, Delta, Message, Role, StopReason, TokenUsage};
 pub use error::{LlmError, RETRY_AFTER_MAX};
 pub use provider::{DeltaStream, OUTPUT_BYTES_MAX, Provider, RESPONSE_BYTES_MAX};
-pub use tls::ensure_crypto_provider;
+pub use vital_outbound::ensure_crypto_provider;

@@ -2,30 +2,29 @@
 //!
 //! **Invariant:** dropping the stream before its end closes the connection (HTTP/1.1) or resets the stream (HTTP/2), so that
 //! the provider stops generating. After the end the connection is kept for the next request.
-//! **Invariant:** redirects are not followed and no proxy is taken from the environment: the key goes to the configured host alone.
+//! **Invariant:** the key goes to the configured host alone; see `vital-outbound`, which makes the connections.
 
 use crate::{
     ChatRequest, Delta, LlmError, ProviderConfig, Timeouts, WireFormat,
     config::config,
     deadline::Deadline,
-    ensure_crypto_provider, sse,
+    sse,
     wire::{self, ErrorObject, Parser, Sampling},
 };
 use async_stream::try_stream;
 use futures_util::{FutureExt, StreamExt, stream::BoxStream};
-use reqwest::{
-    Certificate, Client, Response, StatusCode, Url,
-    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
-    redirect,
-};
 use serde::Deserialize;
 use std::time::Duration;
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
+use vital_outbound::{
+    Accept, Limits, Outbound, OutboundError, Purpose, Request, Response, StatusCode, Url,
+    header::{HeaderMap, RETRY_AFTER},
+};
 
 /// Most text of one answer, in bytes.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 /// Most bytes of one response, framing, comments and reasoning included.
-pub const RESPONSE_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub const RESPONSE_BYTES_MAX: u64 = Purpose::Provider.limits().body_bytes_max;
 /// Most bytes read of an error body; it is read for the provider's error word alone.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Longest wait for an error body, whose status is known already.
@@ -33,10 +32,7 @@ const ERROR_BODY_WAIT: Duration = Duration::from_secs(1);
 /// Most bytes and time spent after the end mark on reaching the end of the response, without which the connection is lost.
 const DRAIN_BYTES_MAX: usize = 64 * 1024;
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
-/// How long an unused connection is kept.
-const IDLE_CONNECTION: Duration = Duration::from_secs(60);
-/// Most unused connections kept to one provider.
-const IDLE_CONNECTIONS_MAX: usize = 64;
+const NO_EVENTS: &str = "the response is not an event stream";
 
 /// The items of one answer, in order; ends after [`Delta::Stop`] or the first error.
 pub type DeltaStream = BoxStream<'static, Result<Delta, LlmError>>;
@@ -53,7 +49,7 @@ pub struct Provider {
     timeouts: Timeouts,
     max_output_tokens: u32,
     temperature: Option<f32>,
-    client: Client,
+    client: Outbound,
 }
 
 impl Provider {
@@ -63,9 +59,7 @@ impl Provider {
     /// [`LlmError::Config`] with what is wrong and what would be right.
     pub fn new(settings: ProviderConfig) -> Result<Self, LlmError> {
         let url = settings.endpoint()?;
-        let mut headers = wire::headers(settings.format, settings.api_key.as_ref())?;
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let headers = wire::headers(settings.format, settings.api_key.as_ref())?;
         #[expect(clippy::float_cmp, reason = "1 is written by a person and exact; it stands for the formats' default")]
         let temperature = (settings.temperature != 1.0).then_some(settings.temperature);
         Ok(Self {
@@ -118,21 +112,10 @@ impl Provider {
             Sampling { max_output_tokens, temperature: self.temperature, completion_tokens },
         )?;
         let mut deadline = Deadline::start(&self.timeouts);
-        let sending = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body).send();
-        let response = deadline.wait(sending).await?.map_err(|e| self.unsent(&e))?;
+        let request = Request::post(self.url.clone(), Accept::EventStream, "application/json", body).headers(self.headers.clone());
+        let response = deadline.wait(self.client.send(request)).await?.map_err(|error| failed(&error))?;
         let response = self.accept(response, &deadline).await?;
         Ok(deltas(response, Parser::new(self.format), deadline).boxed())
-    }
-
-    fn unsent(&self, error: &reqwest::Error) -> LlmError {
-        tracing::warn!(
-            provider = self.name,
-            host = self.host,
-            connect = error.is_connect(),
-            timeout = error.is_timeout(),
-            "request to the provider failed"
-        );
-        if error.is_connect() { LlmError::Connect } else { LlmError::Cut }
     }
 
     /// Takes an event stream and turns every other response into its error.
@@ -150,38 +133,34 @@ impl Provider {
             );
             return Err(LlmError::from_status(status.as_u16(), wait));
         }
-        // A server that leaves the type out may still send events; one that names another type does not.
-        let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        let is_events = kind.is_none_or(|k| k.get(..17).is_some_and(|k| k.eq_ignore_ascii_case(b"text/event-stream")));
-        if status == StatusCode::OK && is_events {
-            Ok(response)
-        } else {
-            Err(LlmError::Garbled { what: "the response is not an event stream" })
-        }
+        if status == StatusCode::OK { Ok(response) } else { Err(LlmError::Garbled { what: NO_EVENTS }) }
     }
 }
 
-fn client(url: &Url, timeouts: &Timeouts) -> Result<Client, LlmError> {
-    ensure_crypto_provider();
-    let builder = Client::builder()
-        .user_agent(concat!("vital/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .referer(false)
-        .no_proxy()
-        .tcp_nodelay(true)
-        .tcp_keepalive(IDLE_CONNECTION)
-        .connect_timeout(timeouts.connect)
-        .pool_idle_timeout(IDLE_CONNECTION)
-        .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX);
-    let builder = if url.scheme() == "https" {
-        builder.https_only(true)
-    } else {
-        // Plain HTTP has no certificates to check; without this, a machine without any installed could not use a local model.
-        builder.tls_certs_only(std::iter::empty::<Certificate>())
-    };
-    builder.build().map_err(|_| {
-        config("the HTTP client cannot be made; check that the machine has CA certificates (Debian package `ca-certificates`)")
-    })
+fn client(url: &Url, timeouts: &Timeouts) -> Result<Outbound, LlmError> {
+    // The waits within these are the deadline's: here they only end what it no longer watches.
+    let limits = Limits { connect: timeouts.connect, first_byte: timeouts.total, total: timeouts.total, ..Purpose::Provider.limits() };
+    let builder = Outbound::builder(Purpose::Provider).limits(limits);
+    // Plain HTTP has no certificates to check; without this, a machine without any installed could not use a local model.
+    let builder = if url.scheme() == "http" { builder.plain_http() } else { builder };
+    let client = builder.build().map_err(|error| config(error.to_string()))?;
+    client.address(url.as_str()).map_err(|fault| config(format!("`base_url` cannot be used: {fault}")))?;
+    Ok(client)
+}
+
+/// The error for an answer that did not come, or broke off.
+fn failed(error: &OutboundError) -> LlmError {
+    match error {
+        OutboundError::Unreachable { .. } => LlmError::Connect,
+        OutboundError::Cut { .. } => LlmError::Cut,
+        OutboundError::TooSlow { .. } => LlmError::TotalTimeout,
+        OutboundError::TooLarge { .. } => LlmError::OutputTooLarge,
+        OutboundError::Type { .. } => LlmError::Garbled { what: NO_EVENTS },
+        OutboundError::Encoded { .. } => LlmError::Garbled { what: "the response is compressed" },
+        OutboundError::Headers { .. } => LlmError::Garbled { what: "the response has too many headers" },
+        OutboundError::Redirect { .. } => LlmError::Garbled { what: "the response leads elsewhere" },
+        OutboundError::Address(_) | OutboundError::Client { .. } => config(error.to_string()),
+    }
 }
 
 /// Reads `Retry-After`: seconds, or a date (RFC 9110 section 10.2.3).
@@ -224,13 +203,9 @@ fn deltas(
 ) -> impl futures_util::Stream<Item = Result<Delta, LlmError>> + Send + 'static {
     try_stream! {
         let mut decoder = sse::Decoder::new();
-        let (mut received, mut shown) = (0, 0);
+        let mut shown = 0;
         let reason = 'answer: loop {
-            let chunk = deadline.wait(response.chunk()).await?.map_err(|_| LlmError::Cut)?.ok_or(LlmError::Cut)?;
-            received += chunk.len();
-            if received > RESPONSE_BYTES_MAX {
-                Err(LlmError::OutputTooLarge)?;
-            }
+            let chunk = deadline.wait(response.chunk()).await?.map_err(|error| failed(&error))?.ok_or(LlmError::Cut)?;
             for frame in decoder.push(&chunk) {
                 let step = parser.frame(&frame?)?;
                 if step.generated {

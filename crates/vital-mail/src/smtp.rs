@@ -86,6 +86,7 @@ impl Smtp {
             Security::Tls => Tls::Wrapper(trust(&config.host)?),
             Security::StartTls => Tls::Required(trust(&config.host)?),
         };
+        #[expect(clippy::disallowed_methods, reason = "the one place that sends mail, to the server that the operator configured")]
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)
             .port(config.port)
             .tls(tls)

@@ -1,10 +1,12 @@
 //! The parts that verbs work with, assembled once by the binary or the test kit.
 
 use crate::{
-    ask, experts,
+    ask,
+    audit::trail::{Trail, TrailSettings},
+    experts,
     identity::{Remembered, Throttle, Verifiers},
     knowledge,
-    seal::Sealer,
+    tenancy::domains::Domains,
     work::Held,
 };
 use std::{
@@ -17,6 +19,7 @@ use vital_federation::Http;
 use vital_kernel::{Embedder, Result, limits};
 use vital_llm::Provider;
 use vital_mail::Mailer;
+use vital_outbound::Egress;
 use vital_store::{Db, Node};
 
 /// What the binary hands over.
@@ -35,10 +38,14 @@ pub struct Parts {
     pub site: String,
     /// Sends messages.
     pub mailer: Mailer,
-    /// The key that seals secrets at rest; from a file outside the database.
-    pub secret_key: [u8; 32],
-    /// Accepts identity providers on this machine over plain HTTP, for development and tests.
-    pub allow_loopback_issuers: bool,
+    /// The file that keeps what was erased, outside of the database and its backups.
+    pub erasure_ledger: PathBuf,
+    /// Where addresses that organisations give may lead.
+    pub egress: Egress,
+    /// The name server that proofs of custom domains are read from; none means those of this machine.
+    pub name_server: Option<std::net::SocketAddr>,
+    /// Where the checkpoints of the audit trail and their keys are kept.
+    pub trail: TrailSettings,
     /// True where this process is alone on its database, so that work of a predecessor can be taken up at once.
     pub alone: bool,
 }
@@ -56,11 +63,12 @@ pub struct Platform {
     pub(crate) streams: ask::Streams,
     pub(crate) site: String,
     pub(crate) mailer: Mailer,
-    pub(crate) sealer: Sealer,
+    pub(crate) trail: Trail,
+    pub(crate) erasure_ledger: PathBuf,
     pub(crate) remembered: Remembered,
     pub(crate) federation: Http,
-    pub(crate) allow_loopback_issuers: bool,
     pub(crate) verifiers: Verifiers,
+    pub(crate) domains: Domains,
     pub(crate) throttle: Throttle,
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) generations: Arc<Semaphore>,
@@ -77,8 +85,7 @@ impl Platform {
     /// # Errors
     /// `Unavailable` when the system's certificates cannot be read.
     pub fn new(parts: Parts) -> Result<Arc<Self>> {
-        let sealer = Sealer::new(&parts.secret_key)?;
-        let federation = Http::builder().allow_loopback_http(parts.allow_loopback_issuers).build()?;
+        let federation = Http::builder().egress(parts.egress).build()?;
         Ok(Arc::new_cyclic(|this| Self {
             this: this.clone(),
             db: parts.db,
@@ -92,11 +99,12 @@ impl Platform {
             streams: ask::Streams::default(),
             site: parts.site,
             mailer: parts.mailer,
-            sealer,
+            trail: Trail::new(parts.trail),
+            erasure_ledger: parts.erasure_ledger,
             remembered: Remembered::default(),
             federation,
-            allow_loopback_issuers: parts.allow_loopback_issuers,
             verifiers: Verifiers::default(),
+            domains: Domains::new(parts.name_server),
             throttle: Throttle::default(),
             hashing: Arc::new(Semaphore::new(limits::PASSWORD_HASHES_MAX)),
             generations: Arc::new(Semaphore::new(limits::GENERATIONS_MAX)),

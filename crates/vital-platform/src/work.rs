@@ -1,6 +1,6 @@
 //! Background work: claims jobs, renews their leases, runs them, tries again with growing delays, and gives up with a reason.
 
-use crate::{Platform, ask, experts, identity, knowledge, tenancy};
+use crate::{Platform, ask, audit, experts, identity, knowledge, tenancy};
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -62,6 +62,9 @@ pub async fn run(p: Arc<Platform>) -> Result<()> {
     let slots = Arc::new(Semaphore::new(AT_ONCE));
     let renewing = p.tasks.spawn(renew(p.clone()));
     let watching = p.tasks.spawn(watch(p.clone()));
+    let reviewing = p.tasks.spawn(prepare_reviews(p.clone()));
+    let proving = p.tasks.spawn(keep_domains(p.clone()));
+    p.tasks.spawn(audit::trail::work(p.clone()));
     loop {
         tokio::select! {
             () = p.stopping.cancelled() => break,
@@ -74,6 +77,8 @@ pub async fn run(p: Arc<Platform>) -> Result<()> {
     }
     renewing.abort();
     watching.abort();
+    reviewing.abort();
+    proving.abort();
     Ok(())
 }
 
@@ -87,6 +92,31 @@ async fn watch(p: Arc<Platform>) {
         }
         if let Err(error) = identity::break_glass::close_ended(&p).await {
             tracing::warn!(%error, "openings by operators whose time is over cannot be closed");
+        }
+    }
+}
+
+/// Each week that has ended gets its review of activity.
+async fn prepare_reviews(p: Arc<Platform>) {
+    let mut tick = tokio::time::interval(limits::REVIEW_LOOK);
+    loop {
+        tick.tick().await;
+        if let Err(error) = audit::prepare_due(&p, vital_kernel::now()).await {
+            tracing::warn!(%error, "reviews of ended weeks cannot be prepared; trying again");
+        }
+    }
+}
+
+/// Which domain leads where is known here soon after any node changed it, and proofs are asked for again.
+async fn keep_domains(p: Arc<Platform>) {
+    let mut tick = tokio::time::interval(tenancy::domains::LOOK);
+    loop {
+        tick.tick().await;
+        if let Err(error) = tenancy::domains::recheck_domains(&p).await {
+            tracing::warn!(%error, "which proofs of domains are due cannot be read");
+        }
+        if let Err(error) = tenancy::refresh_domains(&p).await {
+            tracing::warn!(%error, "the custom domains cannot be read; those known before stay");
         }
     }
 }

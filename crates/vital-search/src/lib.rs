@@ -14,5 +14,5 @@ mod terms;
 
 pub use error::SearchError;
 pub use fusion::{DENSE_WEIGHT, Fused, FusionRule, RRF_K, fuse};
-pub use lexical::{Filter, Hit, LexicalIndex, PassageEntry};
+pub use lexical::{Filter, Hit, LexicalIndex, PassageEntry, TermHash};
 pub use terms::{TermSpan, content_spans, content_terms, term_spans, terms};

@@ -3,7 +3,17 @@
 //! **Invariant:** the pools never leave this file. A `TenantTx` carries its tenant in transaction-local settings, so a connection that
 //! goes back to the pool carries nothing. The platform role reaches the directory and no tenant table.
 
-use crate::error::db_error;
+mod audited_read;
+mod trail;
+
+pub use audited_read::AuditedRead;
+use trail::Trail;
+pub use trail::TrailTx;
+
+use crate::{
+    error::db_error,
+    keys::{KeyRing, unusable},
+};
 use sqlx::{
     AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction,
     pool::PoolConnection,
@@ -11,11 +21,15 @@ use sqlx::{
 };
 use std::{
     marker::PhantomData,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use uuid::Uuid;
-use vital_kernel::{AuditEntry, OpContext, Result, limits};
+use vital_kernel::{AuditEntry, Error, OpContext, Result, TenantId, UserId, limits};
+use vital_keys::{Place, TenantKeys};
 
 /// How long a caller waits for a connection before it is told that the platform is overloaded.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,10 +70,14 @@ pub enum PlatformReason {
     PublicEmbeddings,
     /// Probing health.
     Readiness,
+    /// Making, wrapping and destroying keys of tenants.
+    Keys,
+    /// Sequencing, signing and verifying the audit trail.
+    Trail,
 }
 
 impl PlatformReason {
-    const COUNT: usize = 8;
+    const COUNT: usize = 10;
 
     /// The stable name.
     #[must_use]
@@ -73,6 +91,8 @@ impl PlatformReason {
             Self::JobQueue => "job_queue",
             Self::PublicEmbeddings => "public_embeddings",
             Self::Readiness => "readiness",
+            Self::Keys => "keys",
+            Self::Trail => "trail",
         }
     }
 }
@@ -83,6 +103,8 @@ pub struct Db {
     app: PgPool,
     platform: PgPool,
     platform_uses: [AtomicU64; PlatformReason::COUNT],
+    ring: KeyRing,
+    trail: Arc<Trail>,
 }
 
 /// Marks a transaction that only reads.
@@ -97,6 +119,9 @@ pub enum Write {}
 pub struct TenantTx<M> {
     tx: Transaction<'static, Postgres>,
     request: Uuid,
+    keys: Arc<TenantKeys>,
+    tenant: TenantId,
+    trail: Arc<Trail>,
     mode: PhantomData<M>,
 }
 
@@ -130,11 +155,13 @@ pub enum Unaudited {
     FactorUsed,
     /// When an outside identity was last used: a session that it opens is audited, and so is a role that it changes.
     IdentityUsed,
+    /// The same values sealed with another version of the tenant's key: the rotation itself is recorded.
+    Resealed,
 }
 
 impl Db {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that opens pools")]
-    pub(crate) fn connect_lazy(app: PgConnectOptions, platform: PgConnectOptions, sizes: PoolSizes) -> Self {
+    pub(crate) fn connect_lazy(app: PgConnectOptions, platform: PgConnectOptions, sizes: PoolSizes, ring: KeyRing) -> Self {
         let pool = |options: PgConnectOptions, max: u32| {
             PgPoolOptions::new()
                 .max_connections(max)
@@ -146,6 +173,8 @@ impl Db {
             app: pool(app.application_name("vital app"), sizes.app),
             platform: pool(platform.application_name("vital platform"), sizes.platform),
             platform_uses: Default::default(),
+            trail: Arc::default(),
+            ring,
         }
     }
 
@@ -190,19 +219,30 @@ impl Db {
         self.platform_uses[why as usize].load(Ordering::Relaxed)
     }
 
-    /// One round trip opens the transaction and sets what the fences and time-outs read. The values are typed ids and constants,
-    /// never text from outside, which is why they may stand in the statement.
     async fn begin<M>(&self, cx: &OpContext, begin: &str) -> Result<TenantTx<M>> {
-        let actor = cx.user().map(|id| id.to_string()).unwrap_or_default();
+        self.begin_for(cx.tenant(), cx.user(), cx.request_id().0, begin).await
+    }
+
+    /// One round trip opens the transaction and sets what the fences and time-outs read. The values are typed ids and constants,
+    /// never text from outside, which is why they may stand in the statement. The tenant's keys are read when they are not held.
+    pub(crate) async fn begin_for<M>(&self, tenant: TenantId, actor: Option<UserId>, request: Uuid, begin: &str) -> Result<TenantTx<M>> {
+        let actor = actor.map(|id| id.to_string()).unwrap_or_default();
         let statement = format!(
-            "{begin}; SELECT set_config('app.tenant_id', '{}', true), set_config('app.actor_id', '{actor}', true), \
+            "{begin}; SELECT set_config('app.tenant_id', '{tenant}', true), set_config('app.actor_id', '{actor}', true), \
              set_config('statement_timeout', '{}', true), set_config('idle_in_transaction_session_timeout', '{IDLE_IN_TRANSACTION_MS}', true), \
              set_config('hnsw.iterative_scan', 'strict_order', true)",
-            cx.tenant(),
             limits::STATEMENT_TIMEOUT.as_millis(),
         );
-        let tx = self.app.begin_with(AssertSqlSafe(statement)).await.map_err(db_error)?;
-        Ok(TenantTx { tx, request: cx.request_id().0, mode: PhantomData })
+        let mut tx = self.app.begin_with(AssertSqlSafe(statement)).await.map_err(db_error)?;
+        let keys = match self.ring.held(tenant) {
+            Some(keys) => keys,
+            None => self.ring.load(self, tenant, &mut tx).await?,
+        };
+        Ok(TenantTx { tx, request, keys, tenant, trail: Arc::clone(&self.trail), mode: PhantomData })
+    }
+
+    pub(crate) fn ring(&self) -> &KeyRing {
+        &self.ring
     }
 
     /// Closes both pools and waits until every connection is back.
@@ -216,6 +256,51 @@ impl<M> TenantTx<M> {
     /// The connection, for the SQL of a capability's `store.rs`.
     pub fn conn(&mut self) -> &mut PgConnection {
         &mut self.tx
+    }
+
+    /// The keys of the tenant.
+    pub fn keys(&self) -> &Arc<TenantKeys> {
+        &self.keys
+    }
+
+    /// Seals bytes for their place under the tenant's key.
+    ///
+    /// # Errors
+    /// `Unavailable` when the system gives no random bytes.
+    pub fn seal(&self, place: Place, value: impl AsRef<[u8]>) -> Result<Vec<u8>> {
+        self.keys.seal(place, value.as_ref()).map_err(unusable)
+    }
+
+    /// Seals a value as JSON.
+    ///
+    /// # Errors
+    /// As `seal`.
+    pub fn seal_json(&self, place: Place, value: &impl serde::Serialize) -> Result<Vec<u8>> {
+        self.seal(place, serde_json::to_vec(value).map_err(Error::internal)?)
+    }
+
+    /// Opens sealed bytes at their place.
+    ///
+    /// # Errors
+    /// `Unavailable` when they were changed, moved, or their key is gone.
+    pub fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
+        self.keys.open(place, sealed).map_err(unusable)
+    }
+
+    /// Opens sealed text.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_text(&self, place: Place, sealed: &[u8]) -> Result<String> {
+        String::from_utf8(self.open(place, sealed)?).map_err(Error::internal)
+    }
+
+    /// Opens a value that was sealed as JSON.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_json<T: serde::de::DeserializeOwned>(&self, place: Place, sealed: &[u8]) -> Result<T> {
+        serde_json::from_slice(&self.open(place, sealed)?).map_err(Error::internal)
     }
 }
 
@@ -243,21 +328,10 @@ impl TenantTx<Write> {
     /// # Errors
     /// `Unavailable` when the database went away; then nothing was stored.
     pub async fn commit_all(mut self, entries: Vec<AuditEntry>) -> Result<()> {
-        for entry in entries {
-            sqlx::query(
-                "insert into audit_entries (id, action, resource, resource_id, fields, request_id) values ($1, $2, $3, $4, $5, $6)",
-            )
-            .bind(Uuid::now_v7())
-            .bind(entry.action.as_str())
-            .bind(entry.resource)
-            .bind(entry.resource_id)
-            .bind(entry.fields)
-            .bind(self.request)
-            .execute(&mut *self.tx)
-            .await
-            .map_err(db_error)?;
-        }
-        self.tx.commit().await.map_err(db_error)
+        self.trail.store(&mut self.tx, self.tenant, self.request, entries).await?;
+        self.tx.commit().await.map_err(db_error)?;
+        self.trail.wrote(self.tenant);
+        Ok(())
     }
 
     /// Commits without an audit entry, for the closed list of high-volume writes.

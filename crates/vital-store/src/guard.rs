@@ -28,9 +28,13 @@ pub fn describe(violations: &[Violation]) -> String {
 /// How the server prints the canonical policy expression.
 const CANONICAL: &str = "(tenant_id = ( SELECT app.tenant_id() AS tenant_id))";
 /// Tables without a tenant column: each reviewed, each reachable by the platform role alone (or by nobody at run time).
-const GLOBAL_TABLES: [&str; 11] = [
+const GLOBAL_TABLES: [&str; 17] = [
     "_sqlx_migrations",
+    "directory.audit_entries",
+    "directory.audit_logs",
     "directory.ceremonies",
+    "directory.domains",
+    "directory.erasures",
     "directory.issuers",
     "directory.jobs",
     "directory.logins",
@@ -38,29 +42,43 @@ const GLOBAL_TABLES: [&str; 11] = [
     "directory.public_embeddings",
     "directory.sessions",
     "directory.setup_links",
+    "directory.tenant_keys",
     "directory.tenants",
     "directory.tokens",
+    "directory.unsealed",
 ];
 /// Functions that run with their owner's rights: each reviewed, with a pinned search path.
-const DEFINER_FUNCTIONS: [&str; 19] = [
+const DEFINER_FUNCTIONS: [&str; 31] = [
+    "app.add_domain",
+    "app.audit_waiting",
     "app.create_login",
+    "app.domains",
     "app.end_sessions",
     "app.end_token",
     "app.enqueue_job",
+    "app.erase_tenant",
     "app.finish_job",
     "app.forget_passkey",
     "app.issue_token",
+    "app.miss_domain",
     "app.password_of",
+    "app.prove_domain",
     "app.register_issuer",
     "app.register_passkey",
+    "app.remove_domain",
     "app.remove_login",
     "app.rename_login",
     "app.resolve",
     "app.rotate_session",
+    "app.sequence_audit",
+    "app.sequence_installation",
     "app.sessions_of",
     "app.set_password",
     "app.set_tenant_policy",
     "app.start_session",
+    "app.take_audit_log",
+    "app.take_installation_log",
+    "app.tenant_keys",
     "app.tenant_policy",
 ];
 

@@ -8,12 +8,17 @@ pub mod embedded;
 mod error;
 mod guard;
 mod jobs;
+mod keys;
 mod open;
+mod sealed;
 #[cfg(feature = "testdb")]
 pub mod testdb;
+pub mod transport;
 
-pub use db::{Db, PlatformConn, PlatformReason, PlatformTx, PoolSizes, Read, TenantTx, Unaudited, Write};
+pub use db::{AuditedRead, Db, PlatformConn, PlatformReason, PlatformTx, PoolSizes, Read, TenantTx, TrailTx, Unaudited, Write};
 pub use error::{db_error, is_unique_violation};
 pub use guard::{Violation, describe};
 pub use jobs::{Claimed, JobKind, Node};
+pub use keys::{KeySettings, KeyStatus, RootKeyStatus, RootRotation, RootsError, unusable as key_error};
 pub use open::{MIGRATIONS, OpenError, RoleSecrets, migrate};
+pub use sealed::{SEALED, SealedColumn};

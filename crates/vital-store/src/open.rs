@@ -1,6 +1,12 @@
 //! Opening the database: version floor, migrations, role passwords, and the refusal to serve when a fence is missing.
 
-use crate::{Db, PoolSizes, error::db_error, guard};
+use crate::{
+    Db, PoolSizes,
+    error::db_error,
+    guard,
+    keys::{KeyRing, KeySettings, RootsError, roots_for},
+    sealed,
+};
 use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
@@ -66,6 +72,12 @@ pub enum OpenError {
     /// The file of role passwords does not hold two 256-bit hexadecimal passwords.
     #[error("the file of database role passwords is damaged; delete it to have new ones made")]
     Secrets,
+    /// The root key is missing or not the one that stored data was sealed with.
+    #[error(transparent)]
+    Keys(#[from] RootsError),
+    /// What an earlier version stored unsealed could not be sealed; what was sealed already stays so.
+    #[error("stored data could not be sealed: {0}")]
+    Seal(#[source] Error),
     /// A statement failed while opening.
     #[error("opening the database failed: {0}")]
     Statement(#[source] sqlx::Error),
@@ -81,13 +93,14 @@ impl From<OpenError> for Error {
 }
 
 impl Db {
-    /// Migrates, lets the runtime roles in and refuses a database that does not protect tenant data.
+    /// Migrates, lets the runtime roles in, seals what an earlier version stored unsealed, and refuses a database that does not protect
+    /// tenant data or wants another root key.
     ///
     /// `admin` must be able to create roles and the `vector` extension, at least for the first start.
     ///
     /// # Errors
     /// Each variant of [`OpenError`] says what is wrong; nothing is served then.
-    pub async fn open(admin: &PgConnectOptions, secrets: &RoleSecrets, sizes: PoolSizes) -> Result<Self, OpenError> {
+    pub async fn open(admin: &PgConnectOptions, secrets: &RoleSecrets, sizes: PoolSizes, keys: KeySettings) -> Result<Self, OpenError> {
         if !secrets.are_hex() {
             return Err(OpenError::Secrets);
         }
@@ -98,10 +111,15 @@ impl Db {
         if !admits(&app).await? || !admits(&platform).await? {
             set_passwords(&mut conn, secrets).await.map_err(OpenError::Statement)?;
         }
-        conn.close().await.map_err(OpenError::Statement)?;
-        let db = Self::connect_lazy(app, platform, sizes);
+        let roots = roots_for(&mut conn, &keys.root).await?;
+        let db = Self::connect_lazy(app, platform, sizes, KeyRing::new(keys, roots));
         let violations = db.violations().await.map_err(OpenError::Statement)?;
-        if violations.is_empty() { Ok(db) } else { Err(OpenError::Unprotected(violations)) }
+        if !violations.is_empty() {
+            return Err(OpenError::Unprotected(violations));
+        }
+        sealed::seal_what_is_not(&db, &mut conn).await?;
+        conn.close().await.map_err(OpenError::Statement)?;
+        Ok(db)
     }
 }
 

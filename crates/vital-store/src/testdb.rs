@@ -4,7 +4,7 @@
 //! stops and removes it at its end. `VITAL_TEST_DATABASE_URL` names another cluster to use instead.
 
 use crate::{
-    Db, PoolSizes, RoleSecrets,
+    Db, KeySettings, PoolSizes, RoleSecrets,
     embedded::{Cluster, ClusterOptions, DataFolder, Install},
     migrate,
 };
@@ -15,6 +15,8 @@ use std::{
     str::FromStr as _,
 };
 use tokio::sync::OnceCell;
+use vital_kernel::TenantId;
+use vital_keys::{Purpose, RootKey, RootKeys, RootSource, TenantKeys, WrappedKey};
 
 /// Passwords of the runtime roles in the test cluster: roles belong to the cluster, so all tests share them.
 const SECRETS: &str = r#"{"app":"1111111111111111111111111111111111111111111111111111111111111111","platform":"2222222222222222222222222222222222222222222222222222222222222222"}"#;
@@ -49,7 +51,7 @@ impl TestDb {
         sqlx::query(AssertSqlSafe(format!("create database {name} template {template} strategy file_copy"))).execute(&mut conn).await?;
         conn.close().await?;
         let admin = server.clone().database(&name);
-        let db = Db::open(&admin, &secrets()?, PoolSizes { app: 6, platform: 3 }).await?;
+        let db = Db::open(&admin, &secrets()?, PoolSizes { app: 6, platform: 3 }, test_keys()).await?;
         Ok(Self { db, admin })
     }
 
@@ -67,7 +69,16 @@ impl TestDb {
     /// # Errors
     /// Those of `Db::open`.
     pub async fn reopen(&self) -> Result<Db, Failure> {
-        Ok(Db::open(&self.admin, &secrets()?, PoolSizes { app: 6, platform: 3 }).await?)
+        Ok(Db::open(&self.admin, &secrets()?, PoolSizes { app: 6, platform: 3 }, test_keys()).await?)
+    }
+
+    /// Opens a database of the cluster with other keys, as a server with another configuration would.
+    ///
+    /// # Errors
+    /// Those of `Db::open`.
+    pub async fn open_with(options: &PgConnectOptions, keys: KeySettings) -> Result<Db, crate::OpenError> {
+        let secrets = secrets().map_err(|_| crate::OpenError::Secrets)?;
+        Db::open(options, &secrets, PoolSizes { app: 6, platform: 3 }, keys).await
     }
 
     /// A connection as the cluster's administrator, to break things on purpose and to look behind the fences.
@@ -87,11 +98,39 @@ impl TestDb {
         Ok(self.admin.clone().username(role).password(&password).connect().await?)
     }
 
+    /// The keys of a tenant, to seal what a test writes past the platform and to open what it finds.
+    ///
+    /// # Errors
+    /// The tenant has no keys.
+    pub async fn tenant_keys(&self, tenant: uuid::Uuid) -> Result<TenantKeys, Failure> {
+        let mut conn = self.admin().await?;
+        let rows: Vec<(String, i32, String, Vec<u8>)> =
+            sqlx::query_as("select purpose, version, root_key, wrapped from directory.tenant_keys where tenant = $1")
+                .bind(tenant)
+                .fetch_all(&mut conn)
+                .await?;
+        conn.close().await?;
+        let stored = rows.into_iter().filter_map(|(purpose, version, root_key, wrapped)| {
+            Some(WrappedKey { purpose: Purpose::parse(&purpose)?, version: u32::try_from(version).ok()?, root_key, wrapped, seals: true })
+        });
+        let roots = RootKeys::new(RootKey::software(&TEST_ROOT_KEY)?, Vec::new());
+        Ok(TenantKeys::unwrap(TenantId(tenant), &stored.collect::<Vec<_>>(), &roots)?)
+    }
+
     /// How to connect as the administrator.
     #[must_use]
     pub fn admin_options(&self) -> &PgConnectOptions {
         &self.admin
     }
+}
+
+/// The root key of all test databases.
+pub const TEST_ROOT_KEY: [u8; 32] = [7; 32];
+
+/// Keys whose new versions seal after a moment.
+#[must_use]
+pub fn test_keys() -> KeySettings {
+    KeySettings { root: RootSource::Fixed(TEST_ROOT_KEY), spread: std::time::Duration::from_millis(300) }
 }
 
 fn secrets() -> Result<RoleSecrets, Failure> {

@@ -107,7 +107,7 @@ async fn a_row_cannot_be_written_for_moved_to_or_linked_with_another_tenant() {
     let mut tx = t.db.write(&a).await.unwrap();
     let link = sqlx::query(
         "insert into documents (id, collection_id, title, file_name, size_bytes, content_hash, authority, state, created_at)
-         values ($1, $2, 't', 't', 1, '\\x00', 'own', 'queued', now())",
+         values ($1, $2, '\\x02', '\\x02', 1, '\\x00', 'own', 'queued', now())",
     )
     .bind(Uuid::now_v7())
     .bind(foreign);
@@ -200,6 +200,12 @@ async fn every_mutation_turns_the_check_red_and_names_the_object() {
         ("grant select on directory.sessions to vital_app", "directory_open_to_tenant_role", "directory.sessions"),
         ("alter policy tenant_fence on members using (true)", "policy_not_canonical", "members"),
         ("grant select on members to vital_platform", "excess_privilege", "members to vital_platform"),
+        ("alter role vital_app superuser", "role_too_powerful", "vital_app"),
+        ("alter role vital_app bypassrls", "role_too_powerful", "vital_app"),
+        ("alter role vital_platform createrole", "role_too_powerful", "vital_platform"),
+        ("alter role vital_owner createdb", "role_too_powerful", "vital_owner"),
+        ("grant vital_owner to vital_app", "role_is_member", "vital_app"),
+        ("alter table members owner to vital_app", "role_owns_objects", "vital_app"),
     ];
     mutations.extend(fixed.map(|(s, r, o)| (s.to_owned(), r.to_owned(), o.to_owned())));
     for (statement, rule, object) in mutations {

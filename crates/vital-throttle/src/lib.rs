@@ -12,4 +12,5 @@ mod throttle;
 mod window;
 
 pub use limit::{Decision, Limit};
+pub use shared::Place;
 pub use throttle::{BUDGET, Config, Counted, Error, KEYS_MAX, Throttle};

@@ -5,13 +5,50 @@ use crate::{
     memory::Key,
     window::{Rate, Window},
 };
-use redis::{AsyncConnectionConfig, Client, RedisError, Script, aio::MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo as _, RedisError, Script, TlsCertificates, aio::MultiplexedConnection,
+};
 use std::time::Duration;
 
 /// How long a connection to Redis may take; nobody waits for it.
 const CONNECT: Duration = Duration::from_secs(1);
 /// The key that a new connection is tried with.
 const PROBE: Key = *b"is-redis-usable?";
+
+/// Where an address of Redis leads, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A Unix socket on this machine.
+    Socket,
+    /// A host, readable and changeable on the way.
+    Plain {
+        /// The host.
+        host: String,
+    },
+    /// A host, by TLS.
+    Tls {
+        /// The host.
+        host: String,
+        /// False when the address says not to verify the server (`#insecure`).
+        verified: bool,
+    },
+}
+
+impl Place {
+    /// Reads an address as the connection will.
+    ///
+    /// # Errors
+    /// When it cannot be one of a Redis.
+    pub fn of(url: &str) -> Result<Self, crate::Error> {
+        let info = url.into_connection_info().map_err(|_| crate::Error::Address)?;
+        Ok(match info.addr() {
+            ConnectionAddr::Unix(_) => Self::Socket,
+            ConnectionAddr::TcpTls { host, insecure, .. } => Self::Tls { host: host.clone(), verified: !insecure },
+            ConnectionAddr::Tcp(host, _) => Self::Plain { host: host.clone() },
+            _ => return Err(crate::Error::Address),
+        })
+    }
+}
 
 /// The Redis that nodes share.
 pub(crate) struct Shared {
@@ -29,8 +66,17 @@ pub(crate) struct Said {
 }
 
 impl Shared {
-    pub(crate) fn new(url: &str, namespace: &str) -> Result<Self, RedisError> {
-        Ok(Self { client: Client::open(url)?, script: Script::new(include_str!("shared.lua")), namespace: namespace.to_owned() })
+    /// `authorities` are certificates (PEM) that replace the public authorities.
+    pub(crate) fn new(url: &str, authorities: Option<Vec<u8>>, namespace: &str) -> Result<Self, RedisError> {
+        // One that was installed before stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = match authorities {
+            Some(pem) if matches!(Place::of(url), Ok(Place::Tls { .. })) => {
+                Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert: Some(pem) })?
+            }
+            _ => Client::open(url)?,
+        };
+        Ok(Self { client, script: Script::new(include_str!("shared.lua")), namespace: namespace.to_owned() })
     }
 
     /// Connects, and makes sure that checks work: a server that still loads, cannot write or has no scripts does not count as there.

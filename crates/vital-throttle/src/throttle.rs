@@ -33,15 +33,18 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 pub struct Config {
     /// Keys that memory has room for at least; it keeps at most twice as many.
     pub keys_max: usize,
-    /// `redis://user:password@host:port/db` or `redis+unix:///path`; none counts in memory alone. It may hold a password and is never shown.
+    /// `redis://user:password@host:port/db`, `rediss://…` for TLS that verifies the server, or `redis+unix:///path`; none counts in memory
+    /// alone. It may hold a password and is never shown.
     pub redis: Option<String>,
+    /// With `rediss://`: certificates (PEM) of the authorities that may have signed the server's, instead of the public ones.
+    pub redis_authorities: Option<Vec<u8>>,
     /// What the names in Redis begin with, so that installations that share one do not meet.
     pub namespace: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { keys_max: KEYS_MAX, redis: None, namespace: "vital".to_owned() }
+        Self { keys_max: KEYS_MAX, redis: None, redis_authorities: None, namespace: "vital".to_owned() }
     }
 }
 
@@ -49,7 +52,7 @@ impl Default for Config {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address cannot be one of a Redis. It is not repeated, because it may hold a password.
-    #[error("the address of Redis cannot be used; write `redis://host:6379` or `redis+unix:///run/redis.sock`")]
+    #[error("the address of Redis cannot be used; write `redis://host:6379`, `rediss://host:6379` or `redis+unix:///run/redis.sock`")]
     Address,
 }
 
@@ -90,7 +93,7 @@ impl Throttle {
     /// When the address of Redis cannot be one. That it cannot be reached is no error.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let Some(url) = &config.redis else { return Ok(Self::in_memory(config.keys_max)) };
-        let shared = Shared::new(url, &config.namespace).map_err(|_| Error::Address)?;
+        let shared = Shared::new(url, config.redis_authorities.clone(), &config.namespace).map_err(|_| Error::Address)?;
         let inner = Arc::new(Inner::new(config.keys_max, Some(shared)));
         tokio::spawn(reach(Arc::downgrade(&inner)));
         Ok(Self(inner))
@@ -233,6 +236,7 @@ fn name(limit: &str, key: &str) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Place;
 
     #[tokio::test]
     async fn keys_and_limits_do_not_meet() {
@@ -251,6 +255,21 @@ mod tests {
         let checks = (0..6_000).map(|_| throttle.check(&limit, "192.0.2.1"));
         let allowed = futures_util::future::join_all(checks).await.iter().filter(|d| d.is_allowed()).count();
         assert_eq!(allowed, 600);
+    }
+
+    #[test]
+    fn an_address_is_read_as_the_connection_reads_it() {
+        let host = |host: &str| host.to_owned();
+        for (url, place) in [
+            ("redis://:s3cret@10.0.0.5:6379/1", Place::Plain { host: host("10.0.0.5") }),
+            ("redis://[::1]:6379", Place::Plain { host: host("::1") }),
+            ("rediss://cache.internal", Place::Tls { host: host("cache.internal"), verified: true }),
+            ("rediss://cache.internal/#insecure", Place::Tls { host: host("cache.internal"), verified: false }),
+            ("redis+unix:///run/redis.sock", Place::Socket),
+        ] {
+            assert_eq!(Place::of(url).unwrap(), place, "{url}");
+        }
+        assert!(Place::of("http://cache.internal").is_err() && Place::of("cache.internal:6379").is_err());
     }
 
     #[test]

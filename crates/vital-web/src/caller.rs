@@ -1,6 +1,6 @@
 //! Who calls: the session token of a request becomes a `Caller`, for every route but a constant list.
 
-use crate::{frame::Reader, problem::Problem, proxy::ClientAddress, state::AppState};
+use crate::{frame::Reader, host::OnDomain, problem::Problem, proxy::ClientAddress, state::AppState};
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
@@ -70,7 +70,8 @@ impl<S: Sync> FromRequestParts<S> for Arrived {
         let device = parts.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         let address = parts.extensions.get::<ClientAddress>().map(|a| a.0);
         let address = address.ok_or_else(|| Error::internal("the address of the client was not resolved"))?;
-        Ok(Self(Came { address, device }))
+        let domain_of = parts.extensions.get::<OnDomain>().map(|d| d.0.tenant);
+        Ok(Self(Came { address, device, domain_of }))
     }
 }
 
@@ -102,6 +103,9 @@ pub(crate) async fn admit(State(s): State<AppState>, mut request: Request, next:
         Some(token) => identity::authenticate(&s.platform, &token, request_id).await.map_err(Problem::from),
         None => Err(nobody()),
     };
+    // On an organisation's own domain nobody else is anybody.
+    let owner = request.extensions().get::<OnDomain>().map(|d| d.0.tenant);
+    let caller = caller.and_then(|caller| if owner.is_none_or(|owner| caller.cx.tenant() == owner) { Ok(caller) } else { Err(nobody()) });
     match caller {
         Ok(caller) if caller.must_enrol && !route.as_deref().is_some_and(|r| ENROLMENT_ROUTES.contains(&r)) => must_enrol(&request),
         Ok(caller) => {

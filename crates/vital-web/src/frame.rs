@@ -55,7 +55,7 @@ pub(crate) async fn surround(State(s): State<AppState>, mut request: Request, ne
         response.headers_mut().extend(cookies.into_iter().map(|c| (header::SET_COOKIE, c)));
     }
     let policy = response.extensions_mut().remove::<Policy>();
-    secure(response.headers_mut(), &nonce, policy, s.https);
+    secure(response.headers_mut(), &nonce, policy, if s.https { s.hsts_s } else { 0 });
     if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
@@ -95,7 +95,7 @@ pub(crate) fn panicked(panic: Box<dyn std::any::Any + Send + 'static>) -> Respon
     Problem::from(Error::internal(format!("panic: {text}"))).into_response()
 }
 
-fn secure(headers: &mut HeaderMap, nonce: &Nonce, policy: Option<Policy>, https: bool) {
+fn secure(headers: &mut HeaderMap, nonce: &Nonce, policy: Option<Policy>, hsts_s: u32) {
     const FIXED: [(HeaderName, &str); 7] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -122,8 +122,10 @@ fn secure(headers: &mut HeaderMap, nonce: &Nonce, policy: Option<Policy>, https:
     if let Ok(csp) = HeaderValue::try_from(csp) {
         headers.insert(header::CONTENT_SECURITY_POLICY, csp);
     }
-    if https {
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+    if hsts_s > 0
+        && let Ok(hsts) = HeaderValue::try_from(format!("max-age={hsts_s}; includeSubDomains"))
+    {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(assets::NO_STORE));
 }
@@ -139,9 +141,9 @@ fn content_security_policy(Nonce(nonce): &Nonce) -> String {
 mod tests {
     use super::*;
 
-    fn golden(https: bool, policy: Option<Policy>) -> String {
+    fn golden(hsts_s: u32, policy: Option<Policy>) -> String {
         let mut headers = HeaderMap::new();
-        secure(&mut headers, &Nonce("NONCE".to_owned()), policy, https);
+        secure(&mut headers, &Nonce("NONCE".to_owned()), policy, hsts_s);
         let mut lines: Vec<String> = headers.iter().map(|(k, v)| format!("{k}: {}\n", v.to_str().unwrap())).collect();
         lines.sort();
         lines.concat()
@@ -149,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_security_headers_are_the_reviewed_ones() {
-        let all = format!("# page, https\n{}\n# API documentation, http\n{}", golden(true, None), golden(false, Some(Policy::ApiDocs)));
+        let all = format!("# page, https\n{}\n# API documentation, http\n{}", golden(63_072_000, None), golden(0, Some(Policy::ApiDocs)));
         assert_eq!(all, include_str!("../headers.golden.txt"), "review and update crates/vital-web/headers.golden.txt:\n{all}");
     }
 
@@ -161,7 +163,7 @@ mod tests {
     #[test]
     fn a_cache_rule_that_is_set_stays() {
         let mut headers = HeaderMap::from_iter([(header::CACHE_CONTROL, HeaderValue::from_static("public"))]);
-        secure(&mut headers, &Nonce::new(), None, false);
+        secure(&mut headers, &Nonce::new(), None, 0);
         assert_eq!(headers[header::CACHE_CONTROL], "public");
     }
 }

@@ -112,6 +112,13 @@ impl Problem {
         Self::from(Error::malformed("request.method", detail)).at(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
     }
 
+    /// The host is none of this server's.
+    pub(crate) fn misdirected() -> Self {
+        let detail =
+            "This server is not reached under this name. Check the address; if it is right, ask whoever runs the server to add the name.";
+        Self::from(Error::malformed("request.host", detail)).at(StatusCode::MISDIRECTED_REQUEST, "Not this server's name")
+    }
+
     /// The body is of a kind that is not read here.
     pub(crate) fn unsupported_media(detail: String) -> Self {
         Self::from(Error::malformed("request.media_type", detail)).at(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Media type not read")

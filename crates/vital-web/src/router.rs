@@ -3,10 +3,10 @@
 use crate::{
     admission,
     api::{
-        break_glass, collections, conversations, documents, events, experts, factors, groups, invitations, keys, members, organisation,
-        search, session, sso, turns,
+        audit, break_glass, collections, conversations, documents, domains, events, experts, factors, groups, invitations, keys, members,
+        organisation, search, session, sso, turns,
     },
-    assets, caller, cors, csrf, frame, health, limits,
+    assets, caller, cors, csrf, frame, health, host, limits,
     openapi::{self, Description},
     pages,
     problem::Problem,
@@ -51,6 +51,7 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), cors::share))
         .layer(from_fn_with_state(state.clone(), admission::admit))
         .layer(from_fn_with_state(state.clone(), limits::by_address))
+        .layer(from_fn_with_state(state.clone(), host::resolve))
         .layer(from_fn_with_state(state.clone(), proxy::resolve))
         .layer(CatchPanicLayer::custom(frame::panicked))
         .layer(from_fn_with_state(state.clone(), frame::surround))
@@ -129,6 +130,7 @@ fn settings() -> Router<AppState> {
         .route("/settings/security/sessions/revoke-others", post(pages::security::revoke_others))
         .route("/settings/keys", get(pages::keys::show).post(pages::keys::make))
         .route("/settings/keys/{id}/revoke", post(pages::keys::revoke))
+        .route("/settings/activity", get(pages::activity::show))
         .route("/settings/members", get(pages::members::list))
         .route("/settings/members/{id}", get(pages::members::show))
         .route("/settings/members/{id}/roles", post(pages::members::change_roles))
@@ -148,7 +150,18 @@ fn settings() -> Router<AppState> {
         .route("/settings/service-accounts", get(pages::service_accounts::show).post(pages::service_accounts::make))
         .route("/settings/operator-access", get(pages::break_glass::show))
         .route("/settings/operator-access/{id}/review", post(pages::break_glass::review))
+        .route("/settings/audit", get(pages::audit::show))
+        .route("/settings/audit/verify", post(pages::audit::verify))
+        .route("/settings/audit/entries/{id}", get(pages::audit::entry))
+        .route("/settings/audit/documents/{id}", get(pages::audit::document))
+        .route("/settings/reviews", get(pages::reviews::list))
+        .route("/settings/reviews/working-hours", post(pages::reviews::change_hours))
+        .route("/settings/reviews/{week}", get(pages::reviews::show))
+        .route("/settings/reviews/{week}/sign", post(pages::reviews::sign))
         .route("/settings/policy", get(pages::policy::show).post(pages::policy::change))
+        .route("/settings/domains", get(pages::domains::show).post(pages::domains::create))
+        .route("/settings/domains/{domain}/verify", post(pages::domains::verify))
+        .route("/settings/domains/{domain}/delete", post(pages::domains::remove))
         .route("/settings/sso", get(pages::sso::list).post(pages::sso::create))
         .route("/settings/sso/{id}", get(pages::sso::show).post(pages::sso::change))
         .route("/settings/sso/{id}/test", post(pages::sso::test))
@@ -172,6 +185,9 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(session::me, members::change_me))
         .routes(routes!(organisation::find))
         .routes(routes!(organisation::set_policy))
+        .routes(routes!(domains::list, domains::create))
+        .routes(routes!(domains::verify))
+        .routes(routes!(domains::remove))
         .routes(routes!(sso::list, sso::create))
         .routes(routes!(sso::find, sso::change, sso::remove))
         .routes(routes!(sso::test))
@@ -200,6 +216,16 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(keys::revoke))
         .routes(routes!(break_glass::list))
         .routes(routes!(break_glass::review))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::find))
+        .routes(routes!(audit::verify))
+        .routes(routes!(audit::sightings))
+        .routes(routes!(audit::own))
+        .routes(routes!(audit::operators))
+        .routes(routes!(audit::hours, audit::set_hours))
+        .routes(routes!(audit::reviews))
+        .routes(routes!(audit::review))
+        .routes(routes!(audit::sign))
         .routes(routes!(experts::list))
         .routes(routes!(experts::find))
         .routes(routes!(experts::access))

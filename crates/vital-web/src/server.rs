@@ -11,18 +11,28 @@ use crate::{
     unread::Unread,
 };
 use axum::{Router, body::Body, extract::ConnectInfo};
-use hyper::{Request, body::Incoming, service::service_fn};
+use hyper::{
+    Request,
+    body::Incoming,
+    header::{HOST, HeaderValue},
+    service::service_fn,
+};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+    server::{
+        conn::auto::Builder,
+        graceful::{GracefulShutdown, Watcher},
+    },
 };
 use std::{future::Future, io, net::SocketAddr, pin::pin, time::Duration};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
+use vital_tls::Tls;
 
 /// How long a client may take to send the head of a request; so long a quiet HTTP/1 connection is kept as well.
 const HEADER_READ: Duration = Duration::from_secs(10);
@@ -51,6 +61,30 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// # Errors
 /// None while it runs: a failed connection ends that connection. The result leaves room for a listener that is lost.
 pub async fn serve(listener: TcpListener, router: Router, protection: Protection, shutdown: CancellationToken) -> io::Result<()> {
+    serve_with(listener, None, router, protection, shutdown).await
+}
+
+/// As [`serve`], over TLS: a connection takes its place before its handshake, and the handshake has a deadline of its own.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_tls(
+    listener: TcpListener,
+    tls: Tls,
+    router: Router,
+    protection: Protection,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    serve_with(listener, Some(tls), router, protection, shutdown).await
+}
+
+async fn serve_with(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    protection: Protection,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
     let graceful = GracefulShutdown::new();
     let builder = builder();
     loop {
@@ -71,7 +105,12 @@ pub async fn serve(listener: TcpListener, router: Router, protection: Protection
         };
         // Over the cap of its address the connection is closed by being dropped.
         let Some(place) = protection.connections.place(free, peer.ip(), protection.proxies.trusts(peer.ip())) else { continue };
-        serve_connection(&builder, &graceful, stream, peer, router.clone(), place);
+        let _latency_only = stream.set_nodelay(true);
+        let connection = Connection { builder: builder.clone(), watcher: graceful.watcher(), peer, router: router.clone(), place };
+        match tls.clone() {
+            None => drop(tokio::spawn(connection.serve(stream))),
+            Some(tls) => drop(tokio::spawn(connection.shake_hands(tls, stream, shutdown.clone()))),
+        }
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
@@ -80,26 +119,41 @@ pub async fn serve(listener: TcpListener, router: Router, protection: Protection
     Ok(())
 }
 
-fn serve_connection(
-    builder: &Builder<TokioExecutor>,
-    graceful: &GracefulShutdown,
-    stream: TcpStream,
+/// What a connection needs to be served.
+struct Connection {
+    builder: Builder<TokioExecutor>,
+    watcher: Watcher,
     peer: SocketAddr,
     router: Router,
     place: Place,
-) {
-    let _latency_only = stream.set_nodelay(true);
-    let activity = Activity::new();
-    let requests = activity.clone();
-    let service = service_fn(move |request| {
-        let (running, answer) = (requests.begin(), router.clone().oneshot(prepare(request, peer)));
-        async move { answer.await.map(|response| response.map(|body| Held::new(body, running))) }
-    });
-    let connection = graceful.watch(builder.serve_connection(TokioIo::new(Unread::new(stream)), service).into_owned());
-    tokio::spawn(async move {
+}
+
+impl Connection {
+    async fn shake_hands(self, tls: Tls, stream: TcpStream, shutdown: CancellationToken) {
+        let met = tokio::select! {
+            met = tls.accept(stream) => met,
+            // Nothing has been asked yet, so nothing is lost.
+            () = shutdown.cancelled() => return,
+        };
+        match met {
+            Ok(Some(stream)) => self.serve(stream).await,
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, "a handshake failed"),
+        }
+    }
+
+    async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let Self { builder, watcher, peer, router, place } = self;
+        let activity = Activity::new();
+        let requests = activity.clone();
+        let service = service_fn(move |request| {
+            let (running, answer) = (requests.begin(), router.clone().oneshot(prepare(request, peer)));
+            async move { answer.await.map(|response| response.map(|body| Held::new(body, running))) }
+        });
+        let connection = watcher.watch(builder.serve_connection(TokioIo::new(Unread::new(stream)), service).into_owned());
         until_over(connection, &activity).await;
         drop(place);
-    });
+    }
 }
 
 /// Lets a connection work until it ends, or until nothing has happened on it for too long.
@@ -143,11 +197,20 @@ fn builder() -> Builder<TokioExecutor> {
 fn prepare(request: Request<Incoming>, peer: SocketAddr) -> Request<Body> {
     let mut request = request.map(|body| Body::new(Paced::new(body)));
     request.extensions_mut().insert(ConnectInfo(peer));
+    // HTTP/2 names the host in the request line; what reads it looks in one place (RFC 9113 section 8.3.1).
+    if let Some(host) = request.uri().authority().and_then(|authority| HeaderValue::try_from(authority.as_str()).ok()) {
+        request.headers_mut().insert(HOST, host);
+    }
     request
 }
 
 #[cfg(test)]
+mod tls_tests;
+
+#[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "a test connects to the server that it started")]
+
     use super::*;
     use crate::{
         admission::Load,

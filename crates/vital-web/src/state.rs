@@ -8,6 +8,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use vital_platform::Platform;
 
+/// For how many seconds browsers insist on https unless configured: two years, as lists of such sites ask for.
+const HSTS_S: u32 = 63_072_000;
+
 /// The state of the router.
 #[derive(Clone)]
 pub struct AppState {
@@ -18,6 +21,10 @@ pub struct AppState {
     /// Cancelled when the server stops: open event streams then end, and their readers come back with `Last-Event-ID`.
     pub closing: CancellationToken,
     pub(crate) probe: Arc<Probe>,
+    /// Names beside the site's own and the custom domains; with any, every other one is refused.
+    pub(crate) hosts: Arc<Vec<String>>,
+    /// For how many seconds browsers insist on https; 0 says nothing about it.
+    pub(crate) hsts_s: u32,
     /// How often and how many at once.
     pub protection: Protection,
 }
@@ -26,7 +33,22 @@ impl AppState {
     /// Makes the state with the default protection. `closing` is the token that also stops `serve`.
     #[must_use]
     pub fn new(platform: Arc<Platform>, https: bool, closing: CancellationToken) -> Self {
-        Self { platform, https, closing, probe: Arc::new(Probe::default()), protection: Protection::new(Settings::default()) }
+        let protection = Protection::new(Settings::default());
+        Self { platform, https, closing, probe: Arc::new(Probe::default()), hosts: Arc::default(), hsts_s: HSTS_S, protection }
+    }
+
+    /// The same for a server that has these names beside its site's, and refuses every other one if there are any.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: Vec<String>) -> Self {
+        self.hosts = Arc::new(hosts);
+        self
+    }
+
+    /// The same with another time for which browsers insist on https, in seconds; 0 for none.
+    #[must_use]
+    pub const fn with_hsts(mut self, seconds: u32) -> Self {
+        self.hsts_s = seconds;
+        self
     }
 
     /// The same with another protection; `serve` takes it from here as well.

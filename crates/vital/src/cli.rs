@@ -1,10 +1,13 @@
 //! The command line: what can be said, in one place. What a verb does is in the module it names.
 
 use crate::{
+    api_key::Key,
+    audit::Audit,
     break_glass::BreakGlass,
     config::Overrides,
+    domains::{DomainVerb, TlsVerb},
     evaluate,
-    keys::Key,
+    keys::Keys,
     operate::{Tenant, User},
     remote::{
         ask::Ask,
@@ -114,6 +117,30 @@ Example:
         settings: Settings,
         #[command(subcommand)]
         verb: BreakGlass,
+    },
+    /// The audit trail: verify, prove and export it, directly on the database
+    Audit {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(subcommand)]
+        verb: Audit,
+    },
+    /// Custom domains of organisations, directly on the database
+    Domain {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(subcommand)]
+        verb: DomainVerb,
+    },
+    /// Certificates of https
+    #[command(subcommand)]
+    Tls(TlsVerb),
+    /// The keys that protect stored data: what there is, and new ones in place of old ones
+    Keys {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(subcommand)]
+        verb: Keys,
     },
     /// API keys of programs, directly on the database
     Key {

@@ -6,6 +6,7 @@
 use crate::{
     config::Config,
     failure::{Exit, Failure},
+    private_file,
 };
 use anyhow::Context;
 use std::{
@@ -15,12 +16,15 @@ use std::{
     path::{Path, PathBuf},
 };
 use vital_store::{
-    Db, PoolSizes, RoleSecrets,
+    Db, KeySettings, OpenError, PoolSizes, RoleSecrets,
     embedded::{Cluster, DataFolder, Install},
+    transport::{PgConnectOptions, remedy},
 };
 
 /// Within the data folder.
-const SECRETS_FILE: &str = "role-secrets.json";
+pub(crate) const SECRETS_FILE: &str = "role-secrets.json";
+/// Within the data folder: what was erased.
+pub(crate) const ERASURES_FILE: &str = "erasures.jsonl";
 /// Connections of a command: it does one thing at a time.
 const COMMAND_POOLS: PoolSizes = PoolSizes { app: 2, platform: 2 };
 
@@ -40,12 +44,14 @@ pub(crate) struct Opened {
 /// Each message says what to do; nothing is left running.
 pub(crate) async fn for_server(config: &Config, folder: &DataFolder) -> anyhow::Result<(Db, Option<Cluster>)> {
     let secrets = secrets(folder.path(), Missing::Make)?;
-    if let Some(url) = &config.database.url {
-        let db = open_url(url, &secrets, PoolSizes::default()).await?;
+    let keys = config.keys.settings(folder.path())?;
+    if let Some(options) = config.database.running()? {
+        let db = open_running(&options, &secrets, PoolSizes::default(), keys).await?;
         return Ok((db, None));
     }
     let cluster = start(config, folder).await?;
-    let db = Db::open(&cluster.admin_options(), &secrets, PoolSizes::default()).await.context("the private database cannot be used")?;
+    let db =
+        Db::open(&cluster.admin_options(), &secrets, PoolSizes::default(), keys).await.context("the private database cannot be used")?;
     Ok((db, Some(cluster)))
 }
 
@@ -55,15 +61,16 @@ pub(crate) async fn for_server(config: &Config, folder: &DataFolder) -> anyhow::
 /// Each message says what to do; nothing is left running.
 pub(crate) async fn for_command(config: &Config, missing: Missing) -> anyhow::Result<Opened> {
     let data = &config.server.data;
-    if let Some(url) = &config.database.url {
+    let keys = config.keys.settings(data)?;
+    if let Some(options) = config.database.running()? {
         if missing == Missing::Make {
             create_folder(data)?;
         }
-        let db = open_url(url, &secrets(data, missing)?, COMMAND_POOLS).await?;
+        let db = open_running(&options, &secrets(data, missing)?, COMMAND_POOLS, keys).await?;
         return Ok(Opened { db, cluster: None, folder: None });
     }
     if let Some(running) = Cluster::connect_to_running(data)? {
-        let db = Db::open(&running, &secrets(data, Missing::Refuse)?, COMMAND_POOLS)
+        let db = Db::open(&running, &secrets(data, Missing::Refuse)?, COMMAND_POOLS, keys)
             .await
             .context("the running server's database cannot be used")?;
         return Ok(Opened { db, cluster: None, folder: None });
@@ -72,7 +79,7 @@ pub(crate) async fn for_command(config: &Config, missing: Missing) -> anyhow::Re
     // Nobody else can use a private database whose folder is claimed, so new passwords lock nobody out.
     let secrets = secrets(folder.path(), Missing::Make)?;
     let cluster = start(config, &folder).await?;
-    let db = Db::open(&cluster.admin_options(), &secrets, COMMAND_POOLS).await.context("the private database cannot be used")?;
+    let db = Db::open(&cluster.admin_options(), &secrets, COMMAND_POOLS, keys).await.context("the private database cannot be used")?;
     Ok(Opened { db, cluster: Some(cluster), folder: Some(folder) })
 }
 
@@ -85,14 +92,14 @@ pub(crate) async fn start(config: &Config, folder: &DataFolder) -> anyhow::Resul
     Ok(Cluster::start(&install, folder, &config.database.cluster_options()).await?)
 }
 
-async fn open_url(url: &str, secrets: &RoleSecrets, sizes: PoolSizes) -> anyhow::Result<Db> {
-    // The parser's message may hold parts of the address, and with it the password.
-    let options = url.parse().map_err(|_| {
-        Failure::new("the address of the database cannot be read")
-            .hint("write `postgres://user:password@host:5432/name` into `DATABASE_URL` or `database.url`")
-    })?;
-    let opened = Db::open(&options, secrets, sizes).await;
-    opened.context("the database named by `DATABASE_URL` or `database.url` cannot be used")
+async fn open_running(options: &PgConnectOptions, secrets: &RoleSecrets, sizes: PoolSizes, keys: KeySettings) -> anyhow::Result<Db> {
+    const UNUSABLE: &str = "the database named by `DATABASE_URL` or `database.url` cannot be used";
+    match Db::open(options, secrets, sizes, keys).await {
+        Err(OpenError::Connect(error)) if remedy(&error).is_some() => {
+            Err(Failure::new(format!("{UNUSABLE}: {error}")).hint(remedy(&error).unwrap_or_default()).into())
+        }
+        opened => opened.context(UNUSABLE),
+    }
 }
 
 /// What to do when the data folder holds no role passwords.
@@ -106,8 +113,8 @@ pub(crate) enum Missing {
 
 fn secrets(folder: &Path, missing: Missing) -> anyhow::Result<RoleSecrets> {
     let path = folder.join(SECRETS_FILE);
-    match fs::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|_| {
+    match private_file::read(&path) {
+        Ok(text) => serde_json::from_str(&text).map_err(|_| {
             let failure = Failure::new(format!("the file of database role passwords `{}` is damaged", path.display()));
             failure.hint("delete it: new passwords are made at the next start, and no data depends on them").into()
         }),
@@ -118,7 +125,7 @@ fn secrets(folder: &Path, missing: Missing) -> anyhow::Result<RoleSecrets> {
             Err(failure.hint("name the server's data folder with `--data`; for a new database run `vital migrate` first").into())
         }
         Err(error) => Err(Failure::new(format!("`{}` cannot be read: {error}", path.display()))
-            .hint("run this as the user that runs the server")
+            .hint("run this as the user that runs the server, who alone may read it")
             .into()),
     }
 }
@@ -170,7 +177,12 @@ mod tests {
     #[test]
     fn damaged_role_passwords_are_not_replaced_behind_the_operators_back() {
         let temp = tempfile::tempdir().unwrap();
-        fs::write(temp.path().join(SECRETS_FILE), "{\"app\": \"s3cret\"").unwrap();
+        let file = temp.path().join(SECRETS_FILE);
+        fs::write(&file, "{\"app\": \"s3cret\"").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let error = format!("{:?}", secrets(temp.path(), Missing::Make).unwrap_err());
+        assert!(error.contains("chmod 600") && !error.contains("s3cret"), "{error}");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         let error = format!("{:?}", secrets(temp.path(), Missing::Make).unwrap_err());
         assert!(error.contains("damaged") && !error.contains("s3cret"), "{error}");
     }

@@ -1,100 +1,180 @@
-//! `vital key …`: the first key of a program, such as a directory, where nobody can sign in yet.
+//! `vital keys …`: the keys that protect stored data, and every other secret of an installation with its age.
 
 use crate::{
     config::Config,
-    failure::{Exit, Failure},
+    database::SECRETS_FILE,
+    failure::Exit,
     operate::{tenant_of, with_platform},
     terminal,
 };
-use serde_json::json;
-use time::format_description::well_known::Rfc3339;
-use vital_kernel::{OpContext, Permission, Role, UserId, limits};
-use vital_platform::{
-    Platform,
-    identity::{self, Member, MemberFilter, MemberKind, NewKey},
-};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use std::{path::Path, time::SystemTime};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use vital_platform::{Platform, audit::trail, keys, tenancy};
 
-/// `vital key …`
+/// `vital keys …`
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum Key {
-    /// Issue a key for a service account, which is made if it is not there
+pub(crate) enum Keys {
+    /// Show every class of secret: where it is, how old it is, how it is exchanged
+    #[command(after_help = "Example:\n  vital keys status --json")]
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put a new key in place of an old one, while servers run
     #[command(
-        after_help = "The key is for `Authorization: Bearer`, is shown once and ends by itself. Scopes are names of permissions (docs/ACCESS.md).
+        after_help = "`root` wraps the keys of all organisations again and destroys the former root key: keep a copy of the new file.
+`tenant` seals everything of an organisation again. `audit` signs checkpoints with a new key; the old public key stays valid for what it signed.
 
-Example:
-  vital key issue --tenant example-pharma --service-account \"Entra ID\" --role tenant_admin --scope directory.provision"
+Examples:
+  vital keys rotate root
+  vital keys rotate tenant --tenant example-pharma
+  vital keys rotate audit"
     )]
-    Issue(Issue),
+    Rotate {
+        /// What to exchange
+        class: Class,
+        /// Organisation, for `tenant`; without it all of them, one after the other
+        #[arg(long, value_name = "SLUG")]
+        tenant: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
-/// Flags of `vital key issue`.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Issue {
-    /// Organisation (`vital tenant list` shows the slugs)
-    #[arg(long, value_name = "SLUG")]
-    tenant: String,
-    /// Name of the service account
-    #[arg(long, value_name = "NAME")]
-    service_account: String,
-    /// Role of the service account; the key does what its scopes and this role both allow
-    #[arg(long, value_name = "ROLE")]
-    role: Role,
-    /// Permission that the key is limited to; give it several times for several
-    #[arg(long = "scope", value_name = "SCOPE", required = true)]
-    scopes: Vec<Permission>,
-    /// Days until it ends, 1 to 365
-    #[arg(long, value_name = "N", default_value_t = limits::KEY_DAYS)]
-    days: i64,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+/// What can be exchanged with this command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Class {
+    /// The root key
+    Root,
+    /// The keys of organisations
+    Tenant,
+    /// The key that signs checkpoints of the audit trail
+    Audit,
 }
 
-/// Issues a key.
-pub(crate) async fn run(config: &Config, verb: Key) -> anyhow::Result<Exit> {
-    let Key::Issue(flags) = verb;
-    with_platform(config, async |p| {
-        let tenant = tenant_of(p, &flags.tenant).await?;
-        let cx = identity::operator_context(tenant.id);
-        let account = service_account(p, &cx, &flags.service_account, flags.role).await?;
-        let new = NewKey {
-            name: flags.service_account.trim().chars().take(80).collect(),
-            scopes: flags.scopes.iter().map(ToString::to_string).collect(),
-            days: Some(flags.days),
-            member: Some(account),
+/// Runs a verb.
+pub(crate) async fn run(config: &Config, verb: Keys) -> anyhow::Result<Exit> {
+    match verb {
+        Keys::Status { json } => with_platform(config, async |p| status(config, p, json).await).await,
+        Keys::Rotate { class, tenant, json } => with_platform(config, async |p| rotate(p, class, tenant.as_deref(), json).await).await,
+    }
+}
+
+/// A class of secret, for people.
+#[derive(Serialize)]
+struct Secret {
+    class: &'static str,
+    what: String,
+    since: Option<String>,
+    exchange: &'static str,
+}
+
+async fn status(config: &Config, p: &Platform, json: bool) -> anyhow::Result<Exit> {
+    let keys = keys::status(p).await?;
+    let secrets = secrets(config, &keys)?;
+    if json {
+        terminal::json(&serde_json::json!({ "keys": keys, "secrets": secrets }))?;
+        return Ok(Exit::Done);
+    }
+    for secret in secrets {
+        terminal::data(&terminal::plain(&format!("{:<12} {}", secret.class, secret.what)))?;
+        terminal::data(&format!("{:<12} since {}; {}", "", secret.since.as_deref().unwrap_or("an unknown time"), secret.exchange))?;
+    }
+    Ok(if keys.root_keys.iter().all(|k| k.present) { Exit::Done } else { Exit::Failed })
+}
+
+fn secrets(config: &Config, keys: &vital_store::KeyStatus) -> anyhow::Result<Vec<Secret>> {
+    let data = &config.server.data;
+    let settings = config.keys.settings(data)?;
+    let mut all = Vec::new();
+    for root in &keys.root_keys {
+        let state = match (root.present, root.wraps) {
+            (false, _) => "MISSING",
+            (true, true) => "wraps",
+            (true, false) => "former, still unwraps",
         };
-        let issued = identity::issue_key_as_operator(p, &cx, new).await?;
-        let ends_at = issued.ends_at.format(&Rfc3339)?;
-        if flags.json {
-            terminal::json(&json!({ "id": issued.id, "key": issued.key, "ends_at": ends_at, "service_account": account }))?;
-        } else {
-            terminal::data(&issued.key)?;
+        let what = format!("{} ({state}), {} keys of organisations, {}", root.id, root.keys, settings.root);
+        let since = settings.root.changed_at().filter(|_| root.wraps).and_then(written);
+        all.push(Secret { class: "root", what, since, exchange: "vital keys rotate root" });
+    }
+    let rotating = if keys.rotating == 0 { String::new() } else { format!(", {} in rotation", keys.rotating) };
+    let oldest = keys.oldest.map(|t| t.format(&Rfc3339)).transpose()?;
+    all.push(Secret {
+        class: "tenant",
+        what: format!("{} organisations{rotating}", keys.tenants),
+        since: oldest,
+        exchange: "vital keys rotate tenant",
+    });
+    let mut file = |class, path: &Path, exchange| {
+        if path.exists() {
+            all.push(Secret { class, what: path.display().to_string(), since: changed(path), exchange });
         }
-        terminal::talk(&format!("issued key {} in `{}`, until {ends_at}; it is not shown again", issued.id, tenant.slug));
-        Ok(Exit::Done)
-    })
-    .await
-}
-
-/// The service account of this name. One that is there keeps its roles: a key must not change what other keys may do.
-async fn service_account(p: &Platform, cx: &OpContext, name: &str, role: Role) -> anyhow::Result<UserId> {
-    let name = name.trim();
-    let filter = MemberFilter {
-        query: name.to_owned(),
-        kind: Some(MemberKind::Service),
-        limit: limits::SERVICE_ACCOUNTS_MAX,
-        ..MemberFilter::default()
     };
-    let found = identity::members(p, cx, &filter).await?;
-    match found.into_iter().find(|m: &Member| m.active && m.display_name == name) {
-        None => Ok(identity::create_service_account(p, cx, name, vec![role]).await?.id),
-        Some(account) if account.roles == [role] => Ok(account.id),
-        Some(account) => {
-            let roles = account.roles.iter().map(|r| format!("`{r}`")).collect::<Vec<_>>().join(", ");
-            Err(Failure::new(format!("the service account `{}` is there with other roles: {roles}", terminal::plain(name)))
-                .hint("nothing was stored; name its role, or another service account")
-                .exit(Exit::Usage)
-                .into())
+    let trail = config.audit.settings(&config.server);
+    file("audit", &trail.key_file, "vital keys rotate audit");
+    file("database", &data.join(SECRETS_FILE), "stop the server, delete the file, start it: new passwords are made");
+    if let Some(files) = config.tls.files() {
+        file("tls", &files.certificate, "replace both files: the server reads them again by itself");
+        file("tls", &files.key, "replace both files: the server reads them again by itself");
+    }
+    for (class, set) in [("mail", config.mail.username.is_some()), ("provider", config.provider.is_some())] {
+        if set {
+            let what = "in the configuration".to_owned();
+            all.push(Secret {
+                class,
+                what,
+                since: None,
+                exchange: "make a second one there, put it into the configuration, restart, end the first",
+            });
         }
     }
+    Ok(all)
+}
+
+fn changed(path: &Path) -> Option<String> {
+    path.metadata().and_then(|m| m.modified()).ok().and_then(written)
+}
+
+fn written(at: SystemTime) -> Option<String> {
+    OffsetDateTime::from(at).replace_nanosecond(0).ok()?.format(&Rfc3339).ok()
+}
+
+async fn rotate(p: &Platform, class: Class, tenant: Option<&str>, json: bool) -> anyhow::Result<Exit> {
+    let bar = if json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    match class {
+        Class::Root => {
+            let done = keys::rotate_root(p, |keys| bar.set_message(format!("{keys} keys wrapped"))).await?;
+            bar.finish_and_clear();
+            if json {
+                terminal::json(&done)?;
+            }
+            terminal::talk(&format!(
+                "root key {} wraps now ({} keys); {} is gone. Keep a copy of the new one",
+                done.present,
+                done.keys,
+                done.former.join(", ")
+            ));
+        }
+        Class::Tenant => {
+            let mut all = tenancy::list(p).await?;
+            if let Some(slug) = tenant {
+                let one = tenant_of(p, slug).await?;
+                all.retain(|t| t.id == one.id);
+            }
+            for one in all {
+                let values = keys::rotate_tenant(p, one.id, |place, n| bar.set_message(format!("{}: {place} {n}", one.slug))).await?;
+                terminal::talk(&format!("`{}` has a new key: {values} values sealed again, the former key destroyed", one.slug));
+            }
+            bar.finish_and_clear();
+        }
+        Class::Audit => {
+            let public = trail::rotate_signing_key(p).await?;
+            terminal::talk(&format!("checkpoints are signed by a new key: {public}"));
+        }
+    }
+    Ok(Exit::Done)
 }

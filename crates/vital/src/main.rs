@@ -3,16 +3,19 @@
 //! It decides nothing: rules live in `vital-platform`, routes in `vital-web`. Data goes to standard output, talk and logs to standard
 //! error. `anyhow` is used here alone.
 
+mod api_key;
+mod audit;
 mod break_glass;
 mod cli;
 mod config;
 mod database;
+mod domains;
 mod evaluate;
 mod failure;
 mod keys;
 mod operate;
+mod private_file;
 mod remote;
-mod secret_key;
 mod serve;
 mod telemetry;
 mod terminal;
@@ -58,6 +61,7 @@ fn run(verb: Verb, begun: Instant) -> anyhow::Result<Exit> {
             terminal::data(&serde_json::to_string_pretty(&vital_web::openapi())?)?;
             Ok(Exit::Done)
         }
+        Verb::Tls(domains::TlsVerb::Status { settings, json }) => domains::status(&config::load(settings.overrides(None))?.config, json),
         Verb::Eval(verb) => evaluate::run(verb, &runtime()?),
         verb => runtime()?.block_on(command(verb)),
     }
@@ -75,10 +79,13 @@ async fn command(verb: Verb) -> anyhow::Result<Exit> {
         Verb::Tenant { settings, verb } => operate::tenant(&load(settings)?, verb).await,
         Verb::User { settings, verb } => operate::user(&load(settings)?, verb).await,
         Verb::BreakGlass { settings, verb } => break_glass::run(&load(settings)?, verb).await,
-        Verb::Key { settings, verb } => keys::run(&load(settings)?, verb).await,
+        Verb::Audit { settings, verb } => audit::run(&load(settings)?, verb).await,
+        Verb::Domain { settings, verb } => domains::domain(&load(settings)?, verb).await,
+        Verb::Key { settings, verb } => api_key::run(&load(settings)?, verb).await,
+        Verb::Keys { settings, verb } => keys::run(&load(settings)?, verb).await,
         Verb::Migrate { settings } => operate::migrate(&load(settings)?).await,
         Verb::SetupLink { settings } => operate::setup_link(&load(settings)?).await,
-        Verb::Serve { .. } | Verb::Config(_) | Verb::Eval(_) | Verb::Openapi | Verb::ParseDocument => {
+        Verb::Serve { .. } | Verb::Config(_) | Verb::Eval(_) | Verb::Openapi | Verb::Tls(_) | Verb::ParseDocument => {
             Err(Failure::new("this verb does not run on the async runtime").into())
         }
     }

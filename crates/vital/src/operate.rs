@@ -7,7 +7,7 @@ use crate::{
     config::Config,
     database::{self, Missing, Opened},
     failure::{Exit, Failure},
-    secret_key, terminal,
+    terminal,
 };
 use std::sync::Arc;
 use vital_kernel::Role;
@@ -25,6 +25,24 @@ pub(crate) enum Tenant {
     Create {
         /// Its name
         name: String,
+    },
+    /// Erase an organisation for good: destroy its keys, delete everything that is stored of it
+    #[command(
+        after_help = "The audit trail stays: it holds ids and names of fields. Whoever holds a backup and the root key of its time could still open that
+backup; `vital keys rotate root` ends that when the former key is destroyed everywhere. docs/DATA.md has the whole of it.
+
+Example:
+  vital tenant erase example-pharma --confirm example-pharma"
+    )]
+    Erase {
+        /// Its slug (`vital tenant list`)
+        slug: String,
+        /// The slug once more: there is no way back
+        #[arg(long, value_name = "SLUG")]
+        confirm: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// List the organisations
     List {
@@ -74,6 +92,28 @@ pub(crate) async fn tenant(config: &Config, verb: Tenant) -> anyhow::Result<Exit
                 let slug = tenancy::list(p).await?.into_iter().find(|t| t.id == id).map(|t| t.slug).unwrap_or_default();
                 terminal::data(&slug)?;
                 terminal::talk(&format!("created organisation `{slug}`; a running server now seeds its experts and starter library"));
+                Ok(Exit::Done)
+            })
+            .await
+        }
+        Tenant::Erase { slug, confirm, json } => {
+            if slug != confirm {
+                let failure = Failure::new("`--confirm` does not repeat the organisation").exit(Exit::Usage);
+                return Err(failure
+                    .hint(format!("nothing was erased; to erase it for good add `--confirm {}`", terminal::plain(&slug)))
+                    .into());
+            }
+            with_platform(config, async |p| {
+                let tenant = tenant_of(p, &slug).await?;
+                let erased = tenancy::erase_tenant(p, tenant.id).await?;
+                if json {
+                    terminal::json(&erased)?;
+                } else {
+                    terminal::talk(&format!(
+                        "erased `{slug}`: {} keys destroyed, {} rows deleted, its search index removed",
+                        erased.keys, erased.rows
+                    ));
+                }
                 Ok(Exit::Done)
             })
             .await
@@ -137,7 +177,7 @@ pub(crate) async fn migrate(config: &Config) -> anyhow::Result<Exit> {
 pub(crate) async fn setup_link(config: &Config) -> anyhow::Result<Exit> {
     with_platform(config, async |p| {
         let token = identity::issue_setup_link(p).await?;
-        terminal::data(&setup_address(&config.server.address(config.server.listen), token.reveal()))?;
+        terminal::data(&setup_address(&config.address(config.server.listen), token.reveal()))?;
         terminal::talk("the link works once, for 24 hours, while the server runs; older ones no longer work");
         Ok(Exit::Done)
     })
@@ -158,10 +198,12 @@ pub(crate) async fn with_platform(config: &Config, verb: impl AsyncFnOnce(&Platf
         parser: Vec::new(),
         embedder: Err("Commands of the operator use no model.".to_owned()),
         provider: None,
-        site: config.server.site(config.server.listen),
+        site: config.site(config.server.listen),
         mailer: config.mail.open(&config.server.data)?,
-        secret_key: secret_key::load(config.server.secret_key_file.as_deref(), &config.server.data)?,
-        allow_loopback_issuers: config.identity.allow_loopback_issuers,
+        erasure_ledger: config.server.data.join(crate::database::ERASURES_FILE),
+        egress: config.egress_rules()?,
+        trail: config.audit.settings(&config.server),
+        name_server: config.tls.name_server,
         alone: false,
     })?;
     let done = verb(&platform).await;

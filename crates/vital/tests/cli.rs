@@ -10,9 +10,15 @@ use std::{
 };
 
 fn vital(home: &Path, arguments: &[&str]) -> Output {
+    vital_in(home, arguments, &[])
+}
+
+/// The same with further variables of the environment.
+fn vital_in(home: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_vital"))
         .args(arguments)
         .env_clear()
+        .envs(environment.iter().copied())
         .env("HOME", home)
         .env("XDG_CONFIG_HOME", home)
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -66,6 +72,55 @@ fn plain_http_is_not_served_to_other_machines_unasked() {
     let output = vital(home.path(), &["serve", "--data", "data", "--listen", "0.0.0.0:0"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(talk(&output).contains("allow_plain_http"), "{}", talk(&output));
+}
+
+#[test]
+fn a_database_elsewhere_is_refused_however_it_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    for environment in [
+        &[("DATABASE_URL", "postgres://u:s3cret@db.internal/d?sslmode=require")][..],
+        &[("DATABASE_URL", "postgres://u:s3cret@localhost/d?host=db.internal&sslmode=disable")],
+        &[("DATABASE_URL", "postgres:///d?sslmode=disable"), ("PGHOST", "db.internal")],
+        &[("DATABASE_URL", "postgres:///d"), ("PGHOST", "db.internal"), ("PGSSLMODE", "disable")],
+        &[("DATABASE_URL", "postgres:///d"), ("PGHOST", "127.0.0.1"), ("PGHOSTADDR", "10.0.0.5"), ("PGSSLMODE", "require")],
+    ] {
+        let output = vital_in(home.path(), &["serve", "--data", "data", "--listen", "127.0.0.1:0"], environment);
+        assert_eq!(output.status.code(), Some(1), "{environment:?}");
+        let said = talk(&output);
+        assert!(said.contains("another machine") && said.contains("verify-full") && said.contains("allow_plain_database"), "{said}");
+        assert!(!said.contains("s3cret") && !home.path().join("data").exists(), "{said}");
+    }
+    for environment in [
+        &[("DATABASE_URL", "postgres:///d?sslmode=disable"), ("PGHOST", "127.0.0.1")][..],
+        &[("DATABASE_URL", "postgres:///d?sslmode=verify-full"), ("PGHOST", "db.internal"), ("PGSSLMODE", "disable")],
+        &[("PGHOST", "db.internal"), ("PGSSLMODE", "disable")],
+    ] {
+        let output = vital_in(home.path(), &["config", "check"], environment);
+        assert!(output.status.success(), "{environment:?}: {}", talk(&output));
+    }
+}
+
+/// Each of these would work, and would put something at risk unasked.
+#[test]
+fn a_server_does_not_start_with_an_unsafe_setting() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("vital.toml");
+    for (settings, says) in [
+        ("[server]\nlisten = '0.0.0.0:0'", "allow_plain_http"),
+        ("[server]\ntrusted_proxies = ['0.0.0.0/0']", "everybody"),
+        ("[database]\nurl = 'postgres://u@10.0.0.5/d?sslmode=verify-ca'", "allow_plain_database"),
+        ("[limits]\nredis_url = 'redis://cache.internal'", "allow_plain_redis"),
+        ("[limits]\nredis_url = 'rediss://cache.internal/#insecure'", "allow_plain_redis"),
+        ("[provider]\nformat = 'openai'\nmodel = 'm'\nbase_url = 'http://models.example'", "http"),
+        ("[mail]\nhost = 'smtp.example.org'\nsecurity = 'none'", "security"),
+        ("[server]\npublic_url = 'https://vital.example'\n[identity]\nallow_loopback_issuers = true", "allow_loopback_issuers"),
+    ] {
+        fs::write(&file, settings).unwrap();
+        let output = vital(home.path(), &["serve", "--data", "data", "--config", file.to_str().unwrap()]);
+        let said = talk(&output);
+        assert!(output.status.code() == Some(1) && said.contains(says), "{settings}: {said}");
+        assert!(!home.path().join("data/postgres").exists(), "{settings}: a database was made");
+    }
 }
 
 #[test]

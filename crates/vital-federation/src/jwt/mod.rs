@@ -15,9 +15,9 @@ use crate::{
     jwks,
     jws::Compact,
 };
-use reqwest::Url;
 use ring::hmac;
 use time::OffsetDateTime;
+use vital_outbound::Url;
 
 /// Shortest HMAC secret, in bytes (RFC 7518 section 3.2: as long as the hash).
 pub const SECRET_BYTES_MIN: usize = 32;

@@ -11,7 +11,7 @@ const PREVIOUS: &str = "the previous secret, also of 32 bytes or more";
 const ISSUER: &str = "https://project.supabase.example/auth/v1";
 
 fn http() -> Http {
-    Http::builder().allow_loopback_http(true).build().expect("a client")
+    Http::builder().egress(vital_outbound::Egress::default().loopback_issuers(true)).build().expect("a client")
 }
 
 fn shared() -> Verifier {
@@ -132,7 +132,11 @@ async fn a_slow_or_failing_key_set_is_the_providers_failure_and_not_the_tokens()
     scripted.answer("/jwks", Reply::status(502, &json!({})));
     assert!(matches!(published(&scripted).verify(&http(), &token).await, Err(FederationError::Status { status: 502, .. })));
     scripted.answer("/jwks", Reply::Silent);
-    let hasty = Http::builder().allow_loopback_http(true).timeout(std::time::Duration::from_secs(1)).build().expect("a client");
+    let hasty = Http::builder()
+        .egress(vital_outbound::Egress::default().loopback_issuers(true))
+        .timeout(std::time::Duration::from_secs(1))
+        .build()
+        .expect("a client");
     assert!(matches!(published(&scripted).verify(&hasty, &token).await, Err(FederationError::TooSlow { .. })));
     let strict = Http::builder().build().expect("a client");
     assert!(matches!(published(&scripted).verify(&strict, &token).await, Err(FederationError::Settings { .. })));

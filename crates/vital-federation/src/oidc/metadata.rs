@@ -4,9 +4,9 @@
 
 use super::nonsense;
 use crate::{FederationError, Http};
-use reqwest::Url;
 use serde::Deserialize;
 use std::sync::Arc;
+use vital_outbound::Url;
 
 /// The part of a provider's metadata that is used.
 #[derive(Debug)]
@@ -53,9 +53,10 @@ async fn fetch(http: &Http, issuer: &str) -> Result<Metadata, FederationError> {
     if document.issuer != issuer {
         return Err(nonsense(&url, "its metadata names another issuer than the settings"));
     }
-    let endpoint = |text: &str| http.address(text).map_err(|_| nonsense(&url, "its metadata has an endpoint that is not an https address"));
+    let refused = |_| nonsense(&url, "its metadata has an endpoint that is not an https address, or not one that is allowed here");
+    let endpoint = |text: &str| http.address(text).map_err(refused);
     Ok(Metadata {
-        authorization_endpoint: endpoint(&document.authorization_endpoint)?,
+        authorization_endpoint: http.browser_address(&document.authorization_endpoint).map_err(refused)?,
         token_endpoint: endpoint(&document.token_endpoint)?,
         jwks_uri: endpoint(&document.jwks_uri)?,
         userinfo_endpoint: document.userinfo_endpoint.as_deref().map(endpoint).transpose()?,

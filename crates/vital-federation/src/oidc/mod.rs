@@ -22,11 +22,11 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::RngCore as _;
-use reqwest::Url;
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
+use vital_outbound::Url;
 
 /// Longest authorization code, in bytes.
 const CODE_BYTES_MAX: usize = 4 * 1024;

@@ -8,9 +8,9 @@ mod anthropic;
 mod openai;
 
 use crate::{ChatRequest, LlmError, StopReason, TokenUsage, WireFormat, config::ApiKey, sse::Frame};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
+use vital_outbound::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 /// More tokens than this in one figure of one request is not a count but a fault.
 const TOKENS_MAX: u64 = 100_000_000;

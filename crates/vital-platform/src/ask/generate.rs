@@ -72,7 +72,7 @@ async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome
     let earlier = earlier(p, work).await?;
     let questions: Vec<&str> = earlier.iter().map(|e| e.question.as_str()).collect();
     if compose::is_patient_specific(&work.question) {
-        return refuse_patient_specific(work, recorder, outcome).await;
+        return refuse_patient_specific(p, work, recorder, outcome).await;
     }
     let query = history::search_query(&work.question, &questions);
     // One vector serves routing and retrieval: making it is the dearest step before the first word.
@@ -92,7 +92,8 @@ async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome
 }
 
 /// Safety comes before search: advice on one person's health is refused whoever would write the answer.
-async fn refuse_patient_specific(work: &Work, recorder: &mut Recorder, outcome: &mut Outcome) -> Result<TurnState> {
+async fn refuse_patient_specific(p: &Platform, work: &Work, recorder: &mut Recorder, outcome: &mut Outcome) -> Result<TurnState> {
+    p.db.write(&work.cx).await?.commit(AuditEntry::new(AuditAction::TurnRefused, "turn", work.turn)).await?;
     outcome.composer = "extractive".to_owned();
     let nothing = Retrieval { evidence: Vec::new(), vector: None, note: None };
     match compose::compose(&work.question, &[], &[], &[], None) {
@@ -198,7 +199,12 @@ async fn store_end(
         return Err(Error::conflict("turn.ended_elsewhere", "Another process has ended this turn."));
     }
     job.finish(&mut tx).await?;
-    tx.commit(AuditEntry::new(AuditAction::TurnFinished, "turn", turn)).await
+    let cited: Vec<_> = ending.record.answer.iter().flat_map(|a| &a.citations).map(|c| c.document_id).collect();
+    let mut entries = vec![AuditEntry::new(AuditAction::TurnFinished, "turn", turn)];
+    if !cited.is_empty() {
+        entries.push(AuditEntry::about(AuditAction::EvidenceCited, "documents", cited));
+    }
+    tx.commit_all(entries).await
 }
 
 /// Ends a turn whose process fell silent: what had been written is kept, and the reader is told.

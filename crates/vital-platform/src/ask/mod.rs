@@ -15,6 +15,7 @@ pub mod evidence;
 mod generate;
 mod history;
 mod prompt;
+mod reading;
 mod record;
 mod recorder;
 mod store;
@@ -159,7 +160,7 @@ pub async fn conversations(p: &Platform, cx: &OpContext, before: Option<Conversa
     Ok(rows
         .into_iter()
         .map(|row| {
-            let expert = summary_of(&known, row.expert_id);
+            let expert = summary_of(&known, row.expert_id());
             row.view(expert)
         })
         .collect())
@@ -173,14 +174,16 @@ pub async fn conversation(p: &Platform, cx: &OpContext, id: ConversationId, befo
     cx.require(Permission::ConversationRead)?;
     let owner = cx.require_user()?;
     let known = experts_by_id(p, cx).await?;
-    let mut tx = p.db.read(cx).await?;
-    let row = store::conversation(&mut tx, id, owner).await?.ok_or_else(unknown)?;
-    let turns = store::turns(&mut tx, id, before, limits::PAGE_SIZE).await?;
-    let expert = summary_of(&known, row.expert_id);
+    let mut read = p.db.read_audited(cx).await?;
+    let row = store::conversation(read.tx(), id, owner).await?.ok_or_else(unknown)?;
+    let turns = store::turns(read.tx(), id, before, limits::PAGE_SIZE).await?;
+    let unfinished = turns.iter().any(store::OpenTurn::running);
+    reading::record(p, cx, read, (AuditAction::ConversationRead, "conversation", id.0), unfinished).await?;
+    let expert = summary_of(&known, row.expert_id());
     let turns: Vec<Turn> = turns
         .into_iter()
         .map(|t| {
-            let expert = summary_of(&known, t.expert_id);
+            let expert = summary_of(&known, t.expert_id());
             t.view(expert)
         })
         .collect();
@@ -279,23 +282,35 @@ pub async fn turn(p: &Platform, cx: &OpContext, id: TurnId) -> Result<Turn> {
     cx.require(Permission::ConversationRead)?;
     let owner = cx.require_user()?;
     let known = experts_by_id(p, cx).await?;
-    let row = store::turn(&mut p.db.read(cx).await?, id, owner).await?.ok_or_else(unknown_turn)?;
-    let expert = summary_of(&known, row.expert_id);
+    let mut read = p.db.read_audited(cx).await?;
+    let row = store::turn(read.tx(), id, owner).await?.ok_or_else(unknown_turn)?;
+    reading::record(p, cx, read, (AuditAction::TurnRead, "turn", id.0), row.running()).await?;
+    let expert = summary_of(&known, row.expert_id());
     Ok(row.view(expert))
 }
 
-/// Stops the answer of a turn. What has been written is kept. Stopping a finished turn changes nothing.
+/// A turn of the caller for a verb that acts on it and shows nothing of it.
+async fn own_turn(p: &Platform, cx: &OpContext, id: TurnId) -> Result<Turn> {
+    cx.require(Permission::ConversationRead)?;
+    let owner = cx.require_user()?;
+    let known = experts_by_id(p, cx).await?;
+    let row = store::turn(&mut p.db.read(cx).await?, id, owner).await?.ok_or_else(unknown_turn)?;
+    let expert = summary_of(&known, row.expert_id());
+    Ok(row.view(expert))
+}
+
+/// Stops the answer of a turn. What has been written is kept. Stopping a finished turn changes nothing. Returns its conversation.
 ///
 /// # Errors
 /// `NotFound` when the caller has no such turn.
-pub async fn cancel(p: &Platform, cx: &OpContext, id: TurnId) -> Result<()> {
+pub async fn cancel(p: &Platform, cx: &OpContext, id: TurnId) -> Result<ConversationId> {
     cx.require(Permission::Ask)?;
-    let turn = turn(p, cx, id).await?;
+    let turn = own_turn(p, cx, id).await?;
     if turn.state == TurnState::Running {
         p.streams.cancel(id);
         p.db.write(cx).await?.commit(AuditEntry::new(AuditAction::TurnCancelled, "turn", id)).await?;
     }
-    Ok(())
+    Ok(turn.conversation_id)
 }
 
 /// Asks the question of a turn again, as a new turn at the end of the conversation.
@@ -304,9 +319,19 @@ pub async fn cancel(p: &Platform, cx: &OpContext, id: TurnId) -> Result<()> {
 /// Those of `ask`; `NotFound` when the caller has no such turn.
 pub async fn regenerate(p: &Arc<Platform>, cx: &OpContext, id: TurnId) -> Result<Turn> {
     cx.require(Permission::Ask)?;
-    let old = turn(p, cx, id).await?;
+    let old = own_turn(p, cx, id).await?;
     let expert = if old.automatic { None } else { old.expert.map(|e| e.slug) };
     ask(p, cx, old.conversation_id, Question { text: old.question, expert }).await
+}
+
+/// Asks the question of a turn again, of another expert, as a new turn at the end of the conversation.
+///
+/// # Errors
+/// Those of `ask`; `NotFound` when the caller has no such turn.
+pub async fn ask_again(p: &Arc<Platform>, cx: &OpContext, id: TurnId, expert: String) -> Result<Turn> {
+    cx.require(Permission::Ask)?;
+    let old = own_turn(p, cx, id).await?;
+    ask(p, cx, old.conversation_id, Question { text: old.question, expert: Some(expert) }).await
 }
 
 impl store::Locked {
@@ -348,7 +373,7 @@ fn valid_question(text: &str) -> Result<String> {
     Ok(text.to_owned())
 }
 
-async fn own_conversation(p: &Platform, cx: &OpContext, id: ConversationId) -> Result<store::ConversationRow> {
+async fn own_conversation(p: &Platform, cx: &OpContext, id: ConversationId) -> Result<store::OpenConversation> {
     let owner = cx.require_user()?;
     store::conversation(&mut p.db.read(cx).await?, id, owner).await?.ok_or_else(unknown)
 }

@@ -1,16 +1,25 @@
-//! SQL of conversations and turns.
+//! SQL of conversations and turns. Titles, questions, answers and events are sealed under the tenant's key.
 
 use super::{Conversation, StoredEvent, Turn, TurnState, record::TurnRecord};
 use crate::experts::ExpertSummary;
-use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
-use vital_kernel::{ConversationId, Error, ExpertId, Result, TurnId, UserId, now};
+use vital_kernel::{ConversationId, ExpertId, Result, TurnId, UserId, now};
+use vital_keys::Place;
 use vital_store::{Read, TenantTx, Write, db_error};
+
+const TITLE: &str = "conversations.title";
+const QUESTION: &str = "turns.question";
+const ANSWER: &str = "turns.answer";
+
+/// Where the payload of an event is stored.
+fn payload_of(turn: Uuid, seq: i32) -> Place {
+    Place { column: "turn_events.payload", row: turn, part: seq.into() }
+}
 
 pub(super) struct ConversationRow {
     id: Uuid,
-    title: String,
+    title: Option<Vec<u8>>,
     pub expert_id: Option<Uuid>,
     turn_count: i32,
     created_at: OffsetDateTime,
@@ -18,14 +27,32 @@ pub(super) struct ConversationRow {
 }
 
 impl ConversationRow {
+    fn open<M>(self, tx: &TenantTx<M>) -> Result<OpenConversation> {
+        let title = self.title.as_deref().map(|sealed| tx.open_text(Place::of(TITLE, self.id), sealed)).transpose()?;
+        Ok(OpenConversation { title: title.unwrap_or_default(), row: self })
+    }
+}
+
+/// A conversation whose title can be read.
+pub(super) struct OpenConversation {
+    title: String,
+    row: ConversationRow,
+}
+
+impl OpenConversation {
+    pub fn expert_id(&self) -> Option<Uuid> {
+        self.row.expert_id
+    }
+
     pub fn view(self, expert: Option<ExpertSummary>) -> Conversation {
+        let Self { title, row } = self;
         Conversation {
-            id: ConversationId(self.id),
-            title: self.title,
+            id: ConversationId(row.id),
+            title,
             expert,
-            turn_count: self.turn_count,
-            created_at: self.created_at,
-            updated_at: self.updated_at,
+            turn_count: row.turn_count,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
         }
     }
 }
@@ -37,7 +64,7 @@ pub(super) async fn insert_conversation(
     expert: Option<ExpertId>,
 ) -> Result<()> {
     sqlx::query!(
-        "insert into conversations (id, owner_id, title, expert_id, created_at, updated_at) values ($1, $2, '', $3, $4, $4)",
+        "insert into conversations (id, owner_id, title, expert_id, created_at, updated_at) values ($1, $2, null, $3, $4, $4)",
         id.0,
         owner.0,
         expert.map(|e| e.0),
@@ -49,8 +76,8 @@ pub(super) async fn insert_conversation(
     Ok(())
 }
 
-pub(super) async fn conversation(tx: &mut TenantTx<Read>, id: ConversationId, owner: UserId) -> Result<Option<ConversationRow>> {
-    sqlx::query_as!(
+pub(super) async fn conversation(tx: &mut TenantTx<Read>, id: ConversationId, owner: UserId) -> Result<Option<OpenConversation>> {
+    let row = sqlx::query_as!(
         ConversationRow,
         r#"select id, title, expert_id, turn_count, created_at, updated_at from conversations where id = $1 and owner_id = $2"#,
         id.0,
@@ -58,7 +85,8 @@ pub(super) async fn conversation(tx: &mut TenantTx<Read>, id: ConversationId, ow
     )
     .fetch_optional(tx.conn())
     .await
-    .map_err(db_error)
+    .map_err(db_error)?;
+    row.map(|r| r.open(tx)).transpose()
 }
 
 pub(super) async fn conversations(
@@ -66,8 +94,8 @@ pub(super) async fn conversations(
     owner: UserId,
     before: Option<ConversationId>,
     limit: i64,
-) -> Result<Vec<ConversationRow>> {
-    sqlx::query_as!(
+) -> Result<Vec<OpenConversation>> {
+    let rows = sqlx::query_as!(
         ConversationRow,
         r#"select id, title, expert_id, turn_count, created_at, updated_at from conversations
            where owner_id = $1 and turn_count > 0
@@ -79,7 +107,8 @@ pub(super) async fn conversations(
     )
     .fetch_all(tx.conn())
     .await
-    .map_err(db_error)
+    .map_err(db_error)?;
+    rows.into_iter().map(|r| r.open(tx)).collect()
 }
 
 pub(super) async fn delete_conversation(tx: &mut TenantTx<Write>, id: ConversationId, owner: UserId) -> Result<Option<Vec<TurnId>>> {
@@ -128,9 +157,11 @@ pub(super) async fn insert_turn(
     question: &str,
     title: &str,
 ) -> Result<()> {
+    let question = tx.seal(Place::of(QUESTION, id.0), question)?;
+    let title = tx.seal(Place::of(TITLE, conversation.0), title)?;
     sqlx::query!(
         "with counted as (
-             update conversations set turn_count = $3, updated_at = $5, title = case when title = '' then $6 else title end where id = $2)
+             update conversations set turn_count = $3, updated_at = $5, title = coalesce(title, $6) where id = $2)
          insert into turns (id, conversation_id, ordinal, question, state, created_at) values ($1, $2, $3, $4, 'running', $5)",
         id.0,
         conversation.0,
@@ -150,11 +181,11 @@ pub(super) async fn insert_turn(
 pub(super) async fn insert_events(tx: &mut TenantTx<Write>, turn: TurnId, events: &[StoredEvent]) -> Result<bool> {
     let seqs: Vec<i32> = events.iter().map(|e| e.seq).collect();
     let kinds: Vec<String> = events.iter().map(|e| e.event.kind().to_owned()).collect();
-    let payloads = events.iter().map(|e| serde_json::to_value(&e.event)).collect::<Result<Vec<_>, _>>().map_err(Error::internal)?;
+    let payloads = events.iter().map(|e| tx.seal_json(payload_of(turn.0, e.seq), &e.event)).collect::<Result<Vec<_>>>()?;
     sqlx::query_scalar!(
         r#"with running as (select id from turns where id = $1 and state = 'running' for share),
                 added as (insert into turn_events (turn_id, seq, kind, payload)
-                          select $1, e.seq, e.kind, e.payload from running, unnest($2::int[], $3::text[], $4::jsonb[]) as e (seq, kind, payload)
+                          select $1, e.seq, e.kind, e.payload from running, unnest($2::int[], $3::text[], $4::bytea[]) as e (seq, kind, payload)
                           on conflict do nothing)
            select exists (select from running) as "running!""#,
         turn.0,
@@ -172,7 +203,7 @@ pub(super) async fn events_after(tx: &mut TenantTx<Read>, turn: TurnId, after: i
         .fetch_all(tx.conn())
         .await
         .map_err(db_error)?;
-    rows.into_iter().map(|r| Ok(StoredEvent { seq: r.seq, event: serde_json::from_value(r.payload).map_err(Error::internal)? })).collect()
+    rows.into_iter().map(|r| Ok(StoredEvent { seq: r.seq, event: tx.open_json(payload_of(turn.0, r.seq), &r.payload)? })).collect()
 }
 
 /// All events of a turn, for the process that takes it over.
@@ -181,52 +212,71 @@ pub(super) async fn all_events(tx: &mut TenantTx<Write>, turn: TurnId) -> Result
         .fetch_all(tx.conn())
         .await
         .map_err(db_error)?;
-    rows.into_iter().map(|r| Ok(StoredEvent { seq: r.seq, event: serde_json::from_value(r.payload).map_err(Error::internal)? })).collect()
+    rows.into_iter().map(|r| Ok(StoredEvent { seq: r.seq, event: tx.open_json(payload_of(turn.0, r.seq), &r.payload)? })).collect()
 }
 
 pub(super) struct TurnRow {
     id: Uuid,
     conversation_id: Uuid,
     ordinal: i32,
-    question: String,
+    question: Vec<u8>,
     pub expert_id: Option<Uuid>,
     state: String,
-    record: Option<Json<TurnRecord>>,
+    record: Option<Vec<u8>>,
     last_seq: i32,
     created_at: OffsetDateTime,
     finished_at: Option<OffsetDateTime>,
 }
 
 impl TurnRow {
+    fn open<M>(self, tx: &TenantTx<M>) -> Result<OpenTurn> {
+        let question = tx.open_text(Place::of(QUESTION, self.id), &self.question)?;
+        let record = self.record.as_deref().map(|sealed| tx.open_json(Place::of(ANSWER, self.id), sealed)).transpose()?;
+        Ok(OpenTurn { question, record: record.unwrap_or_default(), row: self })
+    }
+}
+
+/// A turn that can be read.
+pub(super) struct OpenTurn {
+    question: String,
+    record: TurnRecord,
+    row: TurnRow,
+}
+
+impl OpenTurn {
     pub fn running(&self) -> bool {
-        self.state == TurnState::Running.as_str()
+        self.row.state == TurnState::Running.as_str()
+    }
+
+    pub fn expert_id(&self) -> Option<Uuid> {
+        self.row.expert_id
     }
 
     pub fn view(self, expert: Option<ExpertSummary>) -> Turn {
-        let record = self.record.map(|r| r.0).unwrap_or_default();
+        let Self { question, record, row } = self;
         Turn {
-            id: TurnId(self.id),
-            conversation_id: ConversationId(self.conversation_id),
-            ordinal: self.ordinal,
-            question: self.question,
-            state: TurnState::parse(&self.state).unwrap_or(TurnState::Failed),
+            id: TurnId(row.id),
+            conversation_id: ConversationId(row.conversation_id),
+            ordinal: row.ordinal,
+            question,
+            state: TurnState::parse(&row.state).unwrap_or(TurnState::Failed),
             expert,
             automatic: record.automatic,
             candidates: record.candidates,
             searched: record.searched,
             answer: record.answer,
             problem: record.problem,
-            last_seq: self.last_seq,
-            created_at: self.created_at,
-            finished_at: self.finished_at,
+            last_seq: row.last_seq,
+            created_at: row.created_at,
+            finished_at: row.finished_at,
         }
     }
 }
 
-pub(super) async fn turns(tx: &mut TenantTx<Read>, conversation: ConversationId, before: Option<i32>, limit: i64) -> Result<Vec<TurnRow>> {
+pub(super) async fn turns(tx: &mut TenantTx<Read>, conversation: ConversationId, before: Option<i32>, limit: i64) -> Result<Vec<OpenTurn>> {
     let mut rows = sqlx::query_as!(
         TurnRow,
-        r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as "record: Json<TurnRecord>",
+        r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as record,
                   coalesce((select max(e.seq) from turn_events e where e.turn_id = t.id), 0) as "last_seq!", t.created_at, t.finished_at
            from turns t where t.conversation_id = $1 and ($2::int is null or t.ordinal < $2) order by t.ordinal desc limit $3"#,
         conversation.0,
@@ -237,13 +287,13 @@ pub(super) async fn turns(tx: &mut TenantTx<Read>, conversation: ConversationId,
     .await
     .map_err(db_error)?;
     rows.reverse();
-    Ok(rows)
+    rows.into_iter().map(|r| r.open(tx)).collect()
 }
 
-pub(super) async fn turn(tx: &mut TenantTx<Read>, id: TurnId, owner: UserId) -> Result<Option<TurnRow>> {
-    sqlx::query_as!(
+pub(super) async fn turn(tx: &mut TenantTx<Read>, id: TurnId, owner: UserId) -> Result<Option<OpenTurn>> {
+    let row = sqlx::query_as!(
         TurnRow,
-        r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as "record: Json<TurnRecord>",
+        r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as record,
                   coalesce((select max(e.seq) from turn_events e where e.turn_id = t.id), 0) as "last_seq!", t.created_at, t.finished_at
            from turns t join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
            where t.id = $1 and c.owner_id = $2"#,
@@ -252,7 +302,8 @@ pub(super) async fn turn(tx: &mut TenantTx<Read>, id: TurnId, owner: UserId) -> 
     )
     .fetch_optional(tx.conn())
     .await
-    .map_err(db_error)
+    .map_err(db_error)?;
+    row.map(|r| r.open(tx)).transpose()
 }
 
 /// Earlier questions and answers of a conversation, oldest first.
@@ -263,7 +314,7 @@ pub(super) async fn history(
     limit: i64,
 ) -> Result<Vec<(String, Option<TurnRecord>)>> {
     let mut rows = sqlx::query!(
-        r#"select question, answer as "record: Json<TurnRecord>" from turns
+        r#"select id, question, answer from turns
            where conversation_id = $1 and ordinal < $2 and state in ('answered', 'no_evidence', 'stopped') order by ordinal desc limit $3"#,
         conversation.0,
         before,
@@ -273,7 +324,11 @@ pub(super) async fn history(
     .await
     .map_err(db_error)?;
     rows.reverse();
-    Ok(rows.into_iter().map(|r| (r.question, r.record.map(|j| j.0))).collect())
+    let open = |id: Uuid, question: Vec<u8>, answer: Option<Vec<u8>>| {
+        let record = answer.map(|sealed| tx.open_json(Place::of(ANSWER, id), &sealed)).transpose()?;
+        Ok((tx.open_text(Place::of(QUESTION, id), &question)?, record))
+    };
+    rows.into_iter().map(|r| open(r.id, r.question, r.answer)).collect()
 }
 
 /// What the end of a turn stores.
@@ -286,7 +341,7 @@ pub(super) struct Ending<'a> {
 
 /// Ends a running turn: its state, record and citations. Returns false when somebody else has ended it.
 pub(super) async fn end_turn(tx: &mut TenantTx<Write>, id: TurnId, ending: &Ending<'_>) -> Result<bool> {
-    let record = serde_json::to_value(ending.record).map_err(Error::internal)?;
+    let record = tx.seal_json(Place::of(ANSWER, id.0), ending.record)?;
     let ended = sqlx::query!(
         "update turns set state = $2, expert_id = $3, expert_version = $4, composer = $5, answer = $6, finished_at = $7 where id = $1 and state = 'running'",
         id.0,

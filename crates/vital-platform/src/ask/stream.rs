@@ -1,6 +1,6 @@
 //! Following a turn: stored events first, then live ones, in order, without loss or duplicate, from wherever the reader stopped.
 
-use super::{StoredEvent, TurnEvent, store, unknown_turn};
+use super::{StoredEvent, TurnEvent, reading::Readings, store, unknown_turn};
 use crate::{
     Platform,
     identity::{self, Caller, Watch},
@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
-use vital_kernel::{OpContext, Permission, Result, TurnId};
+use vital_kernel::{AuditAction, AuditEntry, OpContext, Permission, Result, TurnId};
 
 /// Events a slow reader may fall behind before it is sent back to the stored ones.
 const BEHIND_MAX: usize = 256;
@@ -28,6 +28,7 @@ const WATCH: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub struct Streams {
     live: Mutex<HashMap<TurnId, Live>>,
+    pub(super) readings: Readings,
 }
 
 /// A turn being written here.
@@ -84,7 +85,7 @@ pub(crate) async fn stop_of_inactive(p: &Platform) -> Result<()> {
     Ok(())
 }
 
-/// Follows a turn of the caller: every event with a number above `after`, ending after `done`.
+/// Follows a turn of the caller: every event with a number above `after`, ending after `done`. Its opening is recorded, once.
 ///
 /// # Errors
 /// At once: `NotFound` when the caller has no such turn. In the stream: `Unavailable` when the database went away; the reader comes back
@@ -100,8 +101,10 @@ pub async fn follow(
     cx.require(Permission::ConversationRead)?;
     let owner = cx.require_user()?;
     let mut running = {
-        let mut tx = p.db.read(&cx).await?;
-        store::turn(&mut tx, turn, owner).await?.ok_or_else(unknown_turn)?.running()
+        let mut read = p.db.read_audited(&cx).await?;
+        let running = store::turn(read.tx(), turn, owner).await?.ok_or_else(unknown_turn)?.running();
+        read.commit(AuditEntry::new(AuditAction::TurnRead, "turn", turn)).await?;
+        running
     };
     Ok(try_stream! {
         let mut last = after;

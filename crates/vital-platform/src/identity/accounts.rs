@@ -3,6 +3,7 @@
 use super::{NewUser, password, store};
 use crate::Platform;
 use vital_kernel::{AuditAction, AuditEntry, Error, OpContext, Permission, Result, UserId};
+use vital_store::TenantTx;
 
 /// Creates a person in the context's tenant, with a password that was chosen elsewhere.
 ///
@@ -22,6 +23,11 @@ pub(super) async fn insert(p: &Platform, cx: &OpContext, new: &NewUser, hashed: 
     store::insert_member(&mut tx, id, new, "person", Some(hashed), password::is_long(&new.password)).await?;
     tx.commit(AuditEntry::new(AuditAction::UserCreated, "user", id).fields(&["email", "display_name", "roles"])).await?;
     Ok(id)
+}
+
+/// The name of an active person of the transaction's tenant; none for operators, service accounts and whoever is not active.
+pub(crate) async fn person_in<M>(tx: &mut TenantTx<M>, id: UserId) -> Result<Option<String>> {
+    Ok(store::account(tx, id).await?.filter(|a| a.active && a.kind == "person").map(|a| a.display_name))
 }
 
 /// Refuses what cannot be an account, field by field, and returns it tidied.

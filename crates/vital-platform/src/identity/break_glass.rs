@@ -17,13 +17,14 @@ use vital_kernel::{
 use vital_mail::Message;
 
 /// What an operator may do in an organisation: read.
-const READING: [Permission; 7] = [
+const READING: [Permission; 8] = [
     Permission::ExpertRead,
     Permission::DocumentRead,
     Permission::UserRead,
     Permission::SettingsRead,
     Permission::PolicyRead,
     Permission::BreakGlassRead,
+    Permission::AuditRead,
     Permission::ConversationRead,
 ];
 /// Messages that are sent at once.
@@ -134,7 +135,12 @@ pub async fn open(p: &Platform, tenant: TenantId, operator: &str, reason: &str, 
         return Err(Error::conflict("tenant.suspended", "This organisation is suspended, so nobody can be let in. Nothing was stored."));
     }
     let (organisation, admins) = (store::organisation_name(&mut tx).await?, store::admin_emails(&mut tx).await?);
-    tx.commit(AuditEntry::new(AuditAction::BreakGlassOpened, "break_glass", id).fields(&["operator", "reason", "ends_at"])).await?;
+    // Both in one request: so the trail alone tells which opening an operator's account, the actor of all that follows, belongs to.
+    tx.commit_all(vec![
+        AuditEntry::new(AuditAction::BreakGlassOpened, "break_glass", id).fields(&["operator", "reason", "ends_at"]),
+        AuditEntry::new(AuditAction::UserCreated, "user", member).fields(&["display_name", "roles"]),
+    ])
+    .await?;
     let text = notice(&organisation, operator, reason, ends_at, &p.site);
     let (told, not_told) = tell(p, &admins, &text).await;
     Ok(Opened { id, token, ends_at, told, not_told })

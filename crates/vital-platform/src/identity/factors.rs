@@ -4,7 +4,7 @@
 //! adding or removing a factor needs a recent proof (of a factor where there is one, of the password where there is none).
 
 use super::{Caller, Proof, Token, hash, password, sessions, store};
-use crate::{Platform, seal::Place};
+use crate::Platform;
 use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -14,6 +14,7 @@ use vital_credentials::{
     recovery, totp,
 };
 use vital_kernel::{AuditAction, AuditEntry, Error, FactorId, OpContext, Permission, Result, SessionId, UserId, limits, now};
+use vital_keys::Place;
 use vital_store::{TenantTx, Unaudited};
 
 /// What kind of second factor.
@@ -176,8 +177,8 @@ pub async fn enrol_totp(p: &Platform, caller: &Caller, name: &str, present_passw
     let name = valid_name(name)?;
     let member = allow_change(p, caller, present_password).await?;
     let (id, secret) = (FactorId::new(), totp::Secret::generate());
-    let sealed = p.sealer.seal(place(&caller.cx, id), secret.as_bytes())?;
     let mut tx = p.db.write(&caller.cx).await?;
+    let sealed = tx.seal(place(id), secret.as_bytes())?;
     room_for_factor(&mut tx, member).await?;
     store::drop_unconfirmed(&mut tx, member).await?;
     store::insert_totp(&mut tx, id, member, name, &sealed).await?;
@@ -214,7 +215,7 @@ pub async fn confirm_totp(p: &Platform, caller: &Caller, id: FactorId, code: &st
     let sealed = store::unconfirmed_totp(&mut tx, id, member)
         .await?
         .ok_or_else(|| Error::not_found("factor.unknown", "There is no authenticator app waiting to be confirmed. Begin again."))?;
-    let secret = seed(p, &caller.cx, id, &sealed)?;
+    let secret = seed(&tx, id, &sealed)?;
     let Some(step) = totp::verify(&secret, code, now(), None) else {
         return Err(Error::invalid(
             "second_factor.refused",
@@ -333,7 +334,7 @@ pub async fn remove_factor(p: &Platform, caller: &Caller, id: FactorId) -> Resul
 /// # Errors
 /// `Unauthenticated` with the code `second_factor.refused` for whatever is wrong with it; `RateLimited` after too many.
 pub(super) async fn prove(p: &Platform, cx: &OpContext, member: UserId, proof: Proof, state: Option<&str>) -> Result<()> {
-    let account = format!("factor:{member}");
+    let account = throttled(member);
     p.throttle.admit_account(&account)?;
     let proved = match proof {
         Proof::Totp(code) => prove_totp(p, cx, member, &code).await?,
@@ -351,11 +352,16 @@ pub(super) async fn prove(p: &Platform, cx: &OpContext, member: UserId, proof: P
     ))
 }
 
+/// What the wrong second factors of a member are counted under.
+pub(super) fn throttled(member: UserId) -> String {
+    format!("factor:{member}")
+}
+
 async fn prove_totp(p: &Platform, cx: &OpContext, member: UserId, code: &str) -> Result<bool> {
     let mut tx = p.db.write(cx).await?;
     for factor in confirmed(p, &mut tx, member).await?.into_iter().filter(|f| f.kind == FactorKind::Totp) {
         let Some(sealed) = &factor.secret else { continue };
-        let secret = seed(p, cx, factor.id, sealed)?;
+        let secret = seed(&tx, factor.id, sealed)?;
         let Some(step) = totp::verify(&secret, code, now(), factor.last_step.map(i64::cast_unsigned)) else { continue };
         if store::use_step(&mut tx, factor.id, step.cast_signed()).await? {
             tx.commit_unaudited(Unaudited::FactorUsed).await?;
@@ -423,11 +429,11 @@ fn relying_party(p: &Platform) -> Result<RelyingParty> {
     RelyingParty::new(&p.site).map_err(|why| Error::invalid("passkey.unavailable", why.to_string()))
 }
 
-fn place(cx: &OpContext, id: FactorId) -> Place {
-    Place { tenant: cx.tenant(), column: "factors.secret", row: id.0 }
+fn place(id: FactorId) -> Place {
+    Place::of("factors.secret", id.0)
 }
 
-fn seed(p: &Platform, cx: &OpContext, id: FactorId, sealed: &[u8]) -> Result<totp::Secret> {
-    let bytes = p.sealer.open(place(cx, id), sealed)?;
+fn seed<M>(tx: &TenantTx<M>, id: FactorId, sealed: &[u8]) -> Result<totp::Secret> {
+    let bytes = tx.open(place(id), sealed)?;
     totp::Secret::from_bytes(&bytes).ok_or_else(|| Error::internal("a stored seed has the wrong length"))
 }

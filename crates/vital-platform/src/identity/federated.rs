@@ -95,7 +95,7 @@ async fn verify(p: &Platform, tenant: TenantId, provider: ProviderId, token: &st
     let verifier = match p.verifiers.0.get(&key) {
         Some(verifier) => verifier,
         None => {
-            let verifier = Arc::new(sso::verifier(p, tenant, &found)?);
+            let verifier = Arc::new(sso::verifier(p, &found)?);
             p.verifiers.0.insert(key, Arc::clone(&verifier));
             verifier
         }

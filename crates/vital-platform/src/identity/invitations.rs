@@ -268,11 +268,14 @@ pub async fn accept_invitation(p: &Platform, token: &str, display_name: &str, ne
         return Err(link_unknown());
     }
     store::insert_member(&mut tx, member, &new, "person", Some(&hashed), password::is_long(&new.password)).await?;
-    tx.commit_all(vec![
+    let mut entries = vec![
         AuditEntry::new(AuditAction::InvitationAccepted, "invitation", id),
         AuditEntry::new(AuditAction::UserCreated, "user", member).fields(&["email", "display_name", "roles"]),
-    ])
-    .await?;
+    ];
+    if new.roles.contains(&Role::TenantAdmin) {
+        entries.push(AuditEntry::new(AuditAction::AdminGranted, "user", member));
+    }
+    tx.commit_all(entries).await?;
     sessions::start(p, &cx, "password", came, None).await.map(Progress::Done)
 }
 

@@ -99,10 +99,18 @@ async fn settle(
     };
     let changed = follow_roles(&mut tx, &admins, member, wanted).await?;
     let row = store::identified(&mut tx, provider.id, &claims.subject).await?.ok_or_else(inactive)?;
-    match (done, changed) {
-        (Some(action), _) => tx.commit(AuditEntry::new(action, "user", member).fields(&["provider", "roles"])).await?,
-        (None, true) => tx.commit(AuditEntry::new(AuditAction::RolesChanged, "user", member).fields(&["roles"])).await?,
-        (None, false) => tx.commit_unaudited(Unaudited::IdentityUsed).await?,
+    let entry = match (done, changed) {
+        (Some(action), _) => Some(AuditEntry::new(action, "user", member).fields(&["provider", "roles"])),
+        (None, true) => Some(AuditEntry::new(AuditAction::RolesChanged, "user", member).fields(&["roles"])),
+        (None, false) => None,
+    };
+    match entry {
+        Some(entry) => {
+            let raised = !admins.contains(&member) && row.roles.iter().any(|r| r == Role::TenantAdmin.as_str());
+            let raised = raised.then(|| AuditEntry::new(AuditAction::AdminGranted, "user", member));
+            tx.commit_all(std::iter::once(entry).chain(raised).collect()).await?;
+        }
+        None => tx.commit_unaudited(Unaudited::IdentityUsed).await?,
     }
     if changed {
         p.remembered.forget_all();

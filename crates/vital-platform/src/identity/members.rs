@@ -155,7 +155,12 @@ pub async fn change_roles(p: &Platform, cx: &OpContext, id: UserId, roles: Vec<R
         keep_an_admin(&admins, id)?;
     }
     store::set_roles(&mut tx, id, &roles).await?;
-    tx.commit(AuditEntry::new(AuditAction::RolesChanged, "user", id).fields(&["roles"])).await?;
+    let was_admin = present.roles.iter().any(|had| had == Role::TenantAdmin.as_str());
+    let mut entries = vec![AuditEntry::new(AuditAction::RolesChanged, "user", id).fields(&["roles"])];
+    if !was_admin && roles.contains(&Role::TenantAdmin) {
+        entries.push(AuditEntry::new(AuditAction::AdminGranted, "user", id));
+    }
+    tx.commit_all(entries).await?;
     p.remembered.forget_all();
     member(p, cx, id).await
 }

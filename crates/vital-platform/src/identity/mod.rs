@@ -34,6 +34,7 @@ use uuid::Uuid;
 use vital_kernel::{Actor, BreakGlassId, Error, KeyId, OpContext, Origin, ProviderId, RequestId, Role, RoleSet, SessionId, TenantId};
 
 pub use accounts::create_user;
+pub(crate) use accounts::person_in;
 pub(crate) use authenticate::is_active;
 pub use authenticate::{Remembered, Watch, authenticate};
 pub use factors::{
@@ -171,6 +172,8 @@ pub struct Came {
     pub address: IpAddr,
     /// What the browser or program calls itself.
     pub device: String,
+    /// The organisation whose own domain was used; nobody of another one gets in there.
+    pub domain_of: Option<TenantId>,
 }
 
 /// The context of operator verbs on one tenant, for the command line.

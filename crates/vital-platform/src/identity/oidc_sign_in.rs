@@ -76,7 +76,7 @@ pub async fn begin_oidc(p: &Platform, slug: &str, provider: ProviderId, next: &s
     let tenant = tenant.ok_or_else(not_here)?;
     let cx = nobody(tenant);
     let found = usable(p, &cx, provider).await?;
-    let begun = oidc::begin(&p.federation, &sso::relying_party(p, tenant, &found)?, &oidc::SignIn::default()).await?;
+    let begun = oidc::begin(&p.federation, &sso::relying_party(p, &found)?, &oidc::SignIn::default()).await?;
     let next = if next.len() <= NEXT_BYTES_MAX { next.to_owned() } else { "/".to_owned() };
     let kept = Kept { provider: provider.0, next, ceremony: begun.ceremony };
     let state = serde_json::to_value(&kept).map_err(Error::internal)?;
@@ -99,7 +99,7 @@ pub async fn finish_oidc(p: &Platform, ticket: Option<&str>, callback: &Callback
     let kept: Kept = serde_json::from_value(ceremony.state).map_err(Error::internal)?;
     let cx = nobody(tenant);
     let found = usable(p, &cx, ProviderId(kept.provider)).await?;
-    let outcome = oidc::finish(&p.federation, &sso::relying_party(p, tenant, &found)?, &kept.ceremony, callback).await;
+    let outcome = oidc::finish(&p.federation, &sso::relying_party(p, &found)?, &kept.ceremony, callback).await;
     let claims = outcome.inspect_err(|why| refused(tenant, found.id, why))?;
     let vouched = linking::member_of(p, &cx, &found, &claims, now())
         .await

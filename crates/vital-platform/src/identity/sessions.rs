@@ -118,6 +118,12 @@ pub(super) fn person(tenant: TenantId, user: UserId) -> OpContext {
 
 /// Starts a session and returns its token.
 pub(super) async fn start(p: &Platform, cx: &OpContext, method: &str, came: &Came, proved_at: Option<OffsetDateTime>) -> Result<Token> {
+    if came.domain_of.is_some_and(|tenant| tenant != cx.tenant()) {
+        return Err(Error::unauthenticated(
+            "sign_in.other_organisation",
+            "This address belongs to another organisation than your account. You are not signed in; use the address of your own organisation.",
+        ));
+    }
     let (token, id) = (Token::generate(), SessionId::new());
     let device: String = came.device.chars().filter(|c| !c.is_control()).take(200).collect();
     let mut tx = p.db.write(cx).await?;

@@ -80,9 +80,13 @@ pub async fn sign_in(p: &Platform, given: SignIn) -> Result<Progress> {
     let login = if email.len() <= 254 { store::login(&p.db, &email).await? } else { None };
     let stored = login.as_ref().filter(|l| l.password_sign_in).and_then(|l| l.password_hash.clone());
     let verdict = password::verify(p, given.password.clone(), stored).await?;
-    let Some(login) = login.filter(|_| verdict != password::Verdict::Wrong) else {
+    if verdict == password::Verdict::Wrong {
+        if let Some(login) = &login {
+            note_failure(p, TenantId(login.tenant), UserId(login.user_id), "password", p.throttle.is_waiting(&email));
+        }
         return Err(refused());
-    };
+    }
+    let Some(login) = login else { return Err(refused()) };
     let (cx, member) = (sessions::person(TenantId(login.tenant), UserId(login.user_id)), UserId(login.user_id));
     let mut tx = p.db.read(&cx).await?;
     let account = store::account(&mut tx, member).await?;
@@ -105,6 +109,27 @@ pub async fn sign_in(p: &Platform, given: SignIn) -> Result<Progress> {
         return sessions::start(p, &cx, "password", &given.came, None).await.map(Progress::Done);
     }
     pending(p, &cx, member, &known, "password").await.map(Progress::SecondFactor)
+}
+
+/// Records that somebody failed to sign in to an account, and that the account has to wait now. By a task of its own: the refusal takes as long
+/// as that of an address nobody has, and nothing but the attempt itself could be rolled back with it.
+fn note_failure(p: &Platform, tenant: TenantId, member: UserId, what: &'static str, waits: bool) {
+    let Some(p) = p.this() else { return };
+    let tasks = p.tasks.clone();
+    tasks.spawn(async move {
+        // Whoever tried has not proven to be the member, so the entry names no actor.
+        let mut entries = vec![AuditEntry::new(AuditAction::SignInFailed, "user", member).fields(&[what])];
+        if waits {
+            entries.push(AuditEntry::new(AuditAction::LockedOut, "user", member));
+        }
+        let stored = match p.db.write(&super::operator_context(tenant)).await {
+            Ok(tx) => tx.commit_all(entries).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = stored {
+            tracing::warn!(%error, %tenant, user = %member, "a failed sign-in could not be recorded");
+        }
+    });
 }
 
 async fn rehash(p: &Platform, cx: &OpContext, member: UserId, given: String) -> Result<()> {
@@ -142,7 +167,12 @@ pub async fn second_factor(p: &Platform, ticket: &str, proof: Proof, came: &Came
     })?;
     let (Some(tenant), Some(member)) = (ceremony.tenant, ceremony.user) else { return Err(refused()) };
     let cx = sessions::person(tenant, member);
-    factors::prove(p, &cx, member, proof, ceremony.state["passkey"].as_str()).await?;
+    if let Err(error) = factors::prove(p, &cx, member, proof, ceremony.state["passkey"].as_str()).await {
+        if error.code() == "second_factor.refused" {
+            note_failure(p, tenant, member, "second_factor", p.throttle.is_waiting(&factors::throttled(member)));
+        }
+        return Err(error);
+    }
     if store::take_ceremony(&p.db, &hash(ticket), "second_factor").await?.is_none() {
         return Err(refused());
     }

@@ -5,17 +5,18 @@
 //! that names it; the keys of a token issuer lie at the issuer's own address, so that nobody can publish keys for somebody else's issuer.
 
 use super::{sso_checks, store};
-use crate::{Platform, seal::Place, tenancy};
+use crate::{Platform, tenancy};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, time::Instant};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Instant};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use vital_federation::{
-    FederationError, Http, Secret,
+    FederationError, Secret,
     jwt::{Keys, Verifier},
     oidc,
 };
-use vital_kernel::{AuditAction, AuditEntry, Error, OpContext, Permission, ProviderId, Result, Role, TenantId, limits};
+use vital_kernel::{AuditAction, AuditEntry, Error, OpContext, Permission, ProviderId, Result, Role, limits};
+use vital_keys::{Place, TenantKeys};
 use vital_store::{TenantTx, Write};
 
 /// Where a provider sends the browser back, below the site.
@@ -216,6 +217,7 @@ pub(super) struct Stored {
     pub id: ProviderId,
     pub settings: ProviderSettings,
     pub sealed: store::SealedSecrets,
+    keys: Arc<TenantKeys>,
     created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
 }
@@ -234,10 +236,8 @@ impl Stored {
     }
 }
 
-impl TryFrom<store::ProviderRow> for Stored {
-    type Error = Error;
-
-    fn try_from(r: store::ProviderRow) -> Result<Self> {
+impl Stored {
+    fn read<M>(tx: &TenantTx<M>, r: store::ProviderRow) -> Result<Self> {
         let settings = ProviderSettings {
             kind: if r.kind == "supabase" { ProviderKind::Supabase } else { ProviderKind::Oidc },
             name: r.name,
@@ -255,7 +255,7 @@ impl TryFrom<store::ProviderRow> for Stored {
             active: r.active,
         };
         let sealed = store::SealedSecrets { secret: r.secret, previous: r.previous_secret };
-        Ok(Self { id: ProviderId(r.id), settings, sealed, created_at: r.created_at, updated_at: r.updated_at })
+        Ok(Self { id: ProviderId(r.id), settings, sealed, keys: Arc::clone(tx.keys()), created_at: r.created_at, updated_at: r.updated_at })
     }
 }
 
@@ -271,8 +271,9 @@ pub fn redirect_uri(p: &Platform) -> String {
 /// `Forbidden` without the permission to read policies.
 pub async fn providers(p: &Platform, cx: &OpContext) -> Result<Vec<SsoProvider>> {
     cx.require(Permission::PolicyRead)?;
-    let rows = store::providers(&mut p.db.read(cx).await?, None).await?;
-    rows.into_iter().map(|r| Stored::try_from(r).map(|s| s.shown(p))).collect()
+    let mut tx = p.db.read(cx).await?;
+    let rows = store::providers(&mut tx, None).await?;
+    rows.into_iter().map(|r| Stored::read(&tx, r).map(|s| s.shown(p))).collect()
 }
 
 /// Finds one provider.
@@ -294,7 +295,8 @@ pub async fn provider_people(p: &Platform, cx: &OpContext, id: ProviderId) -> Re
 }
 
 pub(super) async fn stored<M>(tx: &mut TenantTx<M>, id: ProviderId) -> Result<Stored> {
-    store::providers(tx, Some(id)).await?.into_iter().next().map(Stored::try_from).ok_or_else(unknown)?
+    let found = store::providers(tx, Some(id)).await?.into_iter().next().ok_or_else(unknown)?;
+    Stored::read(tx, found)
 }
 
 /// Sets a provider up.
@@ -323,8 +325,8 @@ pub async fn add_provider(p: &Platform, cx: &OpContext, new: NewProvider) -> Res
     let secret = new.secret.filter(|s| !s.0.is_empty());
     let settings = sso_checks::validate(p, settings, secret.is_some(), secret.as_ref())?;
     let id = ProviderId::new();
-    let sealed = store::SealedSecrets { secret: secret.map(|s| seal(p, cx.tenant(), id, &s)).transpose()?, previous: None };
     let mut tx = p.db.write(cx).await?;
+    let sealed = store::SealedSecrets { secret: secret.map(|s| tx.seal(secret_of(id), s.0.as_bytes())).transpose()?, previous: None };
     if store::lock_providers(&mut tx).await? >= limits::PROVIDERS_MAX {
         let text =
             format!("An organisation may have {} providers. Remove one that is not needed; nothing was stored.", limits::PROVIDERS_MAX);
@@ -355,8 +357,9 @@ pub async fn change_provider(p: &Platform, cx: &OpContext, id: ProviderId, chang
     let mut next = if keeps_secret { sealed } else { store::SealedSecrets::default() };
     if let Some(secret) = secret {
         let rotates = after.kind == ProviderKind::Supabase;
-        let before = next.secret.replace(seal(p, cx.tenant(), id, &secret)?);
-        next.previous = before.filter(|_| rotates);
+        let before = next.secret.replace(tx.seal(secret_of(id), secret.0.as_bytes())?);
+        let again = |sealed: Vec<u8>| tx.seal(previous_secret_of(id), zeroize::Zeroizing::new(tx.open(secret_of(id), &sealed)?).as_slice());
+        next.previous = before.filter(|_| rotates).map(again).transpose()?;
     }
     if change.forget_previous {
         next.previous = None;
@@ -446,17 +449,19 @@ async fn keep_a_way_in(tx: &mut TenantTx<Write>, without: ProviderId) -> Result<
     ))
 }
 
-/// Asks a provider for its metadata and keys, as a sign-in would, and tells what came.
+/// Asks a provider for its metadata and keys, as a sign-in would, and tells what came. A provider that is not reached is told in one way
+/// and after one time, whatever the reason: the test is no map of our network.
 ///
 /// # Errors
-/// `Forbidden` without permission; `NotFound`. A provider that cannot be used is no error: the answer says why.
+/// `Forbidden` without permission or a recent proof of a second factor; `NotFound`. A provider that cannot be used is no error: the answer says why.
 pub async fn test_provider(p: &Platform, cx: &OpContext, id: ProviderId) -> Result<ProviderTest> {
     cx.require(Permission::PolicyWrite)?;
+    cx.require_step_up()?;
     let mut tx = p.db.read(cx).await?;
     let found = stored(&mut tx, id).await?;
     tx.end().await?;
-    // A client of its own: what is remembered of the provider would hide that it is down now.
-    let http = Http::builder().allow_loopback_http(p.allow_loopback_issuers).build()?;
+    // What is remembered of the provider would hide that it is down now.
+    let http = p.federation.forgetful();
     let begun = Instant::now();
     let s = &found.settings;
     let (outcome, fine) = match (s.kind, &s.jwks_url) {
@@ -465,7 +470,7 @@ pub async fn test_provider(p: &Platform, cx: &OpContext, id: ProviderId) -> Resu
             "The provider answers, names the same issuer and publishes keys. Sign in with it once to see the rest.",
         ),
         (ProviderKind::Supabase, Some(_)) => {
-            (verifier(p, cx.tenant(), &found)?.reach(&http).await, "The keys can be fetched. Send a token once to see the rest.")
+            (verifier(p, &found)?.reach(&http).await, "The keys can be fetched. Send a token once to see the rest.")
         }
         (ProviderKind::Supabase, None) => {
             (Ok(()), "Tokens are checked with the shared secret, so there is nothing to ask. Send a token once to see the rest.")
@@ -483,25 +488,25 @@ fn without_sign_in(why: &FederationError) -> String {
     why.to_string().replace(", so nobody was signed in", "")
 }
 
-fn place(tenant: TenantId, id: ProviderId) -> Place {
-    Place { tenant, column: "sso_providers.secret", row: id.0 }
+fn secret_of(id: ProviderId) -> Place {
+    Place::of("sso_providers.secret", id.0)
 }
 
-fn seal(p: &Platform, tenant: TenantId, id: ProviderId, secret: &GivenSecret) -> Result<Vec<u8>> {
-    p.sealer.seal(place(tenant, id), secret.0.as_bytes())
+fn previous_secret_of(id: ProviderId) -> Place {
+    Place::of("sso_providers.previous_secret", id.0)
 }
 
-fn open(p: &Platform, tenant: TenantId, id: ProviderId, sealed: &[u8]) -> Result<Secret> {
-    let bytes = p.sealer.open(place(tenant, id), sealed)?;
+fn open(keys: &TenantKeys, place: Place, sealed: &[u8]) -> Result<Secret> {
+    let bytes = keys.open(place, sealed).map_err(vital_store::key_error)?;
     String::from_utf8(bytes).map(Secret::new).map_err(|_| Error::internal("a stored secret is not text"))
 }
 
 /// The provider as the relying party sees it.
-pub(super) fn relying_party(p: &Platform, tenant: TenantId, s: &Stored) -> Result<oidc::Provider> {
+pub(super) fn relying_party(p: &Platform, s: &Stored) -> Result<oidc::Provider> {
     Ok(oidc::Provider {
         issuer: s.settings.issuer.clone(),
         client_id: s.settings.client_id.clone(),
-        client_secret: s.sealed.secret.as_deref().map(|sealed| open(p, tenant, s.id, sealed)).transpose()?,
+        client_secret: s.sealed.secret.as_deref().map(|sealed| open(&s.keys, secret_of(s.id), sealed)).transpose()?,
         scopes: s.settings.scopes.clone(),
         redirect_uri: redirect_uri(p),
         needed_claims: [&s.settings.role_claim, &s.settings.tenant_claim].into_iter().filter(|path| !path.is_empty()).cloned().collect(),
@@ -509,12 +514,13 @@ pub(super) fn relying_party(p: &Platform, tenant: TenantId, s: &Stored) -> Resul
 }
 
 /// What checks the tokens of a provider of the kind `supabase`.
-pub(super) fn verifier(p: &Platform, tenant: TenantId, s: &Stored) -> Result<Verifier> {
+pub(super) fn verifier(p: &Platform, s: &Stored) -> Result<Verifier> {
     let keys = match &s.settings.jwks_url {
         Some(url) => Keys::Jwks(p.federation.address(url)?),
         None => {
-            let sealed = [&s.sealed.secret, &s.sealed.previous].into_iter().flatten();
-            Keys::Hs256(sealed.map(|sealed| open(p, tenant, s.id, sealed)).collect::<Result<_>>()?)
+            let sealed = [(secret_of(s.id), &s.sealed.secret), (previous_secret_of(s.id), &s.sealed.previous)];
+            let there = sealed.into_iter().filter_map(|(place, sealed)| Some((place, sealed.as_ref()?)));
+            Keys::Hs256(there.map(|(place, sealed)| open(&s.keys, place, sealed)).collect::<Result<_>>()?)
         }
     };
     Ok(Verifier::new(s.settings.issuer.clone(), s.settings.client_id.clone(), keys)?)

@@ -10,6 +10,8 @@ use vital_kernel::{Error, Result, Role, limits};
 
 /// Parts of a token that the person can write, by the name at which they begin.
 const WRITTEN_BY_THE_PERSON: [&str; 3] = ["user_metadata", "raw_user_meta_data", "unsafe_metadata"];
+/// What an issuer must be.
+const ISSUER: &str = "Write the issuer exactly as the provider does: an address that begins with `https://`, without a query. It must lie on port 443 of a public host, unless whoever runs the platform allows it.";
 /// Longest secret, in bytes.
 const SECRET_BYTES_MAX: usize = 1_000;
 
@@ -41,7 +43,7 @@ pub(super) fn validate(
 fn check_addresses(p: &Platform, s: &ProviderSettings, faults: &mut Faults) {
     let issuer = p.federation.address(&s.issuer).ok().filter(|url| url.query().is_none() && (8..=500).contains(&s.issuer.len()));
     if issuer.is_none() {
-        faults.add("/issuer", "Write the issuer exactly as the provider does: an address that begins with `https://`, without a query.");
+        faults.add("/issuer", ISSUER);
     }
     let Some(jwks) = &s.jwks_url else { return };
     let at_issuer = p.federation.address(jwks).ok().zip(issuer).is_some_and(|(jwks, issuer)| jwks.origin() == issuer.origin());

@@ -33,6 +33,11 @@ impl Throttle {
         if count(&self.attempts, account, limits::SIGN_IN_FAILURES_MAX) { Ok(()) } else { Err(tired()) }
     }
 
+    /// Whether the next attempt would be refused.
+    pub(super) fn is_waiting(&self, account: &str) -> bool {
+        self.attempts.get(&hash(account)).is_some_and(|n| n >= limits::SIGN_IN_FAILURES_MAX)
+    }
+
     /// Whether another message may go to this address now.
     pub(super) fn may_mail(&self, email: &str) -> bool {
         count(&self.mails, email, limits::RESET_MAILS_PER_HOUR)

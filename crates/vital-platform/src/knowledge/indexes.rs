@@ -1,4 +1,4 @@
-//! The lexical indexes, one directory a tenant, opened when first needed and rebuilt from the database when lost, damaged or out of step.
+//! The lexical indexes, one directory a tenant, holding keyed hashes of words and no words, opened when first needed and rebuilt from the database when lost, damaged or out of step.
 
 use super::store;
 use crate::Platform;
@@ -37,14 +37,28 @@ impl Indexes {
             return Ok(index);
         }
         let dir = self.folder.join(cx.tenant().to_string());
+        let keys = p.db.keys(cx).await?;
         let (index, intact) = blocking(move || open_or_recreate(&dir)).await?;
-        let index = Arc::new(index);
+        let index = Arc::new(index.hashed_by(Box::new(move |term| hex::encode(keys.hashed_word(term)))));
         let expected = store::ready_passages(&mut p.db.read(cx).await?).await?;
         if !intact || i64::try_from(index.len()).ok() != Some(expected) {
             rebuild(p, cx, &index).await?;
         }
         self.open.insert(cx.tenant(), index.clone());
         Ok(index)
+    }
+
+    /// Removes the index of a tenant that is erased.
+    pub(crate) async fn erase(&self, tenant: TenantId) -> Result<()> {
+        self.open.invalidate(&tenant);
+        match tokio::fs::remove_dir_all(self.folder.join(tenant.to_string())).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::unavailable(
+                "index.kept",
+                "The search index of the organisation could not be removed. Run the command again when the data folder can be written.",
+            )
+            .with_source(error)),
+            _ => Ok(()),
+        }
     }
 
     /// Takes a document out of the index. The database has decided already; a failure here costs a little recall of others at most.

@@ -213,17 +213,18 @@ pub async fn document(p: &Platform, cx: &OpContext, id: DocumentId) -> Result<Do
     store::document(&mut p.db.read(cx).await?, id).await?.ok_or_else(unknown)
 }
 
-/// Reads a document's canonical text.
+/// Reads a document's canonical text. Who read it is recorded with it.
 ///
 /// # Errors
 /// `NotFound` when the tenant has no such document; `Conflict` while it has not been read.
 pub async fn read_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Result<DocumentText> {
     cx.require(Permission::DocumentRead)?;
-    let mut tx = p.db.read(cx).await?;
-    let document = store::document(&mut tx, id).await?.ok_or_else(unknown)?;
-    let (text, blocks) = store::text(&mut tx, id).await?.ok_or_else(|| {
+    let mut read = p.db.read_audited(cx).await?;
+    let document = store::document(read.tx(), id).await?.ok_or_else(unknown)?;
+    let (text, blocks) = store::text(read.tx(), id).await?.ok_or_else(|| {
         Error::conflict("document.not_ready", "This document has no text yet: it is still being read, or could not be read.")
     })?;
+    read.commit(AuditEntry::new(AuditAction::DocumentRead, "document", id)).await?;
     Ok(DocumentText { document, text, blocks })
 }
 
@@ -264,6 +265,24 @@ pub async fn delete_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Re
     tx.commit(AuditEntry::new(AuditAction::DocumentDeleted, "document", id)).await?;
     p.indexes.forget_document(p, cx, id).await;
     Ok(())
+}
+
+/// The titles of those of these documents that the caller may see, for pages that link to them.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn titles(p: &Platform, cx: &OpContext, ids: &[DocumentId]) -> Result<Vec<(DocumentId, String)>> {
+    if ids.is_empty() || !cx.may(Permission::DocumentRead) {
+        return Ok(Vec::new());
+    }
+    let mut tx = p.db.read(cx).await?;
+    let mut titles = Vec::new();
+    for id in ids.iter().take(limits::AUDIT_OBJECTS_MAX) {
+        if let Some(found) = store::document(&mut tx, *id).await? {
+            titles.push((*id, found.title));
+        }
+    }
+    Ok(titles)
 }
 
 fn unknown() -> Error {

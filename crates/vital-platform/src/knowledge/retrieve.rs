@@ -9,7 +9,7 @@ use std::{
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vital_kernel::{CollectionId, OpContext, PassageId, Permission, Result, limits};
+use vital_kernel::{AuditAction, AuditEntry, CollectionId, OpContext, PassageId, Permission, Result, limits};
 use vital_search::{Filter, Fused, FusionRule, LexicalIndex, fuse};
 use vital_store::{Read, TenantTx};
 
@@ -85,10 +85,10 @@ pub struct SearchResults {
 pub async fn retrieve(p: &Platform, cx: &OpContext, question: &str, vector: Option<Vec<f32>>, preferred: &[String]) -> Result<Retrieval> {
     cx.require(Permission::DocumentRead)?;
     let index = p.indexes.of(p, cx).await?;
-    let mut tx = p.db.read(cx).await?;
-    let within = readable(&mut tx, &[]).await?;
+    let mut read = p.db.read_audited(cx).await?;
+    let within = readable(read.tx(), &[]).await?;
     let lexical = lexical(&index, question, &within).await?;
-    let found = hybrid(p, &mut tx, &index, lexical, vector, &within).await?;
+    let found = hybrid(p, read.tx(), &index, lexical, vector, &within).await?;
     let mut scored: Vec<Evidence> = found
         .rows
         .into_iter()
@@ -105,10 +105,11 @@ pub async fn retrieve(p: &Platform, cx: &OpContext, question: &str, vector: Opti
         *n <= PER_DOCUMENT_MAX
     });
     scored.truncate(limits::EVIDENCE_PASSAGES_MAX);
+    read.commit(AuditEntry::about(AuditAction::EvidenceRetrieved, "documents", scored.iter().map(|e| e.document))).await?;
     Ok(Retrieval { evidence: scored, vector: found.vector, note: found.note })
 }
 
-/// Searches passages and shows every score.
+/// Searches passages and shows every score. What was shown to whom is recorded, the words searched for are not.
 ///
 /// # Errors
 /// `Forbidden` without the permission to read documents; `Unavailable` when database or index do not answer.
@@ -118,9 +119,10 @@ pub async fn search(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<
     // Not one transaction for all of it: the model is awaited in between.
     let within = readable(&mut p.db.read(cx).await?, &query.collections).await?;
     let (lexical, vector) = tokio::join!(lexical(&index, &query.query, &within), vectors::embed_query(p, &query.query));
-    let found = hybrid(p, &mut p.db.read(cx).await?, &index, lexical?, vector, &within).await?;
+    let mut read = p.db.read_audited(cx).await?;
+    let found = hybrid(p, read.tx(), &index, lexical?, vector, &within).await?;
     let hits = found.rows.into_iter().take(query.limit.clamp(1, limits::RETRIEVE_CANDIDATES));
-    let hits = hits
+    let hits: Vec<SearchHit> = hits
         .map(|r| {
             let e = r.evidence;
             SearchHit {
@@ -138,6 +140,7 @@ pub async fn search(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<
             }
         })
         .collect();
+    read.commit(AuditEntry::about(AuditAction::SearchPerformed, "documents", hits.iter().map(|h| h.document_id))).await?;
     Ok(SearchResults { by_meaning: found.vector.is_some(), note: found.note, hits })
 }
 

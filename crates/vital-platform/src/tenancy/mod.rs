@@ -1,5 +1,7 @@
 //! Organisations: creating them and listing them. What belongs to one is seeded by a job of its own.
 
+pub mod domains;
+mod erasure;
 mod policy;
 mod store;
 
@@ -9,6 +11,11 @@ use std::time::{Duration, Instant};
 use vital_kernel::{AuditAction, AuditEntry, Error, Result, TenantId};
 use vital_store::JobKind;
 
+pub use domains::{
+    CustomDomain, DomainOwner, DomainTable, add_domain, domains, domains_as_operator, owner_of_host, proven_domains, refresh_domains,
+    remove_domain, verify_domain, verify_domain_as_operator,
+};
+pub use erasure::{Erased, erase_tenant, replay_erasures};
 pub use policy::{Organisation, SignInPolicy, organisation, origin_known, set_policy};
 pub(crate) use policy::{policy_in, slug_in};
 

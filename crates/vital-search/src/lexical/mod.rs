@@ -67,11 +67,16 @@ pub struct Hit {
     pub score: f32,
 }
 
+/// How a term is written in the index, where it is not written as it is: a keyed hash, of which the term cannot be learned. The same term
+/// must always give the same text.
+pub type TermHash = Box<dyn Fn(&str) -> String + Send + Sync>;
+
 /// The index of one tenant.
 pub struct LexicalIndex {
     index: Index,
     reader: IndexReader,
     fields: Fields,
+    hash: Option<TermHash>,
     writer: Mutex<Option<IndexWriter>>,
 }
 
@@ -129,7 +134,17 @@ impl LexicalIndex {
 
     fn over(index: Index) -> tantivy::Result<Self> {
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).doc_store_cache_num_blocks(0).try_into()?;
-        Ok(Self { index, reader, fields: Fields::schema().1, writer: Mutex::new(None) })
+        Ok(Self { index, reader, fields: Fields::schema().1, hash: None, writer: Mutex::new(None) })
+    }
+
+    /// Writes and looks up terms by their hash, so that the files hold no words. An index is used with one hash for all its life.
+    #[must_use]
+    pub fn hashed_by(self, hash: TermHash) -> Self {
+        Self { hash: Some(hash), ..self }
+    }
+
+    fn written(&self, term: &str) -> String {
+        self.hash.as_ref().map_or_else(|| term.to_owned(), |hash| hash(term))
     }
 
     /// Reads every file of the index and compares checksums: takes about a second for each gigabyte.
@@ -154,7 +169,7 @@ impl LexicalIndex {
     pub fn add(&self, passages: &[PassageEntry]) -> Result<(), SearchError> {
         self.change(|writer| {
             for passage in passages {
-                writer.add_document(self.fields.document(passage))?;
+                writer.add_document(self.fields.document(passage, |term| self.written(term)))?;
             }
             Ok(())
         })
@@ -221,7 +236,8 @@ impl LexicalIndex {
     /// # Errors
     /// When the index cannot be read.
     pub fn search(&self, query: &str, limit: usize, filter: Filter<'_>) -> Result<Vec<Hit>, SearchError> {
-        Ok(score::search(&self.reader.searcher(), &self.fields, &crate::terms(query), limit, filter)?)
+        let terms: Vec<String> = crate::terms(query).iter().map(|t| self.written(t)).collect();
+        Ok(score::search(&self.reader.searcher(), &self.fields, &terms, limit, filter)?)
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<IndexWriter>> {

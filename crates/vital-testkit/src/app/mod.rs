@@ -27,6 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 use vital_kernel::Embedder;
+use vital_keys::{Place, TenantKeys};
 use vital_llm::Provider;
 use vital_platform::Platform;
 use vital_store::testdb::TestDb;
@@ -36,6 +37,9 @@ use vital_web::{Load, Rates, Settings};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// Where no name server answers: tests ask none outside of this machine.
+const NO_NAME_SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
 
 /// What an app is made of.
 #[derive(Clone)]
@@ -48,6 +52,8 @@ pub struct Options {
     pub embedder: Result<Arc<dyn Embedder>, String>,
     /// Whether the two organisations with their people and documents are there; otherwise the installation is new.
     pub tenants: bool,
+    /// The name server that proofs of custom domains are read from.
+    pub name_server: Option<SocketAddr>,
     /// How often and how many at once. By default so much that no test comes near: all requests of a test come from one address.
     pub protection: Settings,
 }
@@ -57,7 +63,14 @@ impl Options {
     #[must_use]
     pub fn new(parser: &[&str]) -> Self {
         let parser = parser.iter().map(ToString::to_string).collect();
-        Self { parser, provider: None, embedder: Err("There is no model in this test.".to_owned()), tenants: true, protection: generous() }
+        Self {
+            parser,
+            provider: None,
+            embedder: Err("There is no model in this test.".to_owned()),
+            tenants: true,
+            name_server: Some(NO_NAME_SERVER),
+            protection: generous(),
+        }
     }
 
     /// With a provider that writes the answers.
@@ -107,6 +120,7 @@ pub struct TestApp {
     address: SocketAddr,
     http: reqwest::Client,
     mirrors: Option<[Mirror; 2]>,
+    keys: tokio::sync::OnceCell<TenantKeys>,
 }
 
 impl TestApp {
@@ -131,8 +145,9 @@ impl TestApp {
         };
         let running = Running::start(&db, folder.path(), &options, SocketAddr::from(([127, 0, 0, 1], 0))).await;
         let address = running.address;
+        #[expect(clippy::disallowed_methods, reason = "the client of the server that the test started")]
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { db, folder, options, running: Some(running), address, http, mirrors }
+        Self { db, folder, options, running: Some(running), address, http, mirrors, keys: tokio::sync::OnceCell::new() }
     }
 
     /// Ends the server as `kill -9` would and starts another one on the same address, database and folder.
@@ -216,12 +231,25 @@ impl TestApp {
         sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut admin).await.unwrap_or_else(|e| panic!("{statements}: {e}"));
     }
 
+    /// Text sealed for its place in organisation A, as an SQL literal, for what a test writes past the platform.
+    pub async fn sealed(&self, column: &'static str, row: &str, text: &str) -> String {
+        let tenant = self.a().tenant.parse().unwrap();
+        let keys = self.keys.get_or_init(async || self.db.tenant_keys(tenant).await.unwrap()).await;
+        format!("'\\x{}'::bytea", hex::encode(keys.seal(Place::of(column, row.parse().unwrap()), text.as_bytes()).unwrap()))
+    }
+
     /// The first column of the first row, as text.
     pub async fn sql_text(&self, query: &str) -> Option<String> {
         let mut admin = self.db.admin().await.unwrap();
         let row: Option<Option<String>> =
             sqlx::query_scalar(AssertSqlSafe(format!("select ({query})::text"))).fetch_optional(&mut admin).await.unwrap();
         row.flatten()
+    }
+
+    /// The server's data folder.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// The messages that were sent, oldest first, as they are on the wire.

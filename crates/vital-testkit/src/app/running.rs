@@ -8,6 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use vital_mail::Mailer;
+use vital_outbound::Egress;
 use vital_platform::{Parts, Platform};
 use vital_store::testdb::TestDb;
 use vital_web::{AppState, Protection};
@@ -48,11 +49,14 @@ impl Running {
                 provider: options.provider,
                 site: format!("http://localhost:{}", address.port()),
                 mailer: Mailer::folder(folder.join(MAIL), "vital@localhost.example").expect("the folder of messages can be made"),
-                secret_key: [7; 32],
-                allow_loopback_issuers: true,
+                erasure_ledger: folder.join("erasures.jsonl"),
+                egress: Egress::default().loopback_issuers(true),
+                trail: vital_platform::audit::trail::TrailSettings::within(&folder),
+                name_server: options.name_server,
                 alone: true,
             };
             let platform = Platform::new(parts).unwrap();
+            vital_platform::tenancy::replay_erasures(&platform).await.unwrap();
             let protection = Protection::new(options.protection);
             let state = AppState::new(Arc::clone(&platform), false, stop.clone()).protected_by(protection.clone());
             tokio::spawn(vital_web::serve(listener, vital_web::router(state), protection, stop));

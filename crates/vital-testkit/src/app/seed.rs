@@ -191,7 +191,7 @@ async fn organisation(p: &Platform, canary: &str, people: &[Persona]) -> TenantI
 
 /// Gives a member a document, and a conversation about it.
 async fn belongings(p: &Arc<Platform>, member: Persona, canary: &str, months: u32, question: &str) {
-    let came = Came { address: IpAddr::from([127, 0, 0, 1]), device: "seed".to_owned() };
+    let came = Came { address: IpAddr::from([127, 0, 0, 1]), device: "seed".to_owned(), domain_of: None };
     let given = SignIn { email: member.email(), password: PASSWORD.to_owned(), came };
     let token = identity::sign_in(p, given).await.unwrap().done().unwrap();
     let cx = identity::authenticate(p, token.reveal(), RequestId::new()).await.unwrap().cx;

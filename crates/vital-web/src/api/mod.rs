@@ -1,9 +1,11 @@
 //! The REST API `/api/v1`: one file a resource. A handler parses, calls one verb and maps.
 
+pub(crate) mod audit;
 pub(crate) mod break_glass;
 pub(crate) mod collections;
 pub(crate) mod conversations;
 pub(crate) mod documents;
+pub(crate) mod domains;
 pub(crate) mod events;
 pub(crate) mod experts;
 pub(crate) mod factors;

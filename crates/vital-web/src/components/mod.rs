@@ -16,4 +16,5 @@ pub(crate) mod secret;
 pub(crate) mod settings;
 pub(crate) mod step_up;
 pub(crate) mod text;
+pub(crate) mod trail;
 pub(crate) mod turn;

@@ -51,7 +51,12 @@ notices! {
     ProviderAdded "provider-added" "The provider was added. Test it, then sign in with it once in another window before you rely on it.";
     ProviderChanged "provider-changed" "The provider was changed.";
     ProviderRemoved "provider-removed" "The provider was removed. Nobody gets in through it any more.";
+    DomainAdded "domain-added" "The domain was added. Publish its TXT record, then look for it here.";
+    DomainVerified "domain-verified" "The record was seen. The domain leads to your organisation from now on.";
+    DomainRemoved "domain-removed" "The domain was removed. It leads nowhere any more.";
     Policy "policy" "The sign-in policy was changed. It counts from now on.";
+    WorkingHours "working-hours" "The working hours were changed. They count for weeks that have no review yet.";
+    ReviewSigned "review-signed" "The review was signed.";
     Reviewed "reviewed" "The opening was signed off.";
 }
 

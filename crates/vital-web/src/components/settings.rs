@@ -34,6 +34,7 @@ tabs! {
     Profile "Profile" "/settings" SettingsRead true;
     Security "Security" "/settings/security" ProfileWrite true;
     Keys "Keys" "/settings/keys" KeyWrite true;
+    Activity "Your activity" "/settings/activity" SettingsRead true;
     Members "Members" "/settings/members" UserRead false;
     Groups "Groups" "/settings/groups" UserRead false;
     Roles "Roles" "/settings/roles" SettingsRead false;
@@ -41,7 +42,10 @@ tabs! {
     Services "Service accounts" "/settings/service-accounts" KeyManage false;
     Policy "Sign-in policy" "/settings/policy" PolicyRead false;
     Sso "Single sign-on" "/settings/sso" PolicyRead false;
+    Domains "Domains" "/settings/domains" PolicyRead false;
     Operators "Operator access" "/settings/operator-access" BreakGlassRead false;
+    Audit "Audit trail" "/settings/audit" AuditRead false;
+    Reviews "Weekly reviews" "/settings/reviews" AuditRead false;
 }
 
 /// Makes a page of the settings. `done` is what the address says was done.

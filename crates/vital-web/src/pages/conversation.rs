@@ -19,7 +19,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use vital_kernel::{ConversationId, Permission, TurnId};
 use vital_platform::{
-    ask::{self, ConversationView, Question, Turn, TurnState},
+    ask::{self, ConversationView, Turn, TurnState},
     experts::{self, ExpertSummary},
 };
 
@@ -69,8 +69,8 @@ pub(crate) async fn delete(State(s): State<AppState>, SignedIn(caller): SignedIn
 
 /// Stops an answer.
 pub(crate) async fn cancel(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<TurnId>) -> Reply<Redirect> {
-    ask::cancel(&s.platform, &caller.cx, id).await?;
-    Ok(to_turn(&ask::turn(&s.platform, &caller.cx, id).await?))
+    let conversation = ask::cancel(&s.platform, &caller.cx, id).await?;
+    Ok(Redirect::to(&format!("/conversations/{conversation}#turn-{id}")))
 }
 
 /// Asks the same question again.
@@ -85,9 +85,7 @@ pub(crate) async fn ask_again(
     Id(id): Id<TurnId>,
     Form(other): Form<Other>,
 ) -> Reply<Redirect> {
-    let old = ask::turn(&s.platform, &caller.cx, id).await?;
-    let question = Question { text: old.question, expert: Some(other.expert) };
-    Ok(to_turn(&ask::ask(&s.platform, &caller.cx, old.conversation_id, question).await?))
+    Ok(to_turn(&ask::ask_again(&s.platform, &caller.cx, id, other.expert).await?))
 }
 
 fn to_turn(turn: &Turn) -> Redirect {

@@ -10,6 +10,7 @@ use crate::{
         layout::{Section, bare, page},
         passage::{self, Window},
         text::authority,
+        trail,
     },
     extract::{Id, Params},
     problem::Reply,
@@ -18,13 +19,20 @@ use crate::{
 use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
-use vital_kernel::{DocumentId, Kind};
-use vital_platform::knowledge::{self, Document, DocumentText};
+use std::collections::HashMap;
+use vital_kernel::{DocumentId, Kind, Permission};
+use vital_platform::{
+    audit::{self, Sighting},
+    identity::Caller,
+    knowledge::{self, Document, DocumentText},
+};
 
 /// Bytes of text on one page.
 const PAGE_BYTES: usize = 60_000;
 /// Bytes of text in the source pane.
 const PANE_BYTES: usize = 12_000;
+/// How many of those who saw it the page shows.
+const SIGHTINGS: i64 = 10;
 
 /// What to show of the document.
 #[derive(Deserialize)]
@@ -52,6 +60,11 @@ pub(crate) async fn show(
         Err(error) if error.kind() == Kind::Conflict => return Ok(unread(&view, &knowledge::document(&s.platform, &caller.cx, id).await?)),
         read => read?,
     };
+    let seen = if !given.pane && caller.cx.may(Permission::AuditRead) {
+        Some(audit::who_saw(&s.platform, &caller.cx, id, None, SIGHTINGS).await?)
+    } else {
+        None
+    };
     let bytes = if given.pane { PANE_BYTES } else { PAGE_BYTES };
     let window = Window::choose(&read.blocks, given.from, given.start, bytes);
     let cited = given.start.zip(given.end).filter(|(start, end)| start < end).map(|(start, end)| start..end);
@@ -59,11 +72,11 @@ pub(crate) async fn show(
     Ok(if given.pane {
         bare(&view, &read.document.title, &text)
     } else {
-        page(&view, &read.document.title, Section::Library, &[], &whole(&read, &window, &text))
+        page(&view, &read.document.title, Section::Library, &[], &whole(&caller, &read, &window, &text, seen.as_deref()))
     })
 }
 
-fn whole(read: &DocumentText, window: &Window, text: &Markup) -> Markup {
+fn whole(caller: &Caller, read: &DocumentText, window: &Window, text: &Markup, seen: Option<&[Sighting]>) -> Markup {
     let d = &read.document;
     html! {
         article.document {
@@ -71,6 +84,19 @@ fn whole(read: &DocumentText, window: &Window, text: &Markup) -> Markup {
             (turner(d, window))
             (text)
             (turner(d, window))
+            @if let Some(seen) = seen { (who_saw(caller, d, seen)) }
+        }
+    }
+}
+
+/// For those who read everybody's trail: the last people who saw the document. Its own readers are not shown each other's reading.
+fn who_saw(caller: &Caller, d: &Document, seen: &[Sighting]) -> Markup {
+    let linking = trail::Linking { cx: &caller.cx, titles: HashMap::new(), own: false };
+    html! {
+        section.seen aria-labelledby="seen-h" {
+            h2 #seen-h { "Who saw this document" }
+            @if seen.is_empty() { p.dim { "Nobody yet." } } @else { (trail::sightings(seen, &linking)) }
+            p { a href={ (trail::EXPLORER) "/documents/" (d.id) } { "Everybody who saw it" } }
         }
     }
 }

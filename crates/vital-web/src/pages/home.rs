@@ -18,6 +18,7 @@ use serde::Deserialize;
 use vital_kernel::{Permission, limits};
 use vital_platform::{
     ask::{self, Conversation, Question},
+    audit,
     experts::{self, ExpertSummary},
     knowledge::{self, Collection, Document, DocumentFilter, DocumentState},
 };
@@ -70,6 +71,7 @@ pub(crate) async fn show(
     let documents = if may_read { knowledge::documents(p, cx, own).await? } else { Vec::new() };
     let collections = if may_read { knowledge::collections(p, cx).await? } else { Vec::new() };
     let unreviewed = break_glass::waiting(&s, &caller).await?;
+    let overdue = audit::overdue_reviews(p, cx).await?;
     let ask = Permission::Ask.held_by(cx.roles()).then(|| start(&experts, &given));
     Ok(page(
         &view,
@@ -77,6 +79,7 @@ pub(crate) async fn show(
         Section::Ask,
         &[],
         &html! {
+            (super::reviews::banner(overdue))
             @if unreviewed > 0 {
                 p.notice { "An operator of the installation has opened your organisation. " (count(i64::try_from(unreviewed).unwrap_or(i64::MAX), "opening", "openings")) " not reviewed yet: " a href=(break_glass::PATH) { "see who, why and until when" } "." }
             }

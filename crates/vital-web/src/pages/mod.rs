@@ -1,9 +1,12 @@
 //! Server-rendered pages: one file a page. They call the same verbs as the API and read well without scripts.
 
+pub(crate) mod activity;
+pub(crate) mod audit;
 pub(crate) mod break_glass;
 pub(crate) mod collections;
 pub(crate) mod conversation;
 pub(crate) mod document;
+pub(crate) mod domains;
 pub(crate) mod expert_access;
 pub(crate) mod experts;
 pub(crate) mod factors;
@@ -18,6 +21,7 @@ pub(crate) mod library;
 pub(crate) mod members;
 pub(crate) mod operator;
 pub(crate) mod policy;
+pub(crate) mod reviews;
 pub(crate) mod roles;
 pub(crate) mod search;
 pub(crate) mod security;
@@ -29,7 +33,7 @@ pub(crate) mod sso;
 pub(crate) mod sso_fields;
 pub(crate) mod sso_sign_in;
 
-use crate::{caller::SignedIn, frame::Nonce};
+use crate::{caller::SignedIn, frame::Nonce, host::OnDomain};
 use axum::{
     extract::FromRequestParts,
     http::{Extensions, HeaderMap, request::Parts},
@@ -37,7 +41,7 @@ use axum::{
 use axum_extra::extract::CookieJar;
 use std::convert::Infallible;
 use vital_kernel::RequestId;
-use vital_platform::identity::Caller;
+use vital_platform::{identity::Caller, tenancy::DomainOwner};
 
 /// How a person wants pages to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +62,8 @@ pub(crate) struct View {
     pub(crate) theme: Theme,
     /// Who reads it.
     pub(crate) caller: Option<Caller>,
+    /// The organisation whose own domain it is on.
+    pub(crate) on: Option<DomainOwner>,
 }
 
 impl View {
@@ -77,12 +83,13 @@ impl View {
             nonce: extensions.get::<Nonce>().map(|n| n.0.clone()).unwrap_or_default(),
             theme,
             caller: extensions.get::<SignedIn>().map(|s| s.0.clone()),
+            on: extensions.get::<OnDomain>().map(|d| d.0.clone()),
         }
     }
 
     #[cfg(test)]
     pub(crate) fn for_test() -> Self {
-        Self { request_id: RequestId::new(), nonce: "nonce".to_owned(), theme: Theme::System, caller: None }
+        Self { request_id: RequestId::new(), nonce: "nonce".to_owned(), theme: Theme::System, caller: None, on: None }
     }
 }
 

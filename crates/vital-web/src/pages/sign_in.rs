@@ -169,7 +169,7 @@ fn form(view: &View, email: &str, next: &str, seen: &Markup, problem: Option<&Pr
         &["passkey.js"],
         &html! {
             div.gate {
-                h1 { "Sign in" }
+                h1 { "Sign in" @if let Some(owner) = &view.on { " to " (owner.name) } }
                 (seen)
                 @if let Some(p) = problem { p.notice.bad role="alert" { (p.detail()) } }
                 form method="post" action="/sign-in" {
@@ -180,9 +180,12 @@ fn form(view: &View, email: &str, next: &str, seen: &Markup, problem: Option<&Pr
                     input #password type="password" name="password" autocomplete="current-password" required autofocus[!email.is_empty()];
                     button.primary type="submit" { "Sign in" }
                 }
-                div.js-passkey hidden data-kind="sign-in" data-next=(next) {
-                    button type="button" { "Sign in with a passkey" }
-                    p.notice.bad role="alert" hidden {}
+                // A passkey is bound to the address of the installation, so a browser offers none on another domain.
+                @if view.on.is_none() {
+                    div.js-passkey hidden data-kind="sign-in" data-next=(next) {
+                        button type="button" { "Sign in with a passkey" }
+                        p.notice.bad role="alert" hidden {}
+                    }
                 }
                 p.acts { a href=(link_with("/sign-in/sso", &[("next", if next == "/" { "" } else { next })])) { "Sign in with your organisation" } a href="/forgot" { "Forgotten password" } }
             }

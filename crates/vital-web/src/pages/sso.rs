@@ -16,7 +16,10 @@ use crate::{
     state::AppState,
     step_up,
 };
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use axum_extra::extract::CookieJar;
 use maud::{Markup, html};
 use vital_kernel::{Permission, ProviderId};
@@ -159,7 +162,7 @@ async fn one(
         }
         (facts(&provider, people))
         @if caller.cx.may(Permission::PolicyWrite) {
-            form method="post" action={ (PATH) "/" (id) "/test" } { button type="submit" { "Test the provider" } }
+            (check(ask, refused, &provider))
             (change_form(ask, refused, &provider))
             (switch(ask, refused, &provider))
             (removal(ask, refused, &provider, people))
@@ -193,6 +196,13 @@ fn facts(p: &SsoProvider, people: i64) -> Markup {
             div { dt { "People" } dd { (count(people, "account has", "accounts have")) " come through it" } }
         }
     }
+}
+
+fn check(ask: StepUp, refused: Option<&Refused>, p: &SsoProvider) -> Markup {
+    let action = format!("{PATH}/{}/test", p.id);
+    let says = "This server asks the provider for its metadata and keys, as a sign-in would.";
+    let act = Act { action: &action, says, button: "Test the provider", destroys: false };
+    folded(ask, &Filled::of("test", refused), &act, "Test it…", "", &html! {})
 }
 
 fn change_form(ask: StepUp, refused: Option<&Refused>, p: &SsoProvider) -> Markup {
@@ -282,9 +292,26 @@ async fn act(
 }
 
 /// Tests a provider and shows what came.
-pub(crate) async fn test(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, Id(id): Id<ProviderId>) -> Reply<Markup> {
-    let tested = identity::test_provider(&s.platform, &caller.cx, id).await?;
-    one(&s, &view, &caller, id, None, None, Some(&tested)).await
+pub(crate) async fn test(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Id(id): Id<ProviderId>,
+    Form(given): Form<Fields>,
+) -> Response {
+    let by = step_up::prove(&s, caller, jar, &given).await;
+    let tested = match by.outcome {
+        Ok(()) => identity::test_provider(&s.platform, &by.caller.cx, id).await,
+        Err(error) => Err(error),
+    };
+    match tested {
+        Ok(test) => (by.jar, one(&s, &view, &by.caller, id, None, None, Some(&test)).await).into_response(),
+        Err(error) => {
+            let refused = Refused::new("test", given, error);
+            step_up::again(by.jar, &refused, one(&s, &view, &by.caller, id, None, Some(&refused), None)).await
+        }
+    }
 }
 
 /// Removes a provider.

@@ -47,10 +47,13 @@ pub(crate) struct Next {
 }
 
 /// Asks for the organisation, and shows its providers.
-pub(crate) async fn choose(State(s): State<AppState>, view: View, Params(wanted): Params<Wanted>) -> Reply<Markup> {
+pub(crate) async fn choose(State(s): State<AppState>, view: View, Params(wanted): Params<Wanted>) -> Reply<Response> {
+    if let Some(elsewhere) = from_domain(&s, &view) {
+        return Ok(elsewhere);
+    }
     let slug = wanted.organisation.trim().to_lowercase();
     let choices = if slug.is_empty() { None } else { Some(identity::sign_in_choices(&s.platform, &slug).await?) };
-    Ok(form(&view, &slug, local_path(wanted.next.as_deref()), choices.as_deref(), None))
+    Ok(form(&view, &slug, local_path(wanted.next.as_deref()), choices.as_deref(), None).into_response())
 }
 
 /// Sends the browser to a provider.
@@ -62,6 +65,9 @@ pub(crate) async fn begin(
     Path((slug, provider)): Path<(String, String)>,
     Params(given): Params<Next>,
 ) -> Reply<Response> {
+    if let Some(elsewhere) = from_domain(&s, &view) {
+        return Ok(elsewhere);
+    }
     let next = local_path(given.next.as_deref());
     // Another site must not sign somebody in to an organisation of its choice: a person chooses here first.
     let site = headers.get("sec-fetch-site").map(|v| v.to_str().unwrap_or("unreadable"));
@@ -95,6 +101,13 @@ pub(crate) async fn finish(
         }
         Err(error) => refusal(&view, "", "/", error, jar),
     }
+}
+
+/// Providers send people back to the address of the installation alone, so from an organisation's own domain the way begins there too.
+fn from_domain(s: &AppState, view: &View) -> Option<Response> {
+    let owner = view.on.as_ref()?;
+    let address = link_with(&format!("{}{PATH}", s.platform.site()), &[("organisation", &owner.slug)]);
+    Some(Redirect::to(&address).into_response())
 }
 
 /// The page with what happened and what to do; what is no matter of the sign-in is a problem as everywhere.

@@ -127,7 +127,7 @@ mod tests {
         assert_eq!((w.line, w.what.as_str()), (6, "unknown key `server.lissten`"));
         assert_eq!(
             w.hint.unwrap(),
-            "did you mean `listen`? keys of `[server]` are `listen`, `public_url`, `trusted_proxies`, `forwarded_header`, `data`, `secret_key_file`, `allow_plain_http`"
+            "did you mean `listen`? keys of `[server]` are `listen`, `public_url`, `hosts`, `trusted_proxies`, `forwarded_header`, `data`, `allow_plain_http`"
         );
     }
 
@@ -135,7 +135,7 @@ mod tests {
     fn an_unknown_section_is_named_with_the_sections_there_are() {
         let w = wrong("[log]\n[sever]\nlisten = \"127.0.0.1:1\"\n");
         assert_eq!((w.line, w.what.as_str()), (2, "unknown key `sever`"));
-        assert!(w.hint.unwrap().starts_with("did you mean `server`? sections are `server`, `database`"));
+        assert!(w.hint.unwrap().starts_with("did you mean `server`? sections are `server`, `tls`"));
         let w = wrong("listen = \"127.0.0.1:1\"\n");
         assert_eq!((w.line, w.what.as_str()), (1, "unknown key `listen`"));
     }

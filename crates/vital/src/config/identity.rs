@@ -6,10 +6,9 @@
 //!
 //! The providers themselves are set up by each organisation's administrators (docs/SSO.md).
 
-use super::Server;
+use super::{Server, server::is_on_this_machine};
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
-use std::net::IpAddr;
 
 /// The section.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,13 +31,6 @@ impl Identity {
         }
         Ok(())
     }
-}
-
-/// Whether an address is one that only this machine reaches.
-fn is_on_this_machine(url: &str) -> bool {
-    let url = reqwest::Url::parse(url).ok();
-    let host = url.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default();
-    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

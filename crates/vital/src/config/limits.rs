@@ -13,12 +13,16 @@
 //! | `streams_per_user` | `32` | Event streams of one account at once. |
 //! | `connections` | `4096` | Connections at once; further ones wait. |
 //! | `connections_per_address` | `256` | Connections of one network address at once; further ones are closed. A trusted proxy's are not counted. |
-//! | `redis_url` | none | A Redis in which nodes count together, as `redis://user:password@host:6379`. None: each process counts for itself. |
+//! | `redis_url` | none | A Redis in which nodes count together, as `redis://user:password@host:6379`, on another machine as `rediss://…`. None: each process counts for itself. |
+//! | `redis_ca_file` | public authorities | Certificates (PEM) of the authorities that may have signed the certificate of that Redis. |
+//! | `allow_plain_redis` | `false` | Allows a Redis on another machine without verified TLS. |
 
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use vital_kernel::limits;
-use vital_throttle::{Config, Throttle};
+use vital_store::transport::{certificates, is_this_machine};
+use vital_throttle::{Config, Place, Throttle};
 use vital_web::{Load, Rates};
 
 /// Largest value of a limit.
@@ -53,6 +57,11 @@ pub(crate) struct Limits {
     /// Address of a Redis; it may hold a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) redis_url: Option<String>,
+    /// Certificates of the authorities that vouch for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) redis_ca_file: Option<PathBuf>,
+    /// Allows one on another machine without verified TLS.
+    pub(crate) allow_plain_redis: bool,
 }
 
 impl Default for Limits {
@@ -70,6 +79,8 @@ impl Default for Limits {
             connections: limits::CONNECTIONS_MAX,
             connections_per_address: limits::CONNECTIONS_ADDRESS_MAX,
             redis_url: None,
+            redis_ca_file: None,
+            allow_plain_redis: false,
         }
     }
 }
@@ -97,13 +108,36 @@ impl Limits {
                 return Err(Failure::new(format!("`limits.{key}` must be 1 to {MAX}")).into());
             }
         }
+        self.check_redis()
+    }
+
+    /// Refuses what would put the password of Redis on a network, in the clear or to whoever answers.
+    fn check_redis(&self) -> anyhow::Result<()> {
+        let Some(url) = &self.redis_url else { return Ok(()) };
         // The address may hold a password, so it is not repeated here.
-        if self.redis_url.as_deref().is_some_and(|url| !["redis://", "redis+unix://"].iter().any(|scheme| url.starts_with(scheme))) {
-            return Err(Failure::new("`limits.redis_url` is not the address of a Redis")
-                .hint("write `redis://user:password@host:6379` or `redis+unix:///run/redis.sock`; to count in each process leave it out")
+        let is_known = ["redis://", "rediss://", "redis+unix://"].iter().any(|scheme| url.starts_with(scheme));
+        let place = Place::of(url).ok().filter(|_| is_known).ok_or_else(|| {
+            Failure::new("`limits.redis_url` is not the address of a Redis")
+                .hint("write `rediss://user:password@host:6379`, or on this machine `redis://127.0.0.1:6379` or `redis+unix:///run/redis.sock`; to count in each process leave it out")
+        })?;
+        let tls = matches!(place, Place::Tls { .. });
+        let unverified = match place {
+            Place::Plain { host } => Some((host, "without TLS")).filter(|(host, _)| !is_this_machine(host)),
+            Place::Tls { host, verified: false } => Some((host, "with TLS that verifies nothing (`#insecure`)")),
+            Place::Socket | Place::Tls { .. } => None,
+        };
+        if let Some((host, how)) = unverified.filter(|_| !self.allow_plain_redis) {
+            return Err(Failure::new(format!("`limits.redis_url` leads to another machine, `{host}`, {how}: its password could be read on the way"))
+                .hint("write `rediss://…` and, for an authority of your own, name its certificate as `redis_ca_file` in `[limits]`; inside a network that is encrypted otherwise, set `allow_plain_redis = true` there")
                 .into());
         }
-        Ok(())
+        match &self.redis_ca_file {
+            Some(_) if !tls => {
+                Err(Failure::new("`limits.redis_ca_file` is set, but `limits.redis_url` does not begin with `rediss://`").into())
+            }
+            Some(path) => Ok(certificates(path).map(|_| ()).map_err(|error| Failure::new(error.to_string()))?),
+            None => Ok(()),
+        }
     }
 
     /// How often.
@@ -135,7 +169,8 @@ impl Limits {
     /// # Errors
     /// When the address of Redis cannot be one.
     pub(crate) fn throttle(&self) -> anyhow::Result<Throttle> {
-        let config = Config { redis: self.redis_url.clone(), ..Config::default() };
+        let redis_authorities = self.redis_ca_file.as_deref().map(certificates).transpose().map_err(|e| Failure::new(e.to_string()))?;
+        let config = Config { redis: self.redis_url.clone(), redis_authorities, ..Config::default() };
         Throttle::new(&config).map_err(|error| Failure::new(format!("`limits.redis_url`: {error}")).into())
     }
 }
@@ -151,11 +186,27 @@ mod tests {
             let error = toml::from_str::<Limits>(text).unwrap().check().unwrap_err().to_string();
             assert!(error.contains(&format!("`limits.{key}` must be 1 to 1000000")), "{error}");
         }
-        for url in ["http://u:s3cret@h", "rediss://u:s3cret@h", "u:s3cret@h:6379"] {
+        for url in ["http://u:s3cret@h", "redis://u:s3cret@h", "rediss://u:s3cret@h/#insecure", "u:s3cret@h:6379"] {
             let error = Limits { redis_url: Some(url.into()), ..Limits::default() }.check().unwrap_err().to_string();
             assert!(error.contains("limits.redis_url") && !error.contains("s3cret"), "{error}");
         }
-        for url in ["redis://:s3cret@h:6379/2", "redis+unix:///run/redis.sock"] {
+        let elsewhere = toml::from_str::<Limits>("redis_url = 'redis://:s3cret@10.0.0.5'").unwrap();
+        let error = elsewhere.check().unwrap_err();
+        let said = format!("{:?}", error.downcast_ref::<Failure>().unwrap());
+        assert!(said.contains("10.0.0.5") && said.contains("allow_plain_redis") && !said.contains("s3cret"), "{said}");
+        assert!(Limits { allow_plain_redis: true, ..elsewhere }.check().is_ok());
+        for text in
+            ["redis_url = 'redis://localhost'\nredis_ca_file = 'ca.pem'", "redis_url = 'rediss://h'\nredis_ca_file = '/nonexistent/ca.pem'"]
+        {
+            assert!(toml::from_str::<Limits>(text).unwrap().check().unwrap_err().to_string().contains("ca"), "{text}");
+        }
+        for url in [
+            "redis://:s3cret@127.0.0.1:6379/2",
+            "redis://localhost",
+            "redis://[::1]:6379",
+            "rediss://:s3cret@h:6379/2",
+            "redis+unix:///run/redis.sock",
+        ] {
             assert!(Limits { redis_url: Some(url.into()), ..Limits::default() }.check().is_ok(), "{url}");
         }
     }

@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 use vital_mail::{Mailer, Security, SmtpConfig};
+use vital_store::transport::is_this_machine;
 use zeroize::Zeroizing;
 
 /// How the connection to the server is protected.
@@ -89,6 +90,11 @@ impl Mail {
         }
         if self.host.is_none() && self.username.is_some() {
             return Err(Failure::new("`mail.username` needs `mail.host`").into());
+        }
+        if self.security == MailSecurity::None && self.host.as_deref().is_some_and(|host| !is_this_machine(host)) {
+            return Err(Failure::new("`mail.security` is `none`, which only a server on this machine can have: links that let people in would cross the network unencrypted")
+                .hint("choose `starttls` or `tls`")
+                .into());
         }
         Ok(())
     }

@@ -4,15 +4,19 @@
 //! is ignored and nothing is guessed. **Invariant:** no secret but the passwords in `database.url` and `limits.redis_url` can stand in
 //! the file, and those are never printed.
 
+mod audit;
 mod database;
+mod egress;
 mod file;
 mod identity;
+mod keys;
 mod limits;
 mod log;
 mod mail;
 mod models;
 mod provider;
 mod server;
+mod tls;
 
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
@@ -21,14 +25,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub(crate) use audit::Audit;
 pub(crate) use database::Database;
+pub(crate) use egress::Egress;
 pub(crate) use identity::Identity;
+pub(crate) use keys::Keys;
 pub(crate) use limits::Limits;
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use mail::Mail;
 pub(crate) use models::Models;
 pub(crate) use provider::Provider;
 pub(crate) use server::Server;
+pub(crate) use tls::Tls;
 
 /// Name of the configuration file within the data folder.
 const FILE_NAME: &str = "vital.toml";
@@ -41,6 +49,8 @@ pub(crate) const TEMPLATE: &str = include_str!("../../../../deploy/vital.toml.ex
 pub(crate) struct Config {
     /// Where the server listens and keeps things.
     pub(crate) server: Server,
+    /// https by the server itself.
+    pub(crate) tls: Tls,
     /// The PostgreSQL to use.
     pub(crate) database: Database,
     /// The local embedding model.
@@ -52,8 +62,14 @@ pub(crate) struct Config {
     pub(crate) mail: Mail,
     /// Which identity providers are talked to.
     pub(crate) identity: Identity,
+    /// Where addresses that organisations give may lead.
+    pub(crate) egress: Egress,
+    /// The root key.
+    pub(crate) keys: Keys,
     /// How often and how many at once.
     pub(crate) limits: Limits,
+    /// Where the checkpoints of the audit trail go.
+    pub(crate) audit: Audit,
     /// The log.
     pub(crate) log: Log,
 }
@@ -152,12 +168,39 @@ fn default_file(data: Option<&Path>) -> Option<PathBuf> {
 
 impl Config {
     fn check(&self) -> anyhow::Result<()> {
-        self.server.check()?;
+        self.server.check(self.tls.is_on())?;
+        self.tls.check(&self.server)?;
         self.database.check()?;
         self.limits.check()?;
         self.mail.check()?;
+        self.audit.check()?;
         self.identity.check(&self.server)?;
+        self.egress.check()?;
+        self.keys.check()?;
         self.log.check()
+    }
+
+    /// Where requests may go whose addresses organisations give.
+    ///
+    /// # Errors
+    /// With the rule that cannot be used.
+    pub(crate) fn egress_rules(&self) -> anyhow::Result<vital_outbound::Egress> {
+        Ok(self.egress.rules()?.loopback_issuers(self.identity.allow_loopback_issuers))
+    }
+
+    /// The address that links and passkeys are bound to. `bound` is where the server really listens.
+    pub(crate) fn site(&self, bound: std::net::SocketAddr) -> String {
+        self.server.site(bound, self.tls.is_on())
+    }
+
+    /// The address for people, without a closing slash.
+    pub(crate) fn address(&self, bound: std::net::SocketAddr) -> String {
+        self.server.address(bound, self.tls.is_on())
+    }
+
+    /// Tells whether people reach the server by https.
+    pub(crate) fn is_https(&self) -> bool {
+        self.server.is_https(self.tls.is_on())
     }
 
     /// The configuration in force as TOML, without secrets.
@@ -261,16 +304,26 @@ mod tests {
             let text = format!("format = \"openai\"\nmodel = \"{}\"", provider.model);
             toml::from_str::<Provider>(&text).unwrap()
         });
-        let Config { server, database, models, identity, limits, log, .. } = config;
-        assert_eq!(identity, Identity::default());
-        assert_eq!(Limits { redis_url: None, ..limits.clone() }, Limits::default());
+        let Config { server, tls, database, models, identity, egress, limits, audit, log, .. } = config;
+        assert!(audit.folder.is_some() && audit.key_file.is_some() && audit.public_file.is_some());
+        assert_eq!(Audit { folder: None, key_file: None, public_file: None, ..audit }, Audit::default());
+        assert_eq!((identity, egress), (Identity::default(), Egress::default()));
+        assert_eq!(Limits { redis_url: None, redis_ca_file: None, ..limits.clone() }, Limits::default());
         assert_eq!(
-            (Server { public_url: None, trusted_proxies: Vec::new(), secret_key_file: None, ..server.clone() }, log),
+            (Server { public_url: None, hosts: Vec::new(), trusted_proxies: Vec::new(), ..server.clone() }, log),
             (Server::default(), Log::default())
         );
-        assert_eq!(Database { url: None, pg_home: None, ..database.clone() }, Database::default());
+        assert_eq!(Database { url: None, ca_file: None, pg_home: None, ..database.clone() }, Database::default());
+        assert_eq!(tls.hsts_s, Tls::default().hsts_s);
         let optional = [
+            tls.files().is_some(),
+            tls.redirect_listen.is_some(),
+            tls.name_server.is_some(),
+            tls.acme.is_some_and(|acme| !acme.contact.is_empty() && acme.ca_file.is_some()),
+            !server.hosts.is_empty(),
             limits.redis_url.is_some(),
+            limits.redis_ca_file.is_some(),
+            database.ca_file.is_some(),
             !server.trusted_proxies.is_empty(),
             server.public_url.is_some(),
             database.url.is_some(),

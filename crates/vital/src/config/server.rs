@@ -3,18 +3,18 @@
 //! | Key | Default | Meaning |
 //! |---|---|---|
 //! | `listen` | `127.0.0.1:8080` | Address and port. `VITAL_LISTEN` and `--listen` win over it. Port 0 takes any free one. |
-//! | `public_url` | none | The address people use when a proxy with TLS stands in front, for example `https://vital.example`. Cookies are then for https alone. |
+//! | `public_url` | none | The address people use, for example `https://vital.example`: that of a proxy with TLS in front, or of this server with `[tls]`. Cookies are then for https alone. |
+//! | `hosts` | none | Further names under which the server answers. With any here, a request for a name that is not the site's, not in the list and no proven custom domain gets 421. |
 //! | `trusted_proxies` | none | Networks of the proxies in front, for example `["127.0.0.1/32"]`: what they say about the client's address is believed, and nobody else. |
 //! | `forwarded_header` | `x-forwarded-for` | The header in which they say it: `x-forwarded-for` or `forwarded` (RFC 7239). The other one is ignored. |
 //! | `data` | `data` | The data folder: private database, indexes, secrets. `VITAL_DATA` and `--data` win over it. |
-//! | `secret_key_file` | `secret.key` in the data folder | The key that seals second factors and client secrets. The default one is made at the first start; a named one must be there. |
 //! | `allow_plain_http` | `false` | Allows an address that other machines can reach, although the server speaks plain HTTP. |
 
 use crate::failure::Failure;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
 };
 use vital_web::{ForwardedHeader, Proxies};
@@ -39,15 +39,14 @@ pub(crate) struct Server {
     /// The address people use, where it is not that of `listen`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) public_url: Option<String>,
+    /// Further names under which the server answers; with any, every unknown one is refused.
+    pub(crate) hosts: Vec<String>,
     /// Networks of the proxies in front.
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// The header in which they name the client.
     pub(crate) forwarded_header: ForwardedBy,
     /// The data folder; a relative path starts at the working directory.
     pub(crate) data: PathBuf,
-    /// The file of the key that seals secrets at rest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) secret_key_file: Option<PathBuf>,
     /// Allows plain HTTP on an address that other machines can reach.
     pub(crate) allow_plain_http: bool,
 }
@@ -57,18 +56,18 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             public_url: None,
+            hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             forwarded_header: ForwardedBy::XForwardedFor,
             data: PathBuf::from("data"),
-            secret_key_file: None,
             allow_plain_http: false,
         }
     }
 }
 
 impl Server {
-    /// Refuses what would put passwords on a network in the clear.
-    pub(super) fn check(&self) -> anyhow::Result<()> {
+    /// Refuses what would put passwords on a network in the clear. `tls` says whether the server speaks https itself.
+    pub(super) fn check(&self, tls: bool) -> anyhow::Result<()> {
         if self.public_url.as_deref().is_some_and(|url| !is_origin(url)) {
             let failure = Failure::new("`server.public_url` is not the address of a site");
             return Err(failure.hint("write scheme and host without a path, for example `https://vital.example`").into());
@@ -78,7 +77,11 @@ impl Server {
                 Failure::new(format!("`server.trusted_proxies` has `{all}`, which is everybody: any client could say to be any other"));
             return Err(failure.hint("name the addresses of the proxies themselves, for example `[\"127.0.0.1/32\"]`").into());
         }
-        if self.listen.ip().to_canonical().is_loopback() || self.allow_plain_http {
+        if let Some(bad) = self.hosts.iter().find(|host| !is_host(host)) {
+            let failure = Failure::new(format!("`server.hosts` has `{bad}`, which is no host name"));
+            return Err(failure.hint("write names without scheme, port and path, for example `[\"vital.internal.example\"]`").into());
+        }
+        if self.listen.ip().to_canonical().is_loopback() || self.allow_plain_http || tls {
             return Ok(());
         }
         let failure = Failure::new(format!(
@@ -86,15 +89,21 @@ impl Server {
             self.listen
         ));
         Err(failure
-            .hint("listen on `127.0.0.1` and put a proxy with TLS in front; inside a network that is encrypted otherwise, set `allow_plain_http = true` in `[server]`")
+            .hint("name a certificate in `[tls]`, or listen on `127.0.0.1` and put a proxy with TLS in front; inside a network that is encrypted otherwise, set `allow_plain_http = true` in `[server]`")
             .into())
     }
 }
 
 impl Server {
-    /// Tells whether people reach the server by https.
-    pub(crate) fn is_https(&self) -> bool {
-        self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    /// Tells whether people reach the server by https. `tls` says whether it speaks https itself.
+    pub(crate) fn is_https(&self, tls: bool) -> bool {
+        tls || self.public_url.as_deref().is_some_and(|url| url.starts_with("https://"))
+    }
+
+    /// The host name of the site, where it is configured.
+    pub(crate) fn host(&self) -> Option<String> {
+        let url = reqwest::Url::parse(self.public_url.as_deref()?).ok()?;
+        url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned())
     }
 
     /// Whose word on the client's address counts.
@@ -107,14 +116,12 @@ impl Server {
     }
 
     /// The address that links and passkeys are bound to: browsers allow passkeys for names alone, so a loopback address becomes `localhost`.
-    pub(crate) fn site(&self, bound: SocketAddr) -> String {
-        let address = self.address(bound);
-        let loopback = format!("http://{}:", Ipv4Addr::LOCALHOST);
-        address.strip_prefix(&loopback).map_or(address.clone(), |port| format!("http://localhost:{port}"))
+    pub(crate) fn site(&self, bound: SocketAddr, tls: bool) -> String {
+        self.address(bound, tls).replacen(&format!("//{}:", Ipv4Addr::LOCALHOST), "//localhost:", 1)
     }
 
     /// The address for people, without a closing slash. `bound` is where the server really listens.
-    pub(crate) fn address(&self, bound: SocketAddr) -> String {
+    pub(crate) fn address(&self, bound: SocketAddr, tls: bool) -> String {
         if let Some(url) = &self.public_url {
             return url.trim_end_matches('/').to_owned();
         }
@@ -123,8 +130,14 @@ impl Server {
             ip if ip.is_ipv4() => SocketAddr::from((Ipv4Addr::LOCALHOST, bound.port())),
             _ => SocketAddr::from((Ipv6Addr::LOCALHOST, bound.port())),
         };
-        format!("http://{shown}")
+        format!("{}://{shown}", if tls { "https" } else { "http" })
     }
+}
+
+/// A host name or an address, in lower case.
+fn is_host(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':');
+    (1..=253).contains(&text.len()) && text.bytes().all(plain) && (!text.contains(':') || text.parse::<IpAddr>().is_ok())
 }
 
 /// Scheme and host, optionally a port, and nothing behind them.
@@ -134,6 +147,13 @@ fn is_origin(url: &str) -> bool {
             url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
         matches!(url.scheme(), "http" | "https") && url.has_host() && bare
     })
+}
+
+/// Whether an address is one that only this machine reaches.
+pub(super) fn is_on_this_machine(url: &str) -> bool {
+    let url = reqwest::Url::parse(url).ok();
+    let host = url.as_ref().and_then(reqwest::Url::host_str).unwrap_or_default();
+    host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Reads an address; `localhost` stands for `127.0.0.1`.
@@ -153,9 +173,9 @@ mod tests {
     #[test]
     fn links_and_passkeys_are_bound_to_a_name() {
         let bound = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        assert_eq!(Server::default().site(bound), "http://localhost:8080");
+        assert_eq!(Server::default().site(bound, false), "http://localhost:8080");
         let named = Server { public_url: Some("https://vital.example/".to_owned()), ..Server::default() };
-        assert_eq!(named.site(bound), "https://vital.example");
+        assert_eq!(named.site(bound, false), "https://vital.example");
     }
 
     #[test]
@@ -171,21 +191,51 @@ mod tests {
             ("192.168.1.4:8080", false),
         ] {
             let server = Server { listen: parse_address(listen).unwrap(), ..Server::default() };
-            assert_eq!(server.check().is_ok(), fine, "{listen}");
-            assert!(Server { allow_plain_http: true, ..server }.check().is_ok());
+            assert_eq!(server.check(false).is_ok(), fine, "{listen}");
+            assert!(server.check(true).is_ok(), "with a certificate");
+            assert!(Server { allow_plain_http: true, ..server }.check(false).is_ok());
         }
         assert!(parse_address("localhost").is_err() && parse_address("8080").is_err() && parse_address("example.org:80").is_err());
+    }
+
+    #[test]
+    fn with_a_certificate_people_are_sent_to_https() {
+        let bound = SocketAddr::from((Ipv4Addr::LOCALHOST, 8443));
+        let server = Server::default();
+        assert!(server.is_https(true));
+        assert_eq!(
+            (server.address(bound, true), server.site(bound, true)),
+            ("https://127.0.0.1:8443".into(), "https://localhost:8443".into())
+        );
+        let named = Server { public_url: Some("https://Vital.example:444".into()), ..Server::default() };
+        assert_eq!((named.host(), server.host()), (Some("vital.example".to_owned()), None));
+    }
+
+    #[test]
+    fn further_names_are_names() {
+        for (host, fine) in [
+            ("vital.internal", true),
+            ("10.0.0.1", true),
+            ("::1", true),
+            ("", false),
+            ("https://a", false),
+            ("a:80", false),
+            ("A.example", false),
+            ("a/b", false),
+        ] {
+            assert_eq!(Server { hosts: vec![host.to_owned()], ..Server::default() }.check(false).is_ok(), fine, "{host}");
+        }
     }
 
     #[test]
     fn only_named_proxies_can_be_trusted() {
         let server: Server =
             toml::from_str("trusted_proxies = [\"10.0.0.0/8\", \"fd00::1/128\"]\nforwarded_header = \"forwarded\"").unwrap();
-        assert!(server.check().is_ok());
+        assert!(server.check(false).is_ok());
         assert_eq!((server.proxies().trusted.len(), server.proxies().header), (2, ForwardedHeader::Forwarded));
         for everybody in ["0.0.0.0/0", "::/0"] {
             let server = Server { trusted_proxies: vec![everybody.parse().unwrap()], ..Server::default() };
-            assert!(server.check().unwrap_err().to_string().contains(everybody));
+            assert!(server.check(false).unwrap_err().to_string().contains(everybody));
         }
         assert!(toml::from_str::<Server>("trusted_proxies = [\"proxy.example\"]").is_err());
     }
@@ -194,14 +244,14 @@ mod tests {
     fn people_are_sent_to_an_address_that_works() {
         let bound = |text: &str| text.parse::<SocketAddr>().unwrap();
         let plain = Server::default();
-        assert_eq!(plain.address(bound("0.0.0.0:80")), "http://127.0.0.1:80");
-        assert_eq!(plain.address(bound("[::]:80")), "http://[::1]:80");
-        assert_eq!(plain.address(bound("127.0.0.1:8080")), "http://127.0.0.1:8080");
+        assert_eq!(plain.address(bound("0.0.0.0:80"), false), "http://127.0.0.1:80");
+        assert_eq!(plain.address(bound("[::]:80"), false), "http://[::1]:80");
+        assert_eq!(plain.address(bound("127.0.0.1:8080"), false), "http://127.0.0.1:8080");
         let behind = Server { public_url: Some("https://vital.example/".into()), ..Server::default() };
-        assert_eq!(behind.address(bound("127.0.0.1:8080")), "https://vital.example");
-        assert!(behind.is_https() && behind.check().is_ok() && !plain.is_https());
+        assert_eq!(behind.address(bound("127.0.0.1:8080"), false), "https://vital.example");
+        assert!(behind.is_https(false) && behind.check(false).is_ok() && !plain.is_https(false));
         for bad in ["vital.example", "ftp://vital.example", "https://vital.example/path", "https://u:p@vital.example", "https://"] {
-            assert!(Server { public_url: Some(bad.into()), ..Server::default() }.check().is_err(), "{bad}");
+            assert!(Server { public_url: Some(bad.into()), ..Server::default() }.check(false).is_err(), "{bad}");
         }
     }
 }

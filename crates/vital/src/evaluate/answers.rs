@@ -6,7 +6,6 @@ use crate::{
     config::Config,
     database,
     failure::{Exit, Failure},
-    secret_key,
     serve::INDEX_FOLDER,
     terminal,
 };
@@ -102,10 +101,12 @@ async fn answer_all(cases: &[Case], embedder: Result<Arc<dyn Embedder>, String>)
         parser: Vec::new(),
         embedder,
         provider: None,
-        site: config.server.site(config.server.listen),
+        site: config.site(config.server.listen),
         mailer: config.mail.open(temporary.path())?,
-        secret_key: secret_key::load(None, temporary.path())?,
-        allow_loopback_issuers: false,
+        erasure_ledger: temporary.path().join(database::ERASURES_FILE),
+        egress: config.egress_rules()?,
+        trail: config.audit.settings(&config.server),
+        name_server: config.tls.name_server,
         alone: true,
     })?;
     let work = tokio::spawn(vital_platform::work::run(Arc::clone(&platform)));
@@ -136,7 +137,7 @@ async fn member(platform: &Arc<Platform>) -> anyhow::Result<Caller> {
     let (email, password) = ("evaluation@localhost.invalid".to_owned(), RequestId::new().to_string());
     let new = NewUser { display_name: "Evaluation".into(), email: email.clone(), password: password.clone(), roles: vec![Role::Member] };
     identity::create_user(platform, &identity::operator_context(tenant), new).await?;
-    let came = Came { address: Ipv4Addr::LOCALHOST.into(), device: "vital eval".to_owned() };
+    let came = Came { address: Ipv4Addr::LOCALHOST.into(), device: "vital eval".to_owned(), domain_of: None };
     let token = identity::sign_in(platform, SignIn { email, password, came }).await?.done()?;
     Ok(identity::authenticate(platform, token.reveal(), RequestId::new()).await?)
 }

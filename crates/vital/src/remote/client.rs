@@ -101,6 +101,10 @@ impl Client {
     fn to(address: &str, allow_http: bool) -> anyhow::Result<Self> {
         let base = base(address, allow_http)?;
         vital_llm::ensure_crypto_provider();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the command line talks to our own server, which the person names; it may be on any network"
+        )]
         let builder = reqwest::Client::builder()
             .user_agent(concat!("vital-cli/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())

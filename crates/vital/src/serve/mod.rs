@@ -7,8 +7,9 @@ pub(crate) mod embedder;
 mod listen;
 mod signals;
 mod supervise;
+pub(crate) mod tls;
 
-use crate::{config::Config, database, failure::Exit, operate::setup_address, secret_key, terminal};
+use crate::{config::Config, database, failure::Exit, operate::setup_address, terminal};
 use signals::Signals;
 use std::{
     net::SocketAddr,
@@ -18,7 +19,7 @@ use std::{
 use supervise::Supervisor;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use vital_platform::{Parts, Platform, identity};
+use vital_platform::{Parts, Platform, identity, tenancy};
 use vital_store::embedded::DataFolder;
 use vital_web::{Protection, Settings};
 
@@ -47,8 +48,12 @@ pub(crate) async fn run(config: Config, begun: Instant) -> anyhow::Result<Exit> 
     listen::make_room(config.limits.connections);
     let listener = listen::bind(config.server.listen).await?;
     let bound = listener.local_addr()?;
+    let plain = match config.tls.redirect_listen {
+        Some(address) => Some(listen::bind(address).await?),
+        None => None,
+    };
     let mut running = tokio::select! {
-        started = start(&config, listener, bound) => started?,
+        started = start(&config, listener, plain, bound) => started?,
         name = signals.next() => {
             tracing::info!(signal = name, "stopped before it was ready");
             return Ok(Exit::Done);
@@ -73,7 +78,7 @@ pub(crate) async fn run(config: Config, begun: Instant) -> anyhow::Result<Exit> 
     }
 }
 
-async fn start(config: &Config, listener: TcpListener, bound: SocketAddr) -> anyhow::Result<Running> {
+async fn start(config: &Config, listener: TcpListener, plain: Option<TcpListener>, bound: SocketAddr) -> anyhow::Result<Running> {
     let provider = config.provider.as_ref().map(crate::config::Provider::open).transpose()?;
     // The model is read on a thread of its own while the database starts.
     let embedder = embedder::load(&config.models);
@@ -86,19 +91,37 @@ async fn start(config: &Config, listener: TcpListener, bound: SocketAddr) -> any
         parser: parser()?,
         embedder,
         provider,
-        site: config.server.site(bound),
+        site: config.site(bound),
         mailer: config.mail.open(&path)?,
-        secret_key: secret_key::load(config.server.secret_key_file.as_deref(), &path)?,
-        allow_loopback_issuers: config.identity.allow_loopback_issuers,
+        erasure_ledger: path.join(crate::database::ERASURES_FILE),
+        egress: config.egress_rules()?,
+        trail: config.audit.settings(&config.server),
+        name_server: config.tls.name_server,
         alone: cluster.is_some(),
     })?;
+    // Before anything is served: a database restored from a backup must not bring back what was erased.
+    tenancy::replay_erasures(&platform).await?;
     if let Some(note) = platform.embedding_note() {
         tracing::info!(note, "embedding model");
     }
     let closing = CancellationToken::new();
     let protection = protection(config)?;
-    let state = vital_web::AppState::new(Arc::clone(&platform), config.server.is_https(), closing.clone()).protected_by(protection.clone());
-    let web = tokio::spawn(vital_web::serve(listener, vital_web::router(state), protection, closing.clone()));
+    let state = vital_web::AppState::new(Arc::clone(&platform), config.is_https(), closing.clone())
+        .protected_by(protection.clone())
+        .with_hosts(config.server.hosts.clone())
+        .with_hsts(config.tls.hsts_s);
+    let router = vital_web::router(state);
+    let web = match tls::prepare(config, &platform, &path).await? {
+        None => tokio::spawn(vital_web::serve(listener, router, protection, closing.clone())),
+        Some(prepared) => {
+            if let Some(plain) = plain {
+                prepared.redirect(plain, &platform, protection.clone(), closing.clone());
+            }
+            let tls = prepared.tls.clone();
+            prepared.keep(&platform, closing.clone());
+            tokio::spawn(vital_web::serve_tls(listener, tls, router, protection, closing.clone()))
+        }
+    };
     let work = tokio::spawn(work(Arc::clone(&platform), closing.clone()));
     let (supervisor, folder) = match cluster {
         Some(cluster) => (Some(Supervisor::new(cluster, folder, config.clone())), None),
@@ -132,7 +155,7 @@ async fn work(platform: Arc<Platform>, closing: CancellationToken) {
 }
 
 async fn announce(config: &Config, platform: &Platform, bound: SocketAddr, begun: Instant) -> anyhow::Result<()> {
-    let address = config.server.address(bound);
+    let address = config.address(bound);
     let took_ms = begun.elapsed().as_millis();
     tracing::info!(took_ms, address, composer = platform.composer(), version = env!("CARGO_PKG_VERSION"), "ready");
     tell(&format!("ready in {took_ms} ms at {address}"));

@@ -87,7 +87,7 @@ async fn names_of(app: &TestApp, tenant: &str) -> Vec<String> {
                       case when n.nspname = 'directory' then 'tenant' else 'tenant_id' end), ' union ')
              from pg_class t join pg_namespace n on n.oid = t.relnamespace join pg_attribute c on c.attrelid = t.oid
              where t.relkind = 'r' and n.nspname in ('public', 'directory') and c.atttypid = 'uuid'::regtype
-               and c.attname not in ('tenant_id', 'tenant', 'lease_owner')
+               and c.attname not in ('tenant_id', 'tenant', 'lease_owner', 'node')
                and exists (select from pg_attribute a where a.attrelid = t.oid
                            and a.attname = case when n.nspname = 'directory' then 'tenant' else 'tenant_id' end)",
         )
@@ -104,7 +104,7 @@ async fn names_of(app: &TestApp, tenant: &str) -> Vec<String> {
 async fn digest(app: &TestApp, tenant: &str) -> String {
     let parts = app
         .sql_text(
-            "select string_agg(format('select %L || md5(coalesce(string_agg(md5((to_jsonb(t) - ''last_seen_at'')::text), '''' order by md5((to_jsonb(t) - ''last_seen_at'')::text)), '''')) as v from %s t where tenant_id = ''TENANT''',
+            "select string_agg(format('select %L || md5(coalesce(string_agg(md5((to_jsonb(t) - ''last_seen_at'' - ''seq'' - ''prev'' - ''hash'')::text), '''' order by md5((to_jsonb(t) - ''last_seen_at'' - ''seq'' - ''prev'' - ''hash'')::text)), '''')) as v from %s t where tenant_id = ''TENANT''',
                       c.relname, c.oid::regclass), ' union ')
              from pg_class c join pg_namespace n on n.oid = c.relnamespace
              where c.relkind = 'r' and n.nspname = 'public'

@@ -1,5 +1,7 @@
 //! Files that cannot be taken or read: a clear error, nothing lost, nothing stored that should not be.
 
+#![expect(clippy::disallowed_methods, reason = "a test connects to the server that it started")]
+
 use crate::{app, uploaded};
 use serde_json::json;
 use tokio::{

@@ -32,7 +32,7 @@ fn path(app: &vital_testkit::app::TestApp, template: &str) -> String {
         _ => &a.turn,
     };
     let path = template.replace("{id}", id).replace("{slug}", "clinical-pharmacology").replace("{file}", "swagger-ui.css");
-    let path = path.replace("{version}", "unknown").replace("{name}", "app.css");
+    let path = path.replace("{version}", "unknown").replace("{name}", "app.css").replace("{week}", "2026-W01");
     if template.ends_with("/search") { format!("{path}?q=shelf+life") } else { path }
 }
 

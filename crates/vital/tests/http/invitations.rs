@@ -28,7 +28,7 @@ async fn invited(client: &Client, email: &str) -> Value {
 async fn accept(app: &TestApp, token: &str, password: &str) -> Result<String, Error> {
     let (token, password) = (token.to_owned(), password.to_owned());
     app.on_platform(move |p| async move {
-        let came = Came { address: IpAddr::V4(Ipv4Addr::LOCALHOST), device: "test".to_owned() };
+        let came = Came { address: IpAddr::V4(Ipv4Addr::LOCALHOST), device: "test".to_owned(), domain_of: None };
         let progress = identity::accept_invitation(&p, &token, "Grace Guest", &password, &came).await?;
         Ok(progress.done()?.reveal().to_owned())
     })

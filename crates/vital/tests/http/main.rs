@@ -3,12 +3,14 @@
 
 mod access;
 mod ask;
+mod audit;
 mod break_glass;
 mod contract;
 mod cross_tenant;
 mod database_faults;
 mod documents;
 mod documents_refused;
+mod domains;
 mod events;
 mod experts;
 mod frame;
@@ -22,7 +24,9 @@ mod passwords;
 mod protection;
 mod provider_faults;
 mod requests;
+mod reviews;
 mod scim;
+mod sealed;
 mod search;
 mod second_factor;
 mod session;

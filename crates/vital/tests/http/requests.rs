@@ -1,5 +1,7 @@
 //! Requests that cannot be right: each gets a problem that says what to change, and its id.
 
+#![expect(clippy::disallowed_methods, reason = "a test connects to the server that it started")]
+
 use crate::app;
 use serde_json::json;
 use std::time::Duration;

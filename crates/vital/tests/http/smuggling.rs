@@ -1,6 +1,8 @@
 //! Requests that two servers in a row could read differently, byte by byte over a raw connection. Each is refused or harmless: where one
 //! request was sent, one response comes at most, and what was hidden in its body is never answered.
 
+#![expect(clippy::disallowed_methods, reason = "a test connects to the server that it started")]
+
 use crate::app;
 use futures_util::future::join_all;
 use std::{net::SocketAddr, time::Duration};

@@ -1,7 +1,8 @@
 //! Signing in through a provider of the organisation, well and badly. The tokens of programs are in `supabase.rs`.
 
-use crate::app;
+use crate::{app, members::forget_proof};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use vital_federation::scripted::{Reply as Answer, ScriptedIssuer, SigningKey};
 use vital_testkit::app::{Client, Persona, Reply, TestApp};
 
@@ -223,7 +224,7 @@ async fn a_second_factor_is_asked_for_unless_the_provider_has_asked() {
         .app
         .sql(&format!(
             "insert into factors (tenant_id, id, member_id, kind, name, secret, confirmed_at, created_at)
-             select tenant, gen_random_uuid(), user_id, 'totp', 'Phone', '\\x01', now(), now() from directory.logins where email = '{ADA}'"
+             select tenant, gen_random_uuid(), user_id, 'totp', 'Phone', '\\x02', now(), now() from directory.logins where email = '{ADA}'"
         ))
         .await;
     let asked = stage.sign_in(json!({})).await.expect(200);
@@ -289,12 +290,58 @@ async fn a_provider_that_is_down_slow_or_endless_is_said_to_be() {
     stage.issuer.answer_metadata(&json!({ "issuer": "https://evil.example" }));
     let found = admin.act(&test).await.expect(200).json();
     assert!(found["reachable"] == false && found["detail"].as_str().unwrap().contains("names another issuer"), "{found}");
-    let page = admin.act(&format!("/settings/sso/{}/test", stage.provider)).await.expect(200);
+    let page = admin.request("POST", &format!("/settings/sso/{}/test", stage.provider)).form(&[]).send().await.expect(200);
     assert!(page.text().contains("names another issuer"));
     let Stage { app, issuer, provider, slug, .. } = stage;
     drop(issuer);
     assert_eq!(admin.act(&test).await.expect(200).json()["reachable"], false);
     app.client(Persona::Anonymous).get(&format!("/sign-in/sso/{slug}/{provider}")).await.expect(303);
+}
+
+#[tokio::test]
+async fn a_test_of_a_provider_is_no_map_of_our_network() {
+    let stage = Stage::new(json!({})).await;
+    let admin = stage.app.client(Persona::TenantAdmin);
+    // Where this machine is allowed at all, as here for tests, a port that hangs up and one that is closed look alike.
+    let hanging_up = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let open = hanging_up.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        loop {
+            drop(hanging_up.accept().await);
+        }
+    });
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut told = Vec::new();
+    for issuer in [format!("http://{open}"), format!("http://{closed}"), format!("https://{open}"), format!("https://{closed}")] {
+        let new = json!({ "kind": "oidc", "name": "Probe", "issuer": issuer, "client_id": "x", "default_roles": ["viewer"] });
+        let id = admin.post("/api/v1/sso/providers", &new).await.expect(201).json()["id"].as_str().unwrap().to_owned();
+        let found = admin.act(&format!("/api/v1/sso/providers/{id}/test")).await.expect(200).json();
+        assert!(found["took_ms"].as_u64().unwrap() >= 3_000, "{found}");
+        told.push((found["reachable"].clone(), found["detail"].clone()));
+    }
+    task.abort();
+    assert!(told[0].0 == false && told.iter().all(|it| *it == told[0]), "{told:?}");
+    // Elsewhere the text of the address decides, before anything is looked up.
+    for issuer in [
+        "https://10.0.0.1",
+        "https://169.254.169.254",
+        "https://[::ffff:10.0.0.1]",
+        "https://2130706433",
+        "https://idp.example:22",
+        "https://intranet",
+    ] {
+        let new = json!({ "kind": "oidc", "name": "Probe", "issuer": issuer, "client_id": "x", "default_roles": ["viewer"] });
+        admin.post("/api/v1/sso/providers", &new).await.problem(422, "sso.invalid");
+    }
+}
+
+#[tokio::test]
+async fn a_test_asks_for_a_recent_second_factor() {
+    let app = app().await;
+    forget_proof(&app, Persona::TenantAdmin).await;
+    // It is asked for first: whether there is such a provider is not told before.
+    let test = "/api/v1/sso/providers/01890a5d-ac96-774b-bcce-b302099a8057/test";
+    app.client(Persona::TenantAdmin).act(test).await.problem(403, "step_up.required");
 }
 
 #[tokio::test]

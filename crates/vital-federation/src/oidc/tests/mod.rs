@@ -73,7 +73,7 @@ impl Stage {
 }
 
 pub(super) fn http() -> Http {
-    Http::builder().allow_loopback_http(true).build().expect("a client")
+    Http::builder().egress(vital_outbound::Egress::default().loopback_issuers(true)).build().expect("a client")
 }
 
 pub(super) fn came_back(ceremony: &Ceremony) -> Callback {

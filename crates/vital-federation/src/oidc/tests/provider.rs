@@ -19,6 +19,7 @@ async fn a_provider_that_is_down_is_called_unreachable() {
     // Nothing listens any more once the listener's task has ended.
     let address = scripted.issuer.trim_start_matches("http://").to_owned();
     drop(scripted);
+    #[expect(clippy::disallowed_methods, reason = "a test waits for the server that it started")]
     while tokio::net::TcpStream::connect(&address).await.is_ok() {
         tokio::task::yield_now().await;
     }
@@ -29,7 +30,13 @@ async fn a_provider_that_is_down_is_called_unreachable() {
 #[tokio::test]
 async fn a_provider_that_does_not_answer_is_called_slow_at_each_step() {
     let mut stage = Stage::new("ES256").await;
-    let hasty = || Http::builder().allow_loopback_http(true).timeout(Duration::from_secs(1)).build().expect("a client");
+    let hasty = || {
+        Http::builder()
+            .egress(vital_outbound::Egress::default().loopback_issuers(true))
+            .timeout(Duration::from_secs(1))
+            .build()
+            .expect("a client")
+    };
     let slow = || Some(FederationError::TooSlow { host: "127.0.0.1".to_owned() });
     stage.http = hasty();
     let ceremony = stage.begin().await.ceremony;
@@ -113,6 +120,22 @@ async fn metadata_cannot_lead_to_an_address_that_is_not_https() {
             let outcome = begin_with(&stage).await;
             assert!(matches!(outcome, Err(FederationError::Nonsense { .. })), "{endpoint} {address}: {outcome:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn metadata_cannot_lead_to_a_host_that_is_not_allowed_but_the_browser_may_go_there() {
+    let addresses = ["https://10.0.0.1/x", "https://idp.example:8443/x", "https://169.254.169.254/", "https://intranet/"];
+    for address in addresses {
+        for endpoint in ["token_endpoint", "jwks_uri", "userinfo_endpoint"] {
+            let stage = Stage::new("ES256").await;
+            stage.scripted.answer_metadata(&json!({ endpoint: address }));
+            let outcome = begin_with(&stage).await;
+            assert!(matches!(outcome, Err(FederationError::Nonsense { .. })), "{endpoint} {address}: {outcome:?}");
+        }
+        let stage = Stage::new("ES256").await;
+        stage.scripted.answer_metadata(&json!({ "authorization_endpoint": address }));
+        assert!(begin_with(&stage).await.unwrap().url.as_str().starts_with(address));
     }
 }
 

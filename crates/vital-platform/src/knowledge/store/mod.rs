@@ -1,4 +1,4 @@
-//! SQL of knowledge.
+//! SQL of knowledge. Names, texts, passages and files of documents are sealed under the tenant's key.
 //!
 //! **Invariant:** what is read for a person is limited to `app.visible_collections()` in the statement itself. Statements of ingestion,
 //! embedding, seeding and indexing act for the platform and say so by taking no part in it; what they read is never shown.
@@ -6,12 +6,31 @@
 pub(super) mod collections;
 
 use super::{Document, DocumentFilter, DocumentState, Evidence, Failure};
-use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vital_documents::{Block, Parsed, Passage};
 use vital_kernel::{CollectionId, DocumentId, Error, PassageId, Result, limits, now};
+use vital_keys::Place;
 use vital_store::{Db, PlatformReason, Read, TenantTx, Write, db_error, is_unique_violation};
+
+/// Documents read at a time while their titles are looked through.
+const TITLES_BATCH: i64 = 500;
+
+fn title_of(document: Uuid) -> Place {
+    Place::of("documents.title", document)
+}
+
+fn file_name_of(document: Uuid) -> Place {
+    Place::of("documents.file_name", document)
+}
+
+fn headings_of(passage: Uuid) -> Place {
+    Place::of("passages.heading_path", passage)
+}
+
+fn body_of(passage: Uuid) -> Place {
+    Place::of("passages.body", passage)
+}
 
 pub(super) async fn insert_upload(
     tx: &mut TenantTx<Write>,
@@ -21,15 +40,18 @@ pub(super) async fn insert_upload(
     content_hash: &[u8],
     bytes: &[u8],
 ) -> Result<()> {
+    let (title, name) = (tx.seal(title_of(id.0), file_name)?, tx.seal(file_name_of(id.0), file_name)?);
+    let sealed = tx.seal(Place::of("document_files.bytes", id.0), bytes)?;
     sqlx::query!(
         "insert into documents (id, collection_id, title, file_name, size_bytes, content_hash, authority, state, uploaded_by, created_at)
-         values ($1, $2, $3, $3, $4, $5, 'own', 'queued', app.actor_id(), $6)",
+         values ($1, $2, $3, $7, $4, $5, 'own', 'queued', app.actor_id(), $6)",
         id.0,
         collection.0,
-        file_name,
+        title,
         i64::try_from(bytes.len()).map_err(Error::internal)?,
         content_hash,
-        now()
+        now(),
+        name
     )
     .execute(tx.conn())
     .await
@@ -43,7 +65,7 @@ pub(super) async fn insert_upload(
             db_error(e)
         }
     })?;
-    sqlx::query!("insert into document_files (document_id, bytes) values ($1, $2)", id.0, bytes)
+    sqlx::query!("insert into document_files (document_id, bytes) values ($1, $2)", id.0, sealed)
         .execute(tx.conn())
         .await
         .map_err(db_error)?;
@@ -52,8 +74,8 @@ pub(super) async fn insert_upload(
 
 struct DocumentRow {
     id: Uuid,
-    title: String,
-    file_name: String,
+    title: Vec<u8>,
+    file_name: Vec<u8>,
     collection: String,
     starter: bool,
     format: Option<String>,
@@ -72,12 +94,13 @@ struct DocumentRow {
     ready_at: Option<OffsetDateTime>,
 }
 
-impl From<DocumentRow> for Document {
-    fn from(r: DocumentRow) -> Self {
-        Self {
+impl DocumentRow {
+    fn open<M>(self, tx: &TenantTx<M>) -> Result<Document> {
+        let r = self;
+        Ok(Document {
             id: DocumentId(r.id),
-            title: r.title,
-            file_name: r.file_name,
+            title: tx.open_text(title_of(r.id), &r.title)?,
+            file_name: tx.open_text(file_name_of(r.id), &r.file_name)?,
             collection: r.collection,
             starter: r.starter,
             format: r.format,
@@ -93,30 +116,46 @@ impl From<DocumentRow> for Document {
             version: r.version_hash.map(hex::encode),
             created_at: r.created_at,
             ready_at: r.ready_at,
-        }
+        })
     }
 }
 
+/// Documents that the actor may read, newest first. Titles and file names are sealed, so a filter on them reads on until there are enough.
 pub(super) async fn documents(tx: &mut TenantTx<Read>, filter: &DocumentFilter) -> Result<Vec<Document>> {
+    let Some(wanted) = filter.title.as_deref().map(str::to_lowercase) else {
+        return documents_before(tx, filter, filter.before.map(|d| d.0), filter.limit).await;
+    };
+    let limit = usize::try_from(filter.limit).unwrap_or_default();
+    let (mut found, mut before) = (Vec::new(), filter.before.map(|d| d.0));
+    while found.len() < limit {
+        let batch = documents_before(tx, filter, before, TITLES_BATCH).await?;
+        let Some(last) = batch.last() else { break };
+        before = Some(last.id.0);
+        found
+            .extend(batch.into_iter().filter(|d| d.title.to_lowercase().contains(&wanted) || d.file_name.to_lowercase().contains(&wanted)));
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+async fn documents_before(tx: &mut TenantTx<Read>, filter: &DocumentFilter, before: Option<Uuid>, limit: i64) -> Result<Vec<Document>> {
     let rows = sqlx::query_as!(
         DocumentRow,
         r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter, d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
                   d.warnings, d.pages, d.passage_count, d.embedded_count, d.authority, d.identifiers, d.version_hash, d.created_at, d.ready_at
            from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
            where ($1::text is null or c.slug = $1) and ($2::bool is null or c.starter = $2)
-             and ($3::text is null or strpos(lower(d.title), lower($3)) > 0 or strpos(lower(d.file_name), lower($3)) > 0)
-             and ($4::uuid is null or d.id < $4) and c.id in (select app.visible_collections())
-           order by d.id desc limit $5"#,
+             and ($3::uuid is null or d.id < $3) and c.id in (select app.visible_collections())
+           order by d.id desc limit $4"#,
         filter.collection,
         filter.starter,
-        filter.title,
-        filter.before.map(|d| d.0),
-        filter.limit
+        before,
+        limit
     )
     .fetch_all(tx.conn())
     .await
     .map_err(db_error)?;
-    Ok(rows.into_iter().map(Document::from).collect())
+    rows.into_iter().map(|r| r.open(tx)).collect()
 }
 
 pub(super) async fn document(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<Document>> {
@@ -131,12 +170,12 @@ pub(super) async fn document(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<
     .fetch_optional(tx.conn())
     .await
     .map_err(db_error)?;
-    Ok(row.map(Document::from))
+    row.map(|r| r.open(tx)).transpose()
 }
 
 pub(super) async fn text(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<(String, Vec<Block>)>> {
     let row = sqlx::query!(
-        r#"select t.text, t.blocks as "blocks: Json<Vec<Block>>"
+        r#"select t.text, t.blocks
            from document_texts t join documents d on d.tenant_id = t.tenant_id and d.id = t.document_id
            where t.document_id = $1 and d.collection_id in (select app.visible_collections())"#,
         id.0
@@ -144,7 +183,11 @@ pub(super) async fn text(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Opti
     .fetch_optional(tx.conn())
     .await
     .map_err(db_error)?;
-    Ok(row.map(|r| (r.text, r.blocks.0)))
+    row.map(|r| {
+        let text = tx.open_text(Place::of("document_texts.text", id.0), &r.text)?;
+        Ok((text, tx.open_json(Place::of("document_texts.blocks", id.0), &r.blocks)?))
+    })
+    .transpose()
 }
 
 pub(super) async fn file(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<(String, Vec<u8>)>> {
@@ -155,7 +198,8 @@ pub(super) async fn file(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Opti
     .fetch_optional(tx.conn())
     .await
     .map_err(db_error)?;
-    Ok(row.map(|r| (r.file_name, r.bytes)))
+    row.map(|r| Ok((tx.open_text(file_name_of(id.0), &r.file_name)?, tx.open(Place::of("document_files.bytes", id.0), &r.bytes)?)))
+        .transpose()
 }
 
 pub(super) async fn lock_state(tx: &mut TenantTx<Write>, id: DocumentId) -> Result<Option<DocumentState>> {
@@ -242,8 +286,8 @@ pub(super) async fn store_text(
         "insert into document_texts (document_id, text, blocks) values ($1, $2, $3)
          on conflict (tenant_id, document_id) do update set text = excluded.text, blocks = excluded.blocks",
         id.0,
-        parsed.text,
-        serde_json::to_value(&parsed.blocks).map_err(Error::internal)?
+        tx.seal(Place::of("document_texts.text", id.0), &parsed.text)?,
+        tx.seal_json(Place::of("document_texts.blocks", id.0), &parsed.blocks)?
     )
     .execute(tx.conn())
     .await
@@ -253,7 +297,7 @@ pub(super) async fn store_text(
         "update documents set title = $2, format = $3, version_hash = $4, pages = $5, warnings = $6, passage_count = $7, embedded_count = 0,
                 state = 'indexing' where id = $1",
         id.0,
-        title,
+        tx.seal(title_of(id.0), title)?,
         parsed.format.as_str(),
         version,
         parsed.pages.and_then(|n| i32::try_from(n).ok()),
@@ -268,19 +312,30 @@ pub(super) async fn store_text(
 
 async fn insert_passages(tx: &mut TenantTx<Write>, document: DocumentId, text: &str, passages: &[NewPassage]) -> Result<()> {
     for batch in passages.chunks(500) {
-        let rows: Vec<serde_json::Value> = batch
-            .iter()
-            .map(|p| {
-                serde_json::json!({ "id": p.id, "ordinal": p.cut.ordinal, "start_byte": p.cut.start, "end_byte": p.cut.end, "page": p.cut.page,
-                    "heading_path": p.cut.heading_path, "body": text.get(p.cut.start..p.cut.end).unwrap_or_default() })
-            })
-            .collect();
+        let (mut ids, mut ordinals, mut starts, mut ends, mut pages) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut headings, mut bodies) = (Vec::new(), Vec::new());
+        for NewPassage { id, cut } in batch {
+            ids.push(id.0);
+            ordinals.push(i32::try_from(cut.ordinal).map_err(Error::internal)?);
+            starts.push(i32::try_from(cut.start).map_err(Error::internal)?);
+            ends.push(i32::try_from(cut.end).map_err(Error::internal)?);
+            pages.push(cut.page.and_then(|n| i32::try_from(n).ok()));
+            headings.push(tx.seal_json(headings_of(id.0), &cut.heading_path)?);
+            bodies.push(tx.seal(body_of(id.0), text.get(cut.start..cut.end).unwrap_or_default())?);
+        }
         sqlx::query!(
             "insert into passages (id, document_id, ordinal, start_byte, end_byte, page, heading_path, body)
-             select id, $1, ordinal, start_byte, end_byte, page, array(select jsonb_array_elements_text(heading_path)), body
-             from jsonb_to_recordset($2) as r (id uuid, ordinal int, start_byte int, end_byte int, page int, heading_path jsonb, body text)",
+             select id, $1, ordinal, start_byte, end_byte, page, heading_path, body
+             from unnest($2::uuid[], $3::int[], $4::int[], $5::int[], $6::int[], $7::bytea[], $8::bytea[])
+                  as r (id, ordinal, start_byte, end_byte, page, heading_path, body)",
             document.0,
-            serde_json::Value::Array(rows)
+            &ids,
+            &ordinals,
+            &starts,
+            &ends,
+            &pages as &[Option<i32>],
+            &headings,
+            &bodies
         )
         .execute(tx.conn())
         .await
@@ -307,8 +362,7 @@ pub(super) async fn passages_after(
     limit: i64,
 ) -> Result<Vec<IndexRow>> {
     let documents: Option<Vec<Uuid>> = documents.map(|all| all.iter().map(|d| d.0).collect());
-    sqlx::query_as!(
-        IndexRow,
+    let rows = sqlx::query!(
         "select p.id, p.document_id, d.collection_id, d.title, p.heading_path, p.body
          from passages p join documents d on d.tenant_id = p.tenant_id and d.id = p.document_id
          where ($1::uuid[] is null or p.document_id = any ($1)) and p.id > $2 and d.state in ('indexing', 'ready') order by p.id limit $3",
@@ -318,7 +372,18 @@ pub(super) async fn passages_after(
     )
     .fetch_all(tx.conn())
     .await
-    .map_err(db_error)
+    .map_err(db_error)?;
+    let rows = rows.into_iter().map(|r| {
+        Ok(IndexRow {
+            id: r.id,
+            document_id: r.document_id,
+            collection_id: r.collection_id,
+            title: tx.open_text(title_of(r.document_id), &r.title)?,
+            heading_path: tx.open_json(headings_of(r.id), &r.heading_path)?,
+            body: tx.open_text(body_of(r.id), &r.body)?,
+        })
+    });
+    rows.collect()
 }
 
 pub(super) async fn ready_passages(tx: &mut TenantTx<Read>) -> Result<i64> {
@@ -337,8 +402,7 @@ pub(super) struct Unembedded {
 }
 
 pub(super) async fn unembedded(tx: &mut TenantTx<Read>, document: DocumentId, model: &str, limit: i64) -> Result<Vec<Unembedded>> {
-    sqlx::query_as!(
-        Unembedded,
+    let rows = sqlx::query!(
         "select p.id, c.starter, d.title, p.heading_path, p.body
          from passages p
          join documents d on d.tenant_id = p.tenant_id and d.id = p.document_id
@@ -351,7 +415,17 @@ pub(super) async fn unembedded(tx: &mut TenantTx<Read>, document: DocumentId, mo
     )
     .fetch_all(tx.conn())
     .await
-    .map_err(db_error)
+    .map_err(db_error)?;
+    let rows = rows.into_iter().map(|r| {
+        Ok(Unembedded {
+            id: r.id,
+            starter: r.starter,
+            title: tx.open_text(title_of(document.0), &r.title)?,
+            heading_path: tx.open_json(headings_of(r.id), &r.heading_path)?,
+            body: tx.open_text(body_of(r.id), &r.body)?,
+        })
+    });
+    rows.collect()
 }
 
 pub(super) async fn insert_embeddings(
@@ -459,11 +533,11 @@ pub(super) async fn evidence(tx: &mut TenantTx<Read>, ids: &[Uuid]) -> Result<Ve
                 evidence: Evidence {
                     passage: PassageId(r.id),
                     document: DocumentId(r.document_id),
-                    title: r.title,
+                    title: tx.open_text(title_of(r.document_id), &r.title)?,
                     version: r.version_hash.try_into().map_err(|_| Error::internal("a version hash has the wrong length"))?,
                     start: usize::try_from(r.start_byte).map_err(Error::internal)?,
-                    body: r.body,
-                    heading_path: r.heading_path,
+                    body: tx.open_text(body_of(r.id), &r.body)?,
+                    heading_path: tx.open_json(headings_of(r.id), &r.heading_path)?,
                     page: r.page.and_then(|n| u32::try_from(n).ok()),
                     authority: r.authority,
                     score: 0.0,
@@ -507,20 +581,22 @@ pub(super) struct NewStarter<'a> {
 }
 
 pub(super) async fn upsert_starter(tx: &mut TenantTx<Write>, new: &NewStarter<'_>) -> Result<()> {
+    let (title, file_name) = (tx.seal(title_of(new.id.0), new.title)?, tx.seal(file_name_of(new.id.0), format!("{}.md", new.slug))?);
     sqlx::query!(
         "insert into documents (id, collection_id, slug, title, file_name, size_bytes, content_hash, authority, identifiers, state, created_at)
-         values ($1, $2, $3, $4, $3 || '.md', $5, $6, $7, $8, 'indexing', $9)
+         values ($1, $2, $3, $4, $10, $5, $6, $7, $8, 'indexing', $9)
          on conflict (tenant_id, slug) do update set collection_id = excluded.collection_id, title = excluded.title, size_bytes = excluded.size_bytes,
              content_hash = excluded.content_hash, authority = excluded.authority, identifiers = excluded.identifiers, state = 'indexing'",
         new.id.0,
         new.collection.0,
         new.slug,
-        new.title,
+        title,
         new.size_bytes,
         new.content_hash,
         new.authority,
         new.identifiers,
-        now()
+        now(),
+        file_name
     )
     .execute(tx.conn())
     .await

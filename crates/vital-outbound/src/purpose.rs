@@ -1,0 +1,99 @@
+//! What requests leave for: the closed list of purposes, who gives their addresses, and their limits.
+//!
+//! docs/EGRESS.md has one row for each; a test compares the two.
+
+use std::time::Duration;
+
+/// Most redirects that any purpose follows.
+pub const REDIRECTS_MAX: u32 = 3;
+
+/// What a request leaves the platform for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Questions and passages to the model provider that the configuration names.
+    Provider,
+    /// Orders of certificates at the certificate authority that the configuration names.
+    CertificateAuthority,
+    /// Metadata, keys and tokens of an organisation's identity provider.
+    IdentityProvider,
+    /// Notices to an address that an organisation gave.
+    Webhook,
+    /// Calls of a tool that an organisation set up.
+    Tool,
+    /// A page or document at an address that a person typed.
+    UrlFetch,
+}
+
+/// Who gave the address that a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// Whoever runs the platform, in its configuration: private networks and plain HTTP are theirs to choose.
+    ByOperator,
+    /// Somebody of an organisation: https to public hosts on port 443, and what the operator's list adds.
+    ByTenant,
+}
+
+/// How much and how long; see [`Purpose::limits`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For a connection: name, TCP and TLS.
+    pub connect: Duration,
+    /// From sending until the head of the answer is there, the connection included.
+    pub first_byte: Duration,
+    /// For everything, redirects and body included.
+    pub total: Duration,
+    /// Largest body of an answer, in bytes.
+    pub body_bytes_max: u64,
+}
+
+impl Purpose {
+    /// All purposes.
+    pub const ALL: [Self; 6] =
+        [Self::Provider, Self::CertificateAuthority, Self::IdentityProvider, Self::Webhook, Self::Tool, Self::UrlFetch];
+
+    /// The stable name, for logs and documentation.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::CertificateAuthority => "certificate_authority",
+            Self::IdentityProvider => "identity_provider",
+            Self::Webhook => "webhook",
+            Self::Tool => "tool",
+            Self::UrlFetch => "url_fetch",
+        }
+    }
+
+    /// Who gives its addresses.
+    #[must_use]
+    pub const fn given(self) -> Given {
+        match self {
+            Self::Provider | Self::CertificateAuthority => Given::ByOperator,
+            Self::IdentityProvider | Self::Webhook | Self::Tool | Self::UrlFetch => Given::ByTenant,
+        }
+    }
+
+    /// How many redirects are followed, each through the same rules. Where none is, a redirect is an answer like any other.
+    #[must_use]
+    pub const fn redirects_max(self) -> u32 {
+        match self {
+            Self::UrlFetch => REDIRECTS_MAX,
+            _ => 0,
+        }
+    }
+
+    /// The limits, unless [`crate::Builder::limits`] sets others.
+    #[must_use]
+    pub const fn limits(self) -> Limits {
+        let (connect_s, total_s, body_bytes_max) = match self {
+            Self::Provider => (5, 300, 32 * 1024 * 1024),
+            Self::CertificateAuthority => (5, 30, 1024 * 1024),
+            Self::IdentityProvider => (3, 5, 256 * 1024),
+            Self::Webhook => (3, 10, 64 * 1024),
+            Self::Tool => (3, 20, 4 * 1024 * 1024),
+            Self::UrlFetch => (3, 30, 32 * 1024 * 1024),
+        };
+        let total = Duration::from_secs(total_s);
+        Limits { connect: Duration::from_secs(connect_s), first_byte: total, total, body_bytes_max }
+    }
+}
