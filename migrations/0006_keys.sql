@@ -1,8 +1,8 @@
 -- Keys of tenants, wrapped by a root key that is not in the database, and the columns that are sealed with them.
 --
 -- A sealed value begins with the byte 2 (crates/vital-keys/src/tenant.rs has the format). What was stored before this migration gets the
--- byte 0 in front and is sealed before the server serves again; what the former single key sealed begins with 1. The checks below refuse
--- both in every row that is written from now on.
+-- byte 0 in front and is sealed before the server serves again; what the former single key sealed begins with 1. A check of each column
+-- refuses both in every row that is written from then on; where there is something to be sealed first, it is added when that is done.
 set local role vital_owner;
 
 create table directory.tenant_keys (
@@ -100,19 +100,22 @@ alter table public.passages
     alter column heading_path type bytea using '\x00'::bytea || convert_to(array_to_json(heading_path)::text, 'UTF8'),
     alter column body type bytea using '\x00'::bytea || convert_to(body, 'UTF8');
 
--- Sealed bytes do not compress: leave out the attempt. Then let the database itself refuse what is not sealed.
+-- Sealed bytes do not compress: leave out the attempt. And let the database itself refuse what is not sealed.
 create function app.seal_column(tbl regclass, col text) returns void
     language plpgsql set search_path = pg_catalog
     as $$
 begin
     execute format('alter table %s alter column %I set storage external', tbl, col);
-    execute format('alter table %s add constraint %I check (get_byte(%I, 0) = 2) not valid', tbl, col || '_sealed', col);
+    if not exists (select from pg_constraint c where c.conrelid = tbl and c.conname = col || '_sealed') then
+        execute format('alter table %s add constraint %I check (get_byte(%I, 0) = 2)', tbl, col || '_sealed', col);
+    end if;
 end $$;
 select app.seal_column(t::regclass, c) from (values
     ('public.conversations', 'title'), ('public.turns', 'question'), ('public.turns', 'answer'), ('public.turn_events', 'payload'),
     ('public.documents', 'title'), ('public.documents', 'file_name'), ('public.document_files', 'bytes'), ('public.document_texts', 'text'),
     ('public.document_texts', 'blocks'), ('public.passages', 'heading_path'), ('public.passages', 'body'), ('public.factors', 'secret'),
-    ('public.sso_providers', 'secret'), ('public.sso_providers', 'previous_secret')) v (t, c);
+    ('public.sso_providers', 'secret'), ('public.sso_providers', 'previous_secret')) v (t, c)
+where not exists (select from directory.tenants);
 insert into directory.unsealed select p from (values
     ('conversations.title'), ('turns.question'), ('turns.answer'), ('turn_events.payload'), ('documents.title'), ('documents.file_name'),
     ('document_files.bytes'), ('document_texts.text'), ('document_texts.blocks'), ('passages.heading_path'), ('passages.body'),

@@ -1,6 +1,6 @@
 //! The keys that protect stored data, as the operator sees them: what there is, and new ones in place of old ones while servers run.
 
-use crate::{Platform, audit::trail::record_installation, identity::operator_context};
+use crate::{Platform, identity::operator_context};
 use vital_kernel::{AuditAction, AuditEntry, Result, TenantId};
 use vital_store::{KeyStatus, RootRotation};
 
@@ -18,7 +18,7 @@ pub async fn status(p: &Platform) -> Result<KeyStatus> {
 /// `Unavailable`; what was done stays, and running it again finishes it.
 pub async fn rotate_root(p: &Platform, progress: impl FnMut(u64)) -> Result<RootRotation> {
     let rotated = p.db.rotate_root(progress).await?;
-    record_installation(p, AuditEntry::new(AuditAction::RootKeyRotated, "root_key", &rotated.present)).await?;
+    p.db.record_installation(AuditEntry::new(AuditAction::RootKeyRotated, "root_key", &rotated.present)).await?;
     Ok(rotated)
 }
 

@@ -22,6 +22,9 @@ use vital_platform::{
 use vital_store::testdb::TestDb;
 use vital_trail::{Checkpoint, Compact, Entry, Fault, Keys, LogId, Note, Report, Stamp, chain};
 
+/// An entry as it is stored: id, time, action, resource, its id, fields, request, node, counter.
+type Stored = (uuid::Uuid, time::OffsetDateTime, String, String, String, Vec<String>, uuid::Uuid, uuid::Uuid, i64);
+
 struct Stage {
     test: TestDb,
     p: Arc<Platform>,
@@ -93,7 +96,7 @@ impl Stage {
     /// Rewrites chain and state of the log as the platform itself would have made them of the entries that are there now.
     async fn recompute(&self) {
         let mut admin = self.superuser().await;
-        let rows: Vec<(uuid::Uuid, time::OffsetDateTime, String, String, String, Vec<String>, uuid::Uuid, uuid::Uuid, i64)> = sqlx::query_as(
+        let rows: Vec<Stored> = sqlx::query_as(
             "select id, at, action, resource, resource_id, fields, request_id, node, counter from audit_entries where seq is not null order by seq, id",
         )
         .fetch_all(&mut admin)

@@ -191,6 +191,21 @@ impl Db {
     /// # Errors
     /// `Unavailable` when the database does not answer or has no free connection.
     pub async fn write(&self, cx: &OpContext) -> Result<TenantTx<Write>> {
+        let tx: TenantTx<Write> = self.begin(cx, "BEGIN").await?;
+        if tx.keys.version() == 0 {
+            return Err(Error::unavailable(
+                "tenant.keyless",
+                "The organisation has been erased, or its keys are lost, so nothing is written for it. Nothing was stored.",
+            ));
+        }
+        Ok(tx)
+    }
+
+    /// Opens a writing transaction for a tenant whose keys are destroyed: what is left of it is deleted there, and the audit trail goes on.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer or has no free connection.
+    pub async fn write_erased(&self, cx: &OpContext) -> Result<TenantTx<Write>> {
         self.begin(cx, "BEGIN").await
     }
 

@@ -65,13 +65,14 @@ impl SealedColumn {
     /// Values whose first five bytes (format and key version) are not `header`, after a key, in key order.
     fn select(&self) -> String {
         let Self { table, column, row, .. } = self;
-        let part = self.part.map_or_else(|| "0".to_owned(), |p| format!("{p}::bigint"));
+        let part = self.part.map_or_else(|| "0::bigint".to_owned(), |p| format!("{p}::bigint"));
+        let order = self.part.map_or_else(|| (*row).to_owned(), |p| format!("{row}, {p}"));
         format!(
-            "select {row}, {part}, {column} from (
-                 select *, sum(length({column})) over (order by {row}, {part}) as bytes from public.{table}
-                 where {column} is not null and substring({column} from 1 for 5) <> $1 and ({row}, {part}) > ($2, $3)
-                 order by {row}, {part} limit {BATCH_VALUES}) t
-             where bytes - length({column}) < {BATCH_BYTES} order by 1, 2"
+            "select row, part, value from (
+                 select {row} as row, {part} as part, {column} as value, sum(length({column})) over (order by {order}) as bytes
+                 from public.{table} where {column} is not null and substring({column} from 1 for 5) <> $1 and ({row}, {part}) > ($2, $3)
+                 order by {order} limit {BATCH_VALUES}) t
+             where bytes - length(value) < {BATCH_BYTES} order by row, part"
         )
     }
 
@@ -156,6 +157,8 @@ pub(crate) async fn seal_what_is_not(db: &Db, admin: &mut PgConnection) -> Resul
             .execute(&mut *admin)
             .await
             .map_err(OpenError::Statement)?;
+        let sealed = format!("set role vital_owner; select app.seal_column('public.{}', '{}'); reset role", column.table, column.column);
+        sqlx::raw_sql(AssertSqlSafe(sealed)).execute(&mut *admin).await.map_err(OpenError::Statement)?;
         sqlx::query("delete from directory.unsealed where place = $1")
             .bind(column.place)
             .execute(&mut *admin)

@@ -15,7 +15,7 @@ pub const GROUPS: [(&str, &str, &[&str]); 9] = [
     ("questions", "Questions and answers", &["conversation", "turn"]),
     ("sign_in", "Sign-in and sessions", &["session", "factor", "user.password_changed", "user.password_reset_asked"]),
     ("people", "People and roles", &["user", "group"]),
-    ("keys", "API keys", &["key"]),
+    ("keys", "Keys", &["key", "keys"]),
     ("settings", "Settings, experts and single sign-on", &["tenant", "sso", "expert", "domain"]),
     ("operators", "Operators", &["break_glass"]),
     ("trail", "The trail itself and its reviews", &["audit", "review", "server"]),
@@ -41,7 +41,7 @@ pub fn says(action: &str) -> &str {
     WORDS.iter().find(|(name, _)| *name == action).map_or(action, |(_, words)| words)
 }
 
-const WORDS: [(&str, &str); 76] = [
+const WORDS: [(&str, &str); 78] = [
     ("tenant.created", "created the organisation"),
     ("tenant.seeded", "brought the experts and the starter library up to date"),
     ("tenant.suspended", "suspended the organisation"),
@@ -70,6 +70,8 @@ const WORDS: [(&str, &str); 76] = [
     ("session.locked_out", "made an account wait: too many failed sign-ins"),
     ("session.stepped_up", "proved a second factor"),
     ("session.revoked", "ended a session"),
+    ("keys.root_rotated", "put a new root key in place of the old one"),
+    ("keys.content_rotated", "gave the organisation a new key and sealed everything again"),
     ("key.issued", "made an API key"),
     ("key.revoked", "revoked an API key"),
     ("group.created", "made a group"),

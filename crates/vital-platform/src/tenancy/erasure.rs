@@ -65,13 +65,17 @@ pub async fn erase_tenant(p: &Platform, tenant: TenantId) -> Result<Erased> {
 async fn erase(p: &Platform, tenant: TenantId) -> Result<Erased> {
     let keys = p.db.destroy_keys(tenant, &hash_of(tenant)).await?;
     let cx = operator_context(tenant);
-    let mut tx = p.db.write(&cx).await?;
-    let rows = store::erase(&mut tx).await?;
+    let mut tx = p.db.write_erased(&cx).await?;
+    let mut rows = store::erase(&mut tx).await?;
     tx.commit(AuditEntry::new(AuditAction::TenantErased, "tenant", tenant)).await?;
     store::forget(&p.db, tenant).await?;
+    // Work that had begun before the keys were destroyed may have stored something meanwhile; no more can begin.
+    let mut tx = p.db.write_erased(&cx).await?;
+    rows += store::erase(&mut tx).await?;
+    tx.commit(AuditEntry::new(AuditAction::TenantErased, "tenant", tenant)).await?;
     p.indexes.erase(tenant).await?;
     p.remembered.forget_all();
-    crate::audit::trail::record_installation(p, AuditEntry::new(AuditAction::TenantErased, "tenant", tenant)).await?;
+    p.db.record_installation(AuditEntry::new(AuditAction::TenantErased, "tenant", tenant)).await?;
     Ok(Erased { tenant, keys, rows })
 }
 

@@ -19,13 +19,14 @@ pub use persona::{PASSWORD, Persona};
 pub use seed::{CANARY_A, CANARY_B, Mirror, QUESTION_A, QUESTION_B};
 
 use running::Running;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 use std::{
     fmt::Display,
     net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 use vital_kernel::Embedder;
 use vital_keys::{Place, TenantKeys};
 use vital_llm::Provider;
@@ -121,6 +122,7 @@ pub struct TestApp {
     http: reqwest::Client,
     mirrors: Option<[Mirror; 2]>,
     keys: tokio::sync::OnceCell<TenantKeys>,
+    admin: Mutex<Option<PgConnection>>,
 }
 
 impl TestApp {
@@ -147,7 +149,17 @@ impl TestApp {
         let address = running.address;
         #[expect(clippy::disallowed_methods, reason = "the client of the server that the test started")]
         let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { db, folder, options, running: Some(running), address, http, mirrors, keys: tokio::sync::OnceCell::new() }
+        Self {
+            db,
+            folder,
+            options,
+            running: Some(running),
+            address,
+            http,
+            mirrors,
+            keys: tokio::sync::OnceCell::new(),
+            admin: Mutex::default(),
+        }
     }
 
     /// Ends the server as `kill -9` would and starts another one on the same address, database and folder.
@@ -225,10 +237,23 @@ impl TestApp {
         self.running.as_ref().expect("a running server").run(work).await
     }
 
+    /// The administrator's connection, which is kept: tests look behind the fences thousands of times.
+    async fn admin(&self) -> MappedMutexGuard<'_, PgConnection> {
+        let mut kept = self.admin.lock().await;
+        let alive = match kept.as_mut() {
+            Some(conn) => conn.ping().await.is_ok(),
+            None => false,
+        };
+        if !alive {
+            *kept = Some(self.db.admin().await.unwrap());
+        }
+        MutexGuard::map(kept, |conn| conn.as_mut().unwrap())
+    }
+
     /// Runs statements as the administrator of the cluster, outside of every fence.
     pub async fn sql(&self, statements: &str) {
-        let mut admin = self.db.admin().await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut admin).await.unwrap_or_else(|e| panic!("{statements}: {e}"));
+        let mut admin = self.admin().await;
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *admin).await.unwrap_or_else(|e| panic!("{statements}: {e}"));
     }
 
     /// Text sealed for its place in organisation A, as an SQL literal, for what a test writes past the platform.
@@ -240,9 +265,9 @@ impl TestApp {
 
     /// The first column of the first row, as text.
     pub async fn sql_text(&self, query: &str) -> Option<String> {
-        let mut admin = self.db.admin().await.unwrap();
+        let mut admin = self.admin().await;
         let row: Option<Option<String>> =
-            sqlx::query_scalar(AssertSqlSafe(format!("select ({query})::text"))).fetch_optional(&mut admin).await.unwrap();
+            sqlx::query_scalar(AssertSqlSafe(format!("select ({query})::text"))).fetch_optional(&mut *admin).await.unwrap();
         row.flatten()
     }
 

@@ -1,4 +1,5 @@
 //! The server loop over TLS: both protocols, the limits before and during the handshake, the drain.
+#![expect(clippy::disallowed_methods, reason = "a test connects to the servers that it started")]
 
 use super::*;
 use crate::{admission::Load, connections::FIRST_REQUEST, protection::Settings};

@@ -1,4 +1,5 @@
 //! Custom domains: who may bring one, what proves it, and who gets in under it. A real name server answers on this machine.
+#![expect(clippy::disallowed_methods, reason = "a test connects to the servers that it started")]
 
 use crate::{app, options};
 use serde_json::{Value, json};

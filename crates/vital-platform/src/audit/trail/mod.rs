@@ -29,7 +29,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use vital_kernel::{AuditEntry, Error, Result};
+use vital_kernel::{Error, Result};
 use vital_trail::{Hash, LogId, TrailError};
 
 /// Where checkpoints and keys are kept, and what happens when they cannot be.
@@ -87,15 +87,6 @@ impl Trail {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Records what belongs to no tenant: starts and stops, changes of keys, erased tenants.
-///
-/// # Errors
-/// `Unavailable` when the database does not answer.
-pub async fn record_installation(p: &Platform, entry: AuditEntry) -> Result<()> {
-    p.db.record_installation(entry).await
-}
-
 /// SHA-256 of the ids (as text) of the tenants that were erased, to be told to [`verify`]. It is read from the ledger outside of the database:
 /// what the database says could have been written there to explain a deletion.
 ///
