@@ -8,6 +8,7 @@ mod burst;
 mod corpus;
 mod embedding;
 mod identity;
+mod keys;
 mod latency;
 mod machine;
 mod memory;
@@ -82,6 +83,8 @@ enum Part {
     Identity,
     /// The audit trail: verification, ingest, cost of an entry
     Trail,
+    /// Sealing and opening a value, wrapping the keys of 10,000 organisations again
+    Keys,
 }
 
 impl Options {
@@ -131,6 +134,10 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
         say("the audit trail");
         trail::measure_verification(&mut report, options.quick)?;
         trail::measure_ingest(&mut report, options.quick).await?;
+    }
+    if options.wants(Part::Keys) {
+        say("keys");
+        keys::measure(&mut report).await?;
     }
     let binary = options
         .server

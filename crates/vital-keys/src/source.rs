@@ -28,7 +28,12 @@ pub enum RootSource {
     Environment,
     /// A PKCS#11 token: the key never leaves it.
     #[cfg(feature = "pkcs11")]
-    Token(crate::pkcs11::Pkcs11Config),
+    Token {
+        /// The key that wraps.
+        key: crate::pkcs11::Pkcs11Config,
+        /// The label of a former key in the same token, which still unwraps while a rotation is under way.
+        former: Option<String>,
+    },
     /// A given key, for tests and evaluations on scratch databases.
     Fixed([u8; 32]),
 }
@@ -50,9 +55,13 @@ impl RootSource {
                 Err(_) => Ok(None),
             },
             #[cfg(feature = "pkcs11")]
-            Self::Token(config) => {
-                let root = crate::pkcs11::Pkcs11Root::open(config.clone()).map_err(|e| KeyError::Source(e.to_string()))?;
-                Ok(Some(RootKeys::new(RootKey::Token(root), Vec::new())))
+            Self::Token { key, former } => {
+                let open = |label: &str| {
+                    let config = crate::pkcs11::Pkcs11Config { key_label: label.to_owned(), ..key.clone() };
+                    crate::pkcs11::Pkcs11Root::open(config).map(RootKey::Token).map_err(|e| KeyError::Source(e.to_string()))
+                };
+                let former = former.iter().map(|label| open(label)).collect::<Result<_, _>>()?;
+                Ok(Some(RootKeys::new(open(&key.key_label)?, former)))
             }
             Self::Fixed(key) => Ok(Some(RootKeys::new(RootKey::software(key)?, Vec::new()))),
         }
@@ -85,12 +94,16 @@ impl RootSource {
         self.rewrite(|lines| lines.insert(0, Zeroizing::new(hex::encode(key.as_slice()))))
     }
 
-    /// Takes every key but the first out of the file: what only they unwrap is lost.
+    /// Takes every key but the first out of the file: what only they unwrap is lost. Where the keys are not in a file, whoever keeps them
+    /// takes them away.
     ///
     /// # Errors
-    /// `Source` when the keys are not in a file or it cannot be written.
-    pub fn retire(&self) -> Result<RootKeys, KeyError> {
-        self.rewrite(|lines| lines.truncate(1))
+    /// `Source` when the file cannot be written.
+    pub fn retire(&self) -> Result<(), KeyError> {
+        if !matches!(self, Self::File(_)) {
+            return Ok(());
+        }
+        self.rewrite(|lines| lines.truncate(1)).map(drop)
     }
 
     fn rewrite(&self, change: impl FnOnce(&mut Vec<Zeroizing<String>>)) -> Result<RootKeys, KeyError> {
@@ -131,7 +144,7 @@ impl std::fmt::Display for RootSource {
             Self::File(path) => write!(f, "file {}", path.display()),
             Self::Environment => write!(f, "variable {VARIABLE}"),
             #[cfg(feature = "pkcs11")]
-            Self::Token(config) => write!(f, "token {}, key {}", config.token_label, config.key_label),
+            Self::Token { key, .. } => write!(f, "token {}, key {}", key.token_label, key.key_label),
             Self::Fixed(_) => f.write_str("given by the program"),
         }
     }
@@ -196,7 +209,8 @@ mod tests {
         let first = source.make().unwrap().current().id().to_owned();
         let both = source.add().unwrap();
         assert!(both.named(&first).is_ok() && both.current().id() != first);
-        let one = source.retire().unwrap();
+        source.retire().unwrap();
+        let one = source.load().unwrap().unwrap();
         assert_eq!(one.current().id(), both.current().id());
         assert!(matches!(one.named(&first), Err(KeyError::NoRoot { .. })));
     }

@@ -190,8 +190,10 @@ pub struct RootKeyStatus {
 pub struct RootRotation {
     /// The id of the key that wraps now.
     pub present: String,
-    /// The ids of the keys that are gone.
+    /// The ids of the keys that wrap nothing any more.
     pub former: Vec<String>,
+    /// Whether the former keys are gone. If not, whoever keeps them takes them away.
+    pub retired: bool,
     /// Keys that were wrapped again.
     pub keys: u64,
 }
@@ -307,7 +309,7 @@ impl Db {
         keys += self.rewrap_all(&mut progress).await?;
         source.retire().map_err(unusable)?;
         let present = self.ring().reload()?.current().id().to_owned();
-        Ok(RootRotation { present, former, keys })
+        Ok(RootRotation { present, former, retired: matches!(source, RootSource::File(_)), keys })
     }
 
     /// Adds a new version of a tenant's content key. It opens at once and seals after the spread.

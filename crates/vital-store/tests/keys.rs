@@ -201,6 +201,19 @@ async fn a_tenants_new_key_seals_everything_again_and_the_former_one_is_destroye
 }
 
 #[tokio::test]
+async fn plain_text_that_somebody_wrote_into_the_database_is_not_made_genuine_by_a_rotation() {
+    let t = TestDb::new().await.unwrap();
+    let cx = tenant(&t.db, "alpha").await;
+    let turn = question(&t.db, &cx, "Mine?").await;
+    let forged = format!("alter table turns drop constraint question_sealed; update turns set question = '\\x00{}'", hex::encode("forged"));
+    sqlx::raw_sql(AssertSqlSafe(forged)).execute(&mut t.admin().await.unwrap()).await.unwrap();
+    t.db.add_key_version(cx.tenant()).await.unwrap();
+    assert_eq!(t.db.finish_key_rotation(cx.tenant(), |_, _| {}).await.unwrap_err().code(), "seal.broken");
+    assert_eq!(read(&t.db, &cx, turn).await.unwrap_err().code(), "seal.broken");
+    assert_eq!(t.tenant_keys(cx.tenant().0).await.unwrap().version(), 2, "both versions are kept");
+}
+
+#[tokio::test]
 async fn lost_keys_are_told_and_not_made_anew() {
     let t = TestDb::new().await.unwrap();
     let cx = tenant(&t.db, "alpha").await;

@@ -153,10 +153,15 @@ async fn rotate(p: &Platform, class: Class, tenant: Option<&str>, json: bool) ->
                 terminal::json(&done)?;
             }
             terminal::talk(&format!(
-                "root key {} wraps now ({} keys); {} is gone. Keep a copy of the new one",
+                "root key {} wraps now ({} keys); {} {}",
                 done.present,
                 done.keys,
-                done.former.join(", ")
+                done.former.join(", "),
+                if done.retired {
+                    "is gone. Keep a copy of the new one"
+                } else {
+                    "wraps nothing any more: take it away where it is kept, and restart"
+                }
             ));
         }
         Class::Tenant => {

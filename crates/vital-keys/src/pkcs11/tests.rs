@@ -177,6 +177,33 @@ fn the_id_is_the_keys_own_and_stays() {
 }
 
 #[test]
+fn a_former_key_of_the_token_still_unwraps_while_the_new_one_wraps() {
+    Token::of("a_former_key_of_the_token_still_unwraps_while_the_new_one_wraps", |token| {
+        let old = crate::RootSource::Token {
+            key: {
+                token.root();
+                token.config()
+            },
+            former: None,
+        }
+        .load()
+        .unwrap()
+        .unwrap();
+        let tenant = vital_kernel::TenantId::new();
+        let wrapped = crate::new_key(tenant, crate::Purpose::Content, 1, old.current()).unwrap();
+        let key = Pkcs11Config { key_label: "vital-root-2".to_owned(), ..token.config() };
+        Pkcs11Root::make_key(&key).unwrap();
+        let source = crate::RootSource::Token { key, former: Some("vital-root".to_owned()) };
+        let both = source.load().unwrap().unwrap();
+        let again = wrapped.rewrap(tenant, &both).unwrap();
+        assert_eq!((both.all().count(), again.root_key.as_str()), (2, both.current().id()));
+        assert_ne!(again.root_key, wrapped.root_key);
+        assert!(source.add().is_err(), "a key in a token is made there and not here");
+        source.retire().unwrap();
+    });
+}
+
+#[test]
 fn a_wrong_pin_is_tried_once() {
     Token::of("a_wrong_pin_is_tried_once", |token| {
         Pkcs11Root::make_key(&token.config()).unwrap();

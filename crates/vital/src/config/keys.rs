@@ -7,6 +7,7 @@
 //! | `token_module` | none | The library of the token, for example `/usr/lib/softhsm/libsofthsm2.so`. |
 //! | `token_label` | none | The token's label. |
 //! | `token_key` | none | The label of the AES-256 key within the token. |
+//! | `token_former_key` | none | The label of the key before it, while `vital keys rotate root` puts the new one in its place. |
 //! | `token_pin_file` | none | The file of the PIN, mode 0600. |
 //! | `spread_s` | `30` | Seconds from 1 to 600 until a new version of an organisation's key seals. Nodes read keys again after a third of it. |
 
@@ -52,6 +53,9 @@ pub(crate) struct Keys {
     /// The key's label.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_key: Option<String>,
+    /// The label of the key before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) token_former_key: Option<String>,
     /// The file of the PIN.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token_pin_file: Option<PathBuf>,
@@ -67,6 +71,7 @@ impl Default for Keys {
             token_module: None,
             token_label: None,
             token_key: None,
+            token_former_key: None,
             token_pin_file: None,
             spread_s: 30,
         }
@@ -103,7 +108,7 @@ impl Keys {
         let root = match self.root {
             Root::File => RootSource::File(self.root_file.clone().unwrap_or_else(|| data.join(FILE_NAME))),
             Root::Environment => RootSource::Environment,
-            Root::Token => RootSource::Token(self.token()?),
+            Root::Token => RootSource::Token { key: self.token()?, former: self.token_former_key.clone() },
         };
         Ok(KeySettings { root, spread: Duration::from_secs(self.spread_s) })
     }
