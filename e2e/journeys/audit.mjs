@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ADMIN, signIn } from "../lib/app.mjs";
 import { audit } from "../lib/audit.mjs";
-import { Visitor } from "../lib/browser.mjs";
+import { Visitor, WAIT_MS_MAX } from "../lib/browser.mjs";
 import { sql } from "../lib/database.mjs";
 import { addAuthenticator } from "../lib/factors.mjs";
 
@@ -120,8 +120,13 @@ async function weeks(world) {
 }
 
 async function sign(page, world) {
-  await page.goto("/");
-  await page.getByText(/weekly reviews? overdue/).waitFor();
+  // The server prepares the reviews a moment after it has started: the page is looked at until they are there.
+  const overdue = page.getByText(/weekly reviews? overdue/);
+  const until = Date.now() + WAIT_MS_MAX;
+  do {
+    assert.ok(Date.now() < until, "the reviews of past weeks are prepared");
+    await page.goto("/");
+  } while ((await overdue.count()) === 0);
   await page.getByRole("link", { name: "review and sign" }).click();
   await page.getByText("overdue", { exact: true }).first().waitFor();
   await audit(page, "reviews");

@@ -57,7 +57,10 @@ async function setUp(admin, world, provider) {
   await code(form, world);
   await form.getByRole("button", { name: "Add the provider" }).click();
   await page.getByText("The provider was added.").waitFor();
-  await page.getByRole("button", { name: "Test the provider" }).click();
+  await page.getByText("Test it…").click();
+  const test = page.locator("form[action$='/test']");
+  await code(test, world);
+  await test.getByRole("button", { name: "Test the provider" }).click();
   await page.getByText("The provider answers, names the same issuer and publishes keys.").waitFor();
   assert.ok(!(await page.content()).includes(provider.clientSecret), "a secret is never shown");
   await audit(page, "sso-provider");
