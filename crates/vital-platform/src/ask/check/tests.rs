@@ -94,7 +94,8 @@ fn numbers(text: &str) -> Vec<std::ops::Range<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    // Some tests pick words that do not fit them and pick again: how often is no measure of anything.
+    #![proptest_config(ProptestConfig { cases: 2_000, max_global_rejects: 100_000, ..ProptestConfig::default() })]
     #[test]
     fn one_changed_number_is_never_supported(source in prop::sample::select(SOURCES), pick in any::<prop::sample::Index>(), digits in "[1-9][0-9]{0,3}") {
         let numbers = numbers(source);
