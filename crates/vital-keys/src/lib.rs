@@ -8,6 +8,7 @@
 
 #[cfg(feature = "pkcs11")]
 pub mod pkcs11;
+pub mod private_file;
 mod root;
 mod source;
 mod tenant;

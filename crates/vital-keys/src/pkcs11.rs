@@ -18,7 +18,7 @@ mod error;
 #[cfg(test)]
 mod tests;
 
-use crate::Secret;
+use crate::{Secret, private_file};
 use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},
     error::{Error as CryptokiError, RvError},
@@ -36,9 +36,6 @@ use ring::{
 };
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::Read as _,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -55,7 +52,7 @@ const NONCE_BYTES: usize = 12;
 const KEY_BYTES: usize = 32;
 const TAG_BYTES: usize = 16;
 /// Longest PIN, in bytes; tokens allow far less.
-const PIN_BYTES_MAX: u64 = 256;
+const PIN_BYTES_MAX: usize = 256;
 /// What the key's id is made from, under a nonce that a random one meets once in 2^96.
 const CHECK: (&[u8], [u8; NONCE_BYTES]) = (b"vital root key check", [0; NONCE_BYTES]);
 
@@ -361,15 +358,9 @@ fn key_labels(session: &Session) -> Result<Vec<String>> {
 
 fn read_pin(path: &Path) -> Result<AuthPin> {
     let fault = |reason: String| Pkcs11Error::PinFile { path: path.to_owned(), reason };
-    let file = File::open(path).map_err(|error| fault(format!("cannot be read: {error}")))?;
-    let mode = file.metadata().map_err(|error| fault(format!("cannot be read: {error}")))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(fault(format!("can be read by others; run `chmod 600 {}`", path.display())));
-    }
-    let mut text = Zeroizing::new(String::with_capacity(PIN_BYTES_MAX as usize + 1));
-    file.take(PIN_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| fault(format!("cannot be read: {error}")))?;
+    let text = private_file::read(path).map_err(|error| fault(format!("cannot be read: {error}")))?;
     let pin = text.trim_end_matches(['\r', '\n']);
-    if pin.is_empty() || pin.len() as u64 > PIN_BYTES_MAX {
+    if pin.is_empty() || pin.len() > PIN_BYTES_MAX {
         return Err(fault(format!("has to hold a PIN of 1 to {PIN_BYTES_MAX} bytes on one line")));
     }
     let mut owned = pin.to_owned();

@@ -16,7 +16,7 @@ const BYTES_MAX: u64 = 16 * 1024;
 /// # Errors
 /// When it cannot be read, is larger than 16 KiB, is no text, or its mode lets anybody but its owner in: then with the command that
 /// closes it.
-pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+pub fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     let file = File::open(path)?;
     let mode = file.metadata()?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {

@@ -81,7 +81,9 @@ impl RootKey {
                 let nonce = Nonce::try_assume_unique_for_key(&wrapped[1..=NONCE_LEN]).map_err(|_| KeyError::Malformed)?;
                 let mut body = zeroize::Zeroizing::new(wrapped[1 + NONCE_LEN..].to_vec());
                 let open = root.open_in_place(nonce, Aad::from(about), &mut body).map_err(|_| KeyError::Broken)?;
-                Secret::try_from_slice(open)
+                let mut secret = Secret::default();
+                secret.copy_from_slice(open);
+                Ok(secret)
             }
             #[cfg(feature = "pkcs11")]
             Self::Token(token) => token.unwrap(about, wrapped).map_err(|e| KeyError::System(e.to_string())),
@@ -106,22 +108,6 @@ impl RootKey {
             #[cfg(feature = "pkcs11")]
             Self::Token(_) => Err(KeyError::Broken),
         }
-    }
-}
-
-/// Makes a secret of a slice that must have 32 bytes.
-trait FromSlice: Sized {
-    fn try_from_slice(bytes: &[u8]) -> Result<Self, KeyError>;
-}
-
-impl FromSlice for Secret {
-    fn try_from_slice(bytes: &[u8]) -> Result<Self, KeyError> {
-        let mut secret = Self::default();
-        if bytes.len() != secret.len() {
-            return Err(KeyError::Malformed);
-        }
-        secret.copy_from_slice(bytes);
-        Ok(secret)
     }
 }
 

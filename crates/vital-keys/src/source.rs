@@ -1,14 +1,14 @@
-//! Where root keys come from: a file, or the environment.
+//! Where root keys come from: a file, the environment, or a token.
 //!
 //! The text is one key a line, each 64 hexadecimal digits: the first wraps, the others still unwrap. **Invariant:** a key is made only
 //! where there is none and nothing was sealed yet; what cannot be read is never replaced, because what was sealed with it would be lost.
 
-use crate::{KeyError, RootKey, RootKeys, Secret, random_key};
+use crate::{KeyError, RootKey, RootKeys, Secret, private_file, random_key};
 use std::{
     fs::{self, OpenOptions},
-    io::{ErrorKind, Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::{Path, PathBuf},
+    io::{ErrorKind, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
 };
 use zeroize::Zeroizing;
 
@@ -16,8 +16,6 @@ use zeroize::Zeroizing;
 pub const VARIABLE: &str = "VITAL_ROOT_KEY";
 /// Root keys in use at once, in a file or variable.
 const KEYS_MAX: usize = 8;
-/// Bytes read from a key file.
-const FILE_MAX: u64 = 4_096;
 
 /// Where root keys come from.
 #[derive(Clone, Debug)]
@@ -45,7 +43,7 @@ impl RootSource {
     /// `Source` when it cannot be read, is open to others, or holds anything but keys.
     pub fn load(&self) -> Result<Option<RootKeys>, KeyError> {
         match self {
-            Self::File(path) => match read(path) {
+            Self::File(path) => match private_file::read(path) {
                 Ok(text) => parse(&text, &format!("the root key file `{}`", path.display())).map(Some),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
                 Err(error) => Err(KeyError::Source(format!("the root key file `{}` cannot be read: {error}", path.display()))),
@@ -113,7 +111,7 @@ impl RootSource {
             ));
         };
         let fault = |error: std::io::Error| KeyError::Source(format!("the root key file `{}` cannot be changed: {error}", path.display()));
-        let text = read(path).map_err(fault)?;
+        let text = private_file::read(path).map_err(fault)?;
         let mut lines: Vec<_> = text.split_whitespace().map(|l| Zeroizing::new(l.to_owned())).collect();
         change(&mut lines);
         let text = Zeroizing::new(lines.iter().map(|l| format!("{}\n", l.as_str())).collect::<String>());
@@ -150,20 +148,6 @@ impl std::fmt::Display for RootSource {
     }
 }
 
-fn read(path: &Path) -> std::io::Result<Zeroizing<String>> {
-    let file = OpenOptions::new().read(true).open(path)?;
-    let mode = file.metadata()?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(std::io::Error::other(format!(
-            "others on this machine may read it (mode {mode:o}); run `chmod 600 {}`, and rotate the key if somebody may have",
-            path.display()
-        )));
-    }
-    let mut text = Zeroizing::new(String::new());
-    file.take(FILE_MAX).read_to_string(&mut text)?;
-    Ok(text)
-}
-
 fn parse(text: &str, what: &str) -> Result<RootKeys, KeyError> {
     let wrong =
         |why: &str| KeyError::Source(format!("{what} {why}; it holds one key a line, each 64 hexadecimal digits, the newest first"));
@@ -185,6 +169,7 @@ fn parse(text: &str, what: &str) -> Result<RootKeys, KeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
 
     fn here() -> (tempfile::TempDir, PathBuf, RootSource) {
         let folder = tempfile::tempdir().unwrap();

@@ -226,6 +226,12 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(audit::reviews))
         .routes(routes!(audit::review))
         .routes(routes!(audit::sign))
+        .merge(api_of_the_work())
+}
+
+/// Those of experts, documents and questions.
+fn api_of_the_work() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
         .routes(routes!(experts::list))
         .routes(routes!(experts::find))
         .routes(routes!(experts::access))

@@ -6,7 +6,6 @@
 use crate::{
     config::Config,
     failure::{Exit, Failure},
-    private_file,
 };
 use anyhow::Context;
 use std::{
@@ -15,6 +14,7 @@ use std::{
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
+use vital_keys::private_file;
 use vital_store::{
     Db, KeySettings, OpenError, PoolSizes, RoleSecrets,
     embedded::{Cluster, DataFolder, Install},

@@ -14,7 +14,6 @@ mod evaluate;
 mod failure;
 mod keys;
 mod operate;
-mod private_file;
 mod remote;
 mod serve;
 mod telemetry;
