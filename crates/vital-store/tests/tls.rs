@@ -1,6 +1,7 @@
 //! TLS to a PostgreSQL that is reached over the network: real servers on loopback, and a relay in between that keeps every byte.
 //!
-//! The private PostgreSQL is built without TLS, because it listens on a socket alone; so the server here is Debian's.
+//! The private PostgreSQL is built without TLS, because it listens on a socket alone; so the server of single connections is Debian's,
+//! which is older than what the schema needs. The pools go to the test cluster through Debian's stunnel, which adds the TLS.
 
 #![expect(clippy::disallowed_methods, reason = "a test connects to the server that it started")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -28,7 +29,12 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
 };
-use vital_store::transport::{Transport, connect_options, remedy};
+use uuid::Uuid;
+use vital_store::{
+    PlatformReason,
+    testdb::{TestDb, test_keys},
+    transport::{Transport, connect_options, remedy},
+};
 
 /// A sentence that a person could ask, and that nobody on the way may read.
 const CANARY: &str = "canary-dosing-of-warfarin-4711";
@@ -241,4 +247,76 @@ async fn a_server_without_tls_is_refused_before_anything_is_sent() {
     sqlx::query(sqlx::AssertSqlSafe(format!("select '{CANARY}'"))).execute(&mut connection).await.unwrap();
     assert!(server.relay.saw(CANARY) && server.relay.saw("operator"));
     connection.close().await.unwrap();
+}
+
+/// Debian's stunnel in front of the test cluster: it speaks PostgreSQL's way of beginning TLS, and hands on to the socket.
+struct Front {
+    stunnel: Child,
+    relay: Relay,
+    _folder: TempDir,
+}
+
+impl Front {
+    async fn start(server: &str, (certificate, key): (String, String)) -> Self {
+        assert!(Path::new("/usr/bin/stunnel4").exists(), "there is no stunnel4; install it with `script/setup --checks`");
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| place(&folder.path().join(name), text, None);
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = format!(
+            "foreground = yes\npid =\nsyslog = no\n[database]\nprotocol = pgsql\naccept = 127.0.0.1:{port}\nconnect = {server}\ncert = {}\nkey = {}\nsslVersionMin = TLSv1.3\n",
+            file("server.crt", &certificate),
+            file("server.key", &key)
+        );
+        let mut command = Command::new("/usr/bin/stunnel4");
+        command.arg(file("stunnel.conf", &settings)).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut stunnel = command.spawn().unwrap();
+        let mut log = BufReader::new(stunnel.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let ready = log.by_ref().find(|line| line.contains("Configuration successful") || line.contains("[!]"));
+        assert!(ready.as_deref().is_some_and(|line| line.contains("successful")), "{ready:?}");
+        std::thread::spawn(move || log.for_each(drop));
+        Self { stunnel, relay: Relay::to(SocketAddr::from(([127, 0, 0, 1], port))).await, _folder: folder }
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        let _ = self.stunnel.kill();
+        let _ = self.stunnel.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_the_pools_send_to_a_database_elsewhere_is_encrypted() {
+    let (authority, temp) = (Authority::new(), tempfile::tempdir().unwrap());
+    let test = TestDb::new().await.unwrap();
+    let mut admin = test.admin().await.unwrap();
+    let operator = format!("operator_{}", Uuid::new_v4().simple());
+    let role = format!("create role {operator} superuser login password '{PASSWORD}'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(role)).execute(&mut admin).await.unwrap();
+    let options = test.admin_options();
+    let (host, port) = (options.get_host(), options.get_port());
+    let server = options.get_socket().map_or_else(|| format!("{host}:{port}"), |socket| format!("{}/.s.PGSQL.{port}", socket.display()));
+    let front = Front::start(&server, authority.sign("localhost")).await;
+    let url =
+        format!("postgres://{operator}:{PASSWORD}@localhost:{}/{}?sslmode=verify-full", front.relay.port, options.get_database().unwrap());
+    let over_tls = connect_options(&url, &trusting(authority.file(&temp))).unwrap();
+
+    let db = TestDb::open_with(&over_tls, test_keys()).await.unwrap();
+    let mut tx = db.platform(PlatformReason::TenantDirectory).await.unwrap();
+    sqlx::query("insert into directory.tenants (id, slug, name, created_at) values ($1, 'far', $2, now())")
+        .bind(Uuid::now_v7())
+        .bind(CANARY)
+        .execute(tx.conn())
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    db.close().await;
+
+    let stored: String = sqlx::query_scalar("select name from directory.tenants where slug = 'far'").fetch_one(&mut admin).await.unwrap();
+    assert_eq!(stored, CANARY);
+    for secret in [CANARY, "vital_app", "vital_platform", "SCRAM", "tenants"] {
+        assert!(!front.relay.saw(secret), "{secret} was sent in the open");
+    }
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("drop role {operator}"))).execute(&mut admin).await.unwrap();
+    admin.close().await.unwrap();
 }
