@@ -6,11 +6,11 @@ import { Server } from "./lib/server.mjs";
 import { Steps } from "./lib/steps.mjs";
 
 /** In order. The first makes the account that the others use. */
-const ORDER = ["set_up", "whole_job", "bad_files", "keyboard", "no_scripts", "pages", "budget", "provider", "resume", "passkey", "security", "people", "audit", "sso"];
+const ORDER = ["set_up", "whole_job", "bad_files", "keyboard", "no_scripts", "pages", "budget", "provider", "resume", "passkey", "security", "people", "audit", "sso", "model_providers"];
 /** These need answers that are written slowly: the server is started again with a scripted provider. */
 const WITH_PROVIDER = ["provider", "resume"];
-/** These need an identity provider on this machine, which the server has to be allowed. */
-const WITH_ISSUER = ["sso"];
+/** These need providers on this machine, which the server has to be allowed: each says how. */
+const WITH_CONFIG = ["sso", "model_providers"];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !ORDER.includes(name));
@@ -24,10 +24,10 @@ async function run(world, steps) {
       await world.server.stop();
       await world.server.start(world.provider.config);
     }
-    const { default: journey, CONFIG: config } = await import(`./journeys/${name}.mjs`);
-    if (WITH_ISSUER.includes(name)) {
+    const { default: journey, config } = await import(`./journeys/${name}.mjs`);
+    if (WITH_CONFIG.includes(name)) {
       await world.server.stop();
-      await world.server.start(config);
+      await world.server.start(config(world));
     }
     await steps.test(name, (step) => journey(step, world));
   }

@@ -1,5 +1,6 @@
 // The trail as auditors, members and reviewers meet it: the explorer, who saw a document, one's own activity, and the review of a week.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { ADMIN, signIn } from "../lib/app.mjs";
 import { audit } from "../lib/audit.mjs";
 import { Visitor, WAIT_MS_MAX } from "../lib/browser.mjs";
@@ -18,6 +19,7 @@ export default async function trail(step, world) {
   if (!world.app) await step.test("a second factor", async () => Object.assign(world, await addAuthenticator(page, ADMIN.password)));
   await step.test("read a document, and see who saw it", () => whoSaw(page));
   await step.test("the explorer and its filters", () => explorer(page));
+  await step.test("what a filter lets through, as a file", () => download(page, world));
   await step.test("the explorer with the keyboard alone", () => keyboard(page));
   await step.test("one's own activity", () => activity(page));
   await step.test("reviews before there is one, and the working hours", () => hours(admin, world));
@@ -65,6 +67,31 @@ async function explorer(page) {
   await rows.locator("td a").first().click();
   await page.getByText("and what else it did").waitFor();
   await audit(page, "audit-entry");
+}
+
+/** Saves the entries that the explorer shows, in one format, and returns them as lines. */
+async function saved(page, world, format) {
+  await page.getByLabel("Format").selectOption(format);
+  await prove(page, world);
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Download", exact: true }).click()]);
+  assert.match(file.suggestedFilename(), new RegExp(`\\.${format}$`));
+  return (await readFile(await file.path(), "utf8")).trim().split(/\r?\n/);
+}
+
+async function download(page, world) {
+  await page.goto("/settings/audit?action=reading");
+  const shown = await page.locator(".trail tbody tr").count();
+  await page.getByText("Download these entries").click();
+  await audit(page, "audit-download");
+  const lines = (await saved(page, world, "jsonl")).map((line) => JSON.parse(line));
+  assert.equal(lines.length, shown, "what is saved is what is shown");
+  for (const { action } of lines) assert.match(action, /read|search|cite/);
+  const [head, ...rows] = await saved(page, world, "csv");
+  assert.match(head, /action/);
+  assert.equal(rows.length, shown);
+  for (const row of rows) assert.ok(row.includes(ADMIN.name), "a table names who it was");
+  await page.goto("/settings/audit?action=audit.downloaded");
+  assert.equal(await page.locator(".trail tbody tr").count(), 2, "downloads are in the trail themselves");
 }
 
 async function keyboard(page) {

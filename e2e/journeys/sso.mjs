@@ -9,7 +9,7 @@ import { start } from "../lib/identity_provider.mjs";
 const SLUG = "corvane-therapeutics";
 const PROVIDER = "Corvane accounts";
 /** The server talks to providers on this machine only when it is told to. */
-export const CONFIG = "[identity]\nallow_loopback_issuers = true\n";
+export const config = () => "[identity]\nallow_loopback_issuers = true\n";
 
 export default async function sso(step, world) {
   const accounts = {
@@ -143,7 +143,7 @@ async function refused(world, provider) {
 async function down(world) {
   // What the server remembers of the provider goes with it.
   await world.server.stop();
-  await world.server.start(CONFIG);
+  await world.server.start(config());
   const lena = await Visitor.create(world.browser, world.origin);
   const { page } = lena;
   await lena.allowing(/^502 GET \/sign-in\/sso\//, async () => {

@@ -9,7 +9,8 @@ export class ScriptedProvider {
     provider.waiting = [];
     provider.http = createServer((request, response) => provider.#answer(request, response)).listen(0, "127.0.0.1");
     await once(provider.http, "listening");
-    provider.config = `[provider]\nformat = "openai"\nmodel = "scripted"\nbase_url = "http://127.0.0.1:${provider.http.address().port}/v1"\n`;
+    provider.address = `http://127.0.0.1:${provider.http.address().port}/v1`;
+    provider.config = `[provider]\nformat = "openai"\nmodel = "scripted"\nbase_url = "${provider.address}"\n`;
     return provider;
   }
 

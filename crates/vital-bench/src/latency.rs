@@ -44,6 +44,39 @@ pub(crate) async fn measure(api: &Api, provider: &Paced, options: &Options, by_m
     Ok(())
 }
 
+/// What clients of one level saw, as far as shares are taken of it.
+pub(crate) struct Level {
+    /// Answers, those that warm up included.
+    pub(crate) turns: usize,
+    /// What the platform added to the provider's own time until the end of an answer, p95.
+    pub(crate) added_p95_ms: f64,
+    /// From the question to the end of its answer, p95.
+    pub(crate) done_p95_ms: f64,
+}
+
+/// Measures one level on a running server without the model.
+///
+/// # Errors
+/// As [`measure`], and when an answer fails: what is divided by the number of answers would be wrong.
+pub(crate) async fn at_level(
+    api: &Api,
+    provider: &Paced,
+    options: &Options,
+    (clients, full, quick): (usize, usize, usize),
+) -> anyhow::Result<Level> {
+    let pace = Pace { first: Duration::from_millis(options.provider_first_ms), piece: Duration::from_millis(options.provider_piece_ms) };
+    provider.set_pace(Some(pace));
+    let questions = questions()?;
+    let rounds = if options.quick { quick } else { full };
+    api.ask(&api.open_conversation().await?, &questions[0]).await?;
+    let own = provider_alone(provider, pace, clients, rounds.div_ceil(2)).await?;
+    let seen = platform(api, false, pace, clients, rounds, &questions).await?;
+    anyhow::ensure!(seen.failed == 0, "{} answers failed", seen.failed);
+    let done = Samples::new(seen.answered.iter().map(|a| a.done_ms));
+    let own_ms = Samples::new(own.iter().map(|o| o.done_ms)).percentile(50.0);
+    Ok(Level { turns: 1 + clients * (WARM_UP + rounds), added_p95_ms: done.percentile(95.0) - own_ms, done_p95_ms: done.percentile(95.0) })
+}
+
 fn add_rows(report: &mut Report, how: &str, clients: usize, own: &[Own], seen: &Seen) {
     let answered = &seen.answered;
     let failed = if seen.failed > 0 { format!(", {} FAILED", seen.failed) } else { String::new() };

@@ -6,6 +6,7 @@
 mod api;
 mod burst;
 mod corpus;
+mod cost;
 mod embedding;
 mod identity;
 mod keys;
@@ -85,6 +86,8 @@ enum Part {
     Trail,
     /// Sealing and opening a value, wrapping the keys of 10,000 organisations again
     Keys,
+    /// What encryption and the audit trail cost an answer
+    Cost,
 }
 
 impl Options {
@@ -148,6 +151,10 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
     let provider = Paced::start().await?;
     if options.wants_any(&[Part::Latency, Part::Statements, Part::Memory]) {
         without_model(options, &binary, folder.path(), &provider, &mut report).await?;
+    }
+    if options.wants(Part::Cost) {
+        let setting = Setting::new(&binary, &folder.path().join("cost")).without_model();
+        cost::measure(&setting, &provider, options, &mut report).await?;
     }
     if options.wants(Part::Slowloris) {
         let setting = Setting::new(&binary, &folder.path().join("slowloris")).without_model();

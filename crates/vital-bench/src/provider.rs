@@ -114,7 +114,7 @@ fn script(request: &Request, pace: Option<Pace>) -> Script {
         .filter(|word| word.chars().any(char::is_alphanumeric))
         .collect();
     let mut words = words.iter().cycle();
-    let mut script = Script::new().usage(Usage { input: 1_500, output: (PIECES * PIECE_WORDS) as u64, cached_input: 0 });
+    let mut script = Script::new().usage(Usage { input: 1_500, output: (PIECES * PIECE_WORDS) as u64, ..Usage::default() });
     for piece in 0..PIECES {
         if let Some(pace) = pace {
             script = script.pause(if piece == 0 { pace.first } else { pace.piece });

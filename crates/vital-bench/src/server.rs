@@ -35,12 +35,13 @@ pub(crate) struct Setting {
     model: bool,
     provider: Option<String>,
     own_limits: bool,
+    metrics: bool,
 }
 
 impl Setting {
     /// A server on a data folder, with the defaults of the product but for the rates: here one account asks for all, from one address.
     pub(crate) fn new(binary: &Path, data: &Path) -> Self {
-        Self { binary: binary.to_owned(), data: data.to_owned(), model: true, provider: None, own_limits: false }
+        Self { binary: binary.to_owned(), data: data.to_owned(), model: true, provider: None, own_limits: false, metrics: false }
     }
 
     /// The same without the embedding model.
@@ -58,6 +59,12 @@ impl Setting {
     /// The same with the rates of the product.
     pub(crate) fn with_own_limits(mut self) -> Self {
         self.own_limits = true;
+        self
+    }
+
+    /// The same with a metrics listener.
+    pub(crate) fn with_metrics(mut self) -> Self {
+        self.metrics = true;
         self
     }
 
@@ -90,7 +97,7 @@ impl Setting {
         Ok(())
     }
 
-    fn configuration(&self, listen: SocketAddr) -> String {
+    fn configuration(&self, listen: SocketAddr, metrics: Option<SocketAddr>) -> String {
         let mut text = format!("[server]\nlisten = \"{listen}\"\ndata = {:?}\n", self.data);
         if !self.own_limits {
             text.push_str("[limits]\nstreams_per_user = 1000\n");
@@ -104,6 +111,9 @@ impl Setting {
         if let Some(url) = &self.provider {
             text.push_str(&format!("[provider]\nformat = \"openai\"\nmodel = \"scripted\"\nbase_url = \"{url}\"\n"));
         }
+        if let Some(metrics) = metrics {
+            text.push_str(&format!("[metrics]\nlisten = \"{metrics}\"\n"));
+        }
         text
     }
 }
@@ -112,6 +122,7 @@ impl Setting {
 pub(crate) struct Server {
     child: Child,
     base: String,
+    metrics: Option<SocketAddr>,
     log: PathBuf,
     answered_ms: f64,
 }
@@ -123,8 +134,9 @@ impl Server {
     /// With what the server said, when it does not start.
     pub(crate) async fn start(setting: &Setting) -> anyhow::Result<Self> {
         let listen = free_port()?;
+        let metrics = if setting.metrics { Some(free_port()?) } else { None };
         let (configuration, log) = (setting.data.with_extension("toml"), setting.data.with_extension("log"));
-        fs::write(&configuration, setting.configuration(listen))?;
+        fs::write(&configuration, setting.configuration(listen, metrics))?;
         // What the server tells people and what it logs come in one file, each appended.
         File::create(&log)?;
         let (told, logged) = (File::options().append(true).open(&log)?, File::options().append(true).open(&log)?);
@@ -135,7 +147,7 @@ impl Server {
         }
         let begun = Instant::now();
         let child = command.spawn().with_context(|| format!("{} could not be run", setting.binary.display()))?;
-        let mut server = Self { child, base: format!("http://{listen}"), log, answered_ms: f64::NAN };
+        let mut server = Self { child, base: format!("http://{listen}"), metrics, log, answered_ms: f64::NAN };
         server.wait(begun).await?;
         Ok(server)
     }
@@ -166,6 +178,11 @@ impl Server {
     /// Address without a closing slash.
     pub(crate) fn base(&self) -> &str {
         &self.base
+    }
+
+    /// Address of its metrics, where it has a listener for them.
+    pub(crate) fn metrics(&self) -> Option<String> {
+        self.metrics.map(|address| format!("http://{address}/metrics"))
     }
 
     /// Number of the server's process.
@@ -283,8 +300,9 @@ mod tests {
     fn the_configuration_says_what_was_asked_for() {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
         let plain = Setting::new(Path::new("/b"), Path::new("/d")).with_own_limits();
-        assert_eq!(plain.configuration(listen), "[server]\nlisten = \"127.0.0.1:9\"\ndata = \"/d\"\n");
-        let other = plain.without_model().with_provider("http://127.0.0.1:1/v1").configuration(listen);
+        assert_eq!(plain.configuration(listen, None), "[server]\nlisten = \"127.0.0.1:9\"\ndata = \"/d\"\n");
+        let other = plain.without_model().with_provider("http://127.0.0.1:1/v1").configuration(listen, Some(listen));
         assert!(other.contains("[models]\ndir = \"/d/no-model\"") && other.contains("base_url = \"http://127.0.0.1:1/v1\""), "{other}");
+        assert!(other.contains("[metrics]\nlisten = \"127.0.0.1:9\""), "{other}");
     }
 }

@@ -130,6 +130,7 @@ pub(crate) async fn measure_ingest(report: &mut Report, quick: bool) -> anyhow::
         erasure_ledger: folder.path().join("erasures"),
         egress: vital_outbound::Egress::default(),
         name_server: None,
+        authority: None,
         trail: TrailSettings::within(folder.path()),
         alone: true,
     })?;

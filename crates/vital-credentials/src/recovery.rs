@@ -1,7 +1,7 @@
 //! Recovery codes: ten codes on paper that stand in for a lost second factor, each once.
 //!
-//! A code is 80 random bits in Crockford's base 32, shown as four groups of four (`7K3M-…`). What is stored is SHA-256: with 80 bits there
-//! is nothing to guess, so a slow hash would buy nothing. Using one up is the caller's: it deletes the hash that matched.
+//! A code is 120 random bits in Crockford's base 32, shown as six groups of four (`7K3M-…`). What is stored is SHA-256: from 112 bits on there
+//! is nothing to guess (OWASP ASVS 5.0.0, 6.5.2), so a slow hash would buy nothing. Using one up is the caller's: it deletes the hash that matched.
 
 use crate::alphabet::{self, CROCKFORD};
 use sha2::{Digest as _, Sha256};
@@ -10,8 +10,14 @@ use zeroize::Zeroizing;
 
 /// How many codes a person gets.
 pub const CODES: usize = 10;
+/// Random bytes of one code.
+const CODE_BYTES: usize = 15;
 /// Letters of one code; five bits each.
-const CODE_CHARS: usize = 16;
+const CODE_CHARS: usize = CODE_BYTES * 8 / 5;
+/// Letters of a code that was made before the codes were lengthened: those on paper still work, until new ones are made.
+const FORMER_CODE_CHARS: usize = 16;
+/// Letters that are shown together.
+const GROUP_CHARS: usize = 4;
 /// Longest text that is read as a code, in bytes: room for a separator after each letter.
 const TYPED_BYTES_MAX: usize = 64;
 
@@ -22,16 +28,20 @@ impl RecoveryCode {
     /// Makes a new code.
     #[must_use]
     pub fn generate() -> Self {
-        Self(Zeroizing::new(alphabet::base32(alphabet::random::<10>().as_slice(), CROCKFORD)))
+        Self(Zeroizing::new(alphabet::base32(alphabet::random::<CODE_BYTES>().as_slice(), CROCKFORD)))
     }
 
-    /// The code as it is shown: four groups of four letters.
+    /// The code as it is shown: six groups of four letters.
     #[must_use]
     pub fn reveal(&self) -> String {
-        let (a, rest) = self.0.split_at(4);
-        let (b, rest) = rest.split_at(4);
-        let (c, d) = rest.split_at(4);
-        format!("{a}-{b}-{c}-{d}")
+        let mut shown = String::with_capacity(CODE_CHARS + CODE_CHARS / GROUP_CHARS);
+        for (at, letter) in self.0.chars().enumerate() {
+            if at > 0 && at.is_multiple_of(GROUP_CHARS) {
+                shown.push('-');
+            }
+            shown.push(letter);
+        }
+        shown
     }
 
     /// What is stored of the code.
@@ -73,7 +83,7 @@ pub fn read(typed: &str) -> Option<[u8; 32]> {
         }
         code.push(letter);
     }
-    (code.len() == CODE_CHARS).then(|| Sha256::digest(code.as_bytes()).into())
+    matches!(code.len(), CODE_CHARS | FORMER_CODE_CHARS).then(|| Sha256::digest(code.as_bytes()).into())
 }
 
 #[cfg(test)]
@@ -82,27 +92,47 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn ten_different_codes_in_four_groups() {
+    fn ten_different_codes_in_six_groups_of_at_least_112_bits() {
         let codes = generate();
         let hashes: std::collections::HashSet<_> = codes.iter().map(RecoveryCode::hash).collect();
         assert_eq!(hashes.len(), CODES);
+        const { assert!(CODE_BYTES * 8 >= 112) };
         for code in &codes {
-            assert_eq!(code.reveal().split('-').map(str::len).collect::<Vec<_>>(), [4; 4]);
+            assert_eq!(code.reveal().split('-').map(str::len).collect::<Vec<_>>(), [4; 6]);
             assert!(!format!("{code:?}").contains(&code.reveal()[..4]));
         }
     }
 
     #[test]
     fn a_code_is_read_as_people_type_it() {
-        let code = RecoveryCode(Zeroizing::new("01AB01CD23EF45GH".to_owned()));
-        for typed in ["01AB-01CD-23EF-45GH", " oiab olcd 23ef 45gh ", "OLABOICD23EF45GH", "01ab–01cd‑23ef-45gh\n"] {
+        let code = RecoveryCode(Zeroizing::new("01AB01CD23EF45GH67JK89MN".to_owned()));
+        for typed in [
+            "01AB-01CD-23EF-45GH-67JK-89MN",
+            " oiab olcd 23ef 45gh 67jk 89mn ",
+            "OLABOICD23EF45GH67JK89MN",
+            "01ab–01cd‑23ef-45gh-67jk89mn\n",
+        ] {
             assert_eq!(read(typed), Some(code.hash()), "{typed}");
         }
     }
 
     #[test]
+    fn a_code_of_the_former_length_is_still_read() {
+        assert_eq!(read("01ab-01cd-23ef-45gh"), Some(Sha256::digest(b"01AB01CD23EF45GH").into()));
+    }
+
+    #[test]
     fn other_text_is_no_code() {
-        for typed in ["", "01AB-01CD-23EF-45G", "01AB-01CD-23EF-45GHJ", "01AB-01CD-23EF-45GU", "０１AB-01CD-23EF-45GH", "123456"] {
+        for typed in [
+            "",
+            "01AB-01CD-23EF-45G",
+            "01AB-01CD-23EF-45GHJ",
+            "01AB-01CD-23EF-45GH-67JK-89M",
+            "01AB-01CD-23EF-45GH-67JK-89MNJ",
+            "01AB-01CD-23EF-45GH-67JK-89MU",
+            "０１AB-01CD-23EF-45GH-67JK-89MN",
+            "123456",
+        ] {
             assert_eq!(read(typed), None, "{typed}");
         }
         assert_eq!(read(&"-".repeat(1_000_000)), None);

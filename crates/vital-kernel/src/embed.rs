@@ -44,6 +44,14 @@ pub trait Embedder: Send + Sync {
     fn model(&self) -> &str;
     /// Length of every vector.
     fn dimensions(&self) -> usize;
+    /// Tokens that the model reads of a text at most; longer texts are cut.
+    fn tokens_max(&self) -> usize;
+    /// Counts the tokens of a text, those that frame it included. More than `tokens_max` means that it would be cut, and then the number is
+    /// a lower bound. Computed on the calling thread.
+    ///
+    /// # Errors
+    /// When the model is not ready or cannot read the text.
+    fn count_tokens(&self, text: &str) -> Result<usize, EmbedError>;
     /// Whether the model is ready.
     fn status(&self) -> EmbedderStatus;
     /// Embeds texts; longer ones are cut at the model's limit.

@@ -64,6 +64,10 @@ id! {
     GroupId,
     /// A provider of single sign-on, as one tenant configured it.
     ProviderId,
+    /// A model provider that one tenant set up.
+    ModelProviderId,
+    /// A model at a provider of one tenant.
+    ModelId,
     /// One opening of a tenant by an operator.
     BreakGlassId,
     /// An expert of one tenant.

@@ -90,6 +90,12 @@ pub const GROUPS_MAX: i64 = 1_000;
 pub const GROUP_MEMBERS_MAX: usize = 10_000;
 /// Providers of single sign-on of one tenant.
 pub const PROVIDERS_MAX: i64 = 10;
+/// Model providers of one tenant.
+pub const MODEL_PROVIDERS_MAX: i64 = 20;
+/// Models of one tenant, at all its providers.
+pub const MODELS_MAX: i64 = 60;
+/// Tests of models that one tenant may cause within a minute.
+pub const MODEL_TESTS_MAX: u32 = 10;
 /// Values of a claim that one provider maps to roles.
 pub const PROVIDER_ROLES_MAX: usize = 200;
 /// Further scopes that one provider is asked for.
@@ -114,6 +120,8 @@ pub const REVIEW_NOTE_CHARS_MAX: usize = 2_000;
 pub const BREAK_GLASS_REVIEW: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Objects that one audit entry names: as many as one request can show.
 pub const AUDIT_OBJECTS_MAX: usize = RETRIEVE_CANDIDATES;
+/// Entries of the trail in one download from the explorer.
+pub const AUDIT_DOWNLOAD_ENTRIES_MAX: usize = 10_000;
 /// How long the verification of a trail may take while somebody waits for it.
 pub const VERIFYING: Duration = Duration::from_secs(25);
 /// How long the pages and polls of one reader on one answer that is being written count as one reading.
@@ -150,6 +158,10 @@ pub const PASSWORD_HASHES_MAX: usize = 2;
 pub const PASSWORD_HASH_WAIT: Duration = Duration::from_secs(10);
 /// Generations that run at once in one process; further ones are refused with a clear error.
 pub const GENERATIONS_MAX: usize = 256;
+/// Texts that one request for vectors may bring.
+pub const EMBEDDING_TEXTS_MAX: usize = 256;
+/// Requests for vectors of callers' own texts that the embedding model works for at once.
+pub const EMBEDDINGS_MAX: usize = 4;
 /// Statement timeout inside a tenant transaction.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests of one network address within a minute; an IPv6 /64 counts as one address.

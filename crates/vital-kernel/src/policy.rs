@@ -131,7 +131,8 @@ permissions! {
     Ask "ask" "Ask experts": Member ExpertAuthor Reviewer TenantAdmin;
     ConversationRead "conversation.read" "Read own conversations": Viewer Member ExpertAuthor Reviewer TenantAdmin;
     DocumentRead "document.read" "Read and search documents": Viewer Member ExpertAuthor Reviewer TenantAdmin;
-    DocumentWrite "document.write" "Add and remove documents": Member ExpertAuthor Reviewer TenantAdmin;
+    DocumentWrite "document.write" "Add documents and delete own ones": Member ExpertAuthor Reviewer TenantAdmin;
+    DocumentManage "document.manage" "Delete documents that others added": TenantAdmin;
     CollectionWrite "collection.write" "Make collections and share own ones": Member ExpertAuthor Reviewer TenantAdmin;
     CollectionManage "collection.manage" "Choose who may read any collection": TenantAdmin;
     ProfileWrite "profile.write" "Change own name, password, second factors and sessions": Viewer Member ExpertAuthor Reviewer TenantAdmin Auditor;
@@ -141,6 +142,8 @@ permissions! {
     UserWrite "user.write" "Invite and deactivate members, change roles and groups": TenantAdmin;
     Provision "directory.provision" "Manage members and groups through SCIM": TenantAdmin;
     SettingsRead "settings.read" "See the settings of the installation": Viewer Member ExpertAuthor Reviewer TenantAdmin Auditor;
+    ProviderRead "provider.read" "See which model providers write answers": TenantAdmin Auditor;
+    ProviderManage "provider.manage" "Set up model providers and choose what writes answers": TenantAdmin;
     PolicyRead "policy.read" "See sign-in policy, single sign-on and allowed origins": TenantAdmin Auditor;
     PolicyWrite "policy.write" "Change sign-in policy, single sign-on and allowed origins": TenantAdmin;
     BreakGlassRead "break_glass.read" "See when operators opened the organisation": TenantAdmin Auditor;

@@ -10,10 +10,12 @@
 pub mod pkcs11;
 pub mod private_file;
 mod root;
+mod secret_text;
 mod source;
 mod tenant;
 
 pub use root::{RootKey, RootKeys};
+pub use secret_text::{Check, SecretText};
 pub use source::RootSource;
 pub use tenant::{Place, Purpose, TenantKeys, WrappedKey, new_key, sealed_version};
 

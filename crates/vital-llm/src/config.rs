@@ -1,37 +1,56 @@
 //! The settings of one provider and their checks.
 
-use crate::LlmError;
+use crate::{LlmError, wire::azure};
 use serde::{Deserialize, Serialize};
-use std::{fmt, net::IpAddr, time::Duration};
+use std::{fmt, io, net::IpAddr, path::Path, time::Duration};
+use vital_keys::SecretText;
 use vital_outbound::{Url, header::HeaderValue};
 use zeroize::Zeroizing;
 
 /// Longest timeout that can be set.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(60 * 60);
+/// Longest name of a model that is part of the address, in bytes.
+const MODEL_IN_PATH_BYTES_MAX: usize = 128;
 
 /// The wire format that a provider speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum WireFormat {
-    /// Chat completions: OpenAI, Ollama, vLLM, llama.cpp and many gateways.
+    /// Chat completions: OpenAI, Ollama, vLLM, llama.cpp and many gateways
+    /// (<https://platform.openai.com/docs/api-reference/chat>).
     #[serde(rename = "openai")]
     OpenAi,
-    /// Anthropic messages.
+    /// OpenAI's format behind the addresses and the key header of Azure OpenAI
+    /// (<https://learn.microsoft.com/azure/ai-services/openai/reference>).
+    #[serde(rename = "azure_openai")]
+    AzureOpenAi,
+    /// Anthropic messages (<https://docs.anthropic.com/en/api/messages>).
     #[serde(rename = "anthropic")]
     Anthropic,
+    /// Google Gemini (<https://ai.google.dev/api/generate-content>), with a key of Google AI Studio and not of Vertex AI.
+    #[serde(rename = "google")]
+    Google,
 }
 
-/// A provider's key: never shown, wiped from memory when dropped.
+/// A provider's key: never shown, wiped from memory when dropped. One in a file is read again when that changes.
 ///
 /// The HTTP client keeps its own copy in a header that is marked as sensitive; that copy is not wiped.
 #[derive(Clone)]
-pub struct ApiKey(Zeroizing<String>);
+pub struct ApiKey(SecretText);
 
 impl ApiKey {
     /// Takes a key; white space around it is dropped, for files end with a line feed.
     #[must_use]
     pub fn new(key: String) -> Self {
         let key = Zeroizing::new(key);
-        Self(Zeroizing::new(key.trim().to_owned()))
+        Self(SecretText::given(key.trim()))
+    }
+
+    /// Takes the key in a file, and what the file holds later.
+    ///
+    /// # Errors
+    /// When the file cannot be read, others can read it, or it holds no key.
+    pub fn in_file(path: &Path) -> io::Result<Self> {
+        SecretText::in_file(path, check_key).map(Self)
     }
 
     /// The header value `prefix` + key.
@@ -39,16 +58,21 @@ impl ApiKey {
     /// # Errors
     /// [`LlmError::Config`] if the key is empty or not visible ASCII.
     pub(crate) fn header(&self, prefix: &str) -> Result<HeaderValue, LlmError> {
-        if self.0.is_empty() || !self.0.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(config(
-                "the key is empty or has characters other than visible ASCII; check the file or variable that it comes from",
-            ));
-        }
-        let value = Zeroizing::new(format!("{prefix}{}", *self.0));
+        let key = self.0.now();
+        check_key(&key).map_err(|what| config(format!("the key {what}; check the file or variable that it comes from")))?;
+        let value = Zeroizing::new(format!("{prefix}{}", key.trim()));
         let mut header = HeaderValue::from_str(&value).map_err(|_| config("the key cannot be sent in a header"))?;
         header.set_sensitive(true);
         Ok(header)
     }
+}
+
+fn check_key(key: &str) -> Result<(), &'static str> {
+    let key = key.trim();
+    if key.is_empty() || !key.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("is empty or has characters other than visible ASCII");
+    }
+    Ok(())
 }
 
 impl fmt::Debug for ApiKey {
@@ -88,13 +112,15 @@ pub struct ProviderConfig {
     pub name: String,
     /// The wire format that it speaks.
     pub format: WireFormat,
-    /// Where it is, for example `https://api.openai.com/v1`, `http://127.0.0.1:11434` or `https://api.anthropic.com`.
+    /// Where it is, for example `https://api.openai.com/v1`, `http://127.0.0.1:11434`, `https://api.anthropic.com`,
+    /// `https://generativelanguage.googleapis.com` or `https://NAME.openai.azure.com`.
     ///
-    /// `/v1` is added where the path is empty, and for Anthropic wherever it is not the end of the path.
+    /// `/v1` (Google: `/v1beta`) is added where the path is empty, and for Anthropic wherever it is not the end of the path. For Azure
+    /// the address may be the whole one that its portal shows; `?api-version=` in it chooses another version than `2024-10-21`.
     pub base_url: String,
     /// Allows plain HTTP to a host that is not this machine, for models in a private network.
     pub allow_http: bool,
-    /// The model, in the provider's own name.
+    /// The model, in the provider's own name; for Azure the name of the deployment.
     pub model: String,
     /// The key, if the provider wants one.
     pub api_key: Option<ApiKey>,
@@ -102,7 +128,7 @@ pub struct ProviderConfig {
     pub timeouts: Timeouts,
     /// Most tokens to generate, at least 1.
     pub max_output_tokens: u32,
-    /// Sampling temperature: 0 to 2, for Anthropic 0 to 1. At 1, the default of both formats, it is not sent, because
+    /// Sampling temperature: 0 to 2, for Anthropic 0 to 1. At 1, the default of all formats, it is not sent, because
     /// reasoning models refuse the field.
     pub temperature: f32,
 }
@@ -127,13 +153,48 @@ impl ProviderConfig {
         if [connect, first_token, between_tokens, total].iter().any(|t| t.is_zero() || *t > TIMEOUT_MAX) {
             return Err(config("a timeout is zero or longer than one hour"));
         }
+        self.address("chat/completions", "messages", "streamGenerateContent")
+    }
+
+    /// Returns the address that requests for vectors go to. Anthropic has none, and nothing is ever sent to the one returned for it.
+    ///
+    /// # Errors
+    /// As [`Self::endpoint`].
+    pub(crate) fn embeddings_endpoint(&self) -> Result<Url, LlmError> {
+        self.address("embeddings", "embeddings", "batchEmbedContents")
+    }
+
+    fn address(&self, openai: &str, anthropic: &str, google: &str) -> Result<Url, LlmError> {
         let mut url = self.checked_base()?;
         let base = url.path().trim_end_matches('/').to_owned();
-        let adds_version = if self.format == WireFormat::OpenAi { base.is_empty() } else { !base.ends_with("/v1") };
-        let version = if adds_version { "/v1" } else { "" };
-        let verb = if self.format == WireFormat::OpenAi { "/chat/completions" } else { "/messages" };
-        url.set_path(&format!("{base}{version}{verb}"));
+        let path = match self.format {
+            WireFormat::AzureOpenAi => return azure::endpoint(url, self.model_in_path()?, openai),
+            WireFormat::OpenAi if base.is_empty() => format!("/v1/{openai}"),
+            WireFormat::OpenAi => format!("{base}/{openai}"),
+            WireFormat::Anthropic if base.ends_with("/v1") => format!("{base}/{anthropic}"),
+            WireFormat::Anthropic => format!("{base}/v1/{anthropic}"),
+            WireFormat::Google => {
+                let version = if base.is_empty() { "/v1beta" } else { "" };
+                format!("{base}{version}/models/{}:{google}", self.model_in_path()?)
+            }
+        };
+        url.set_path(&path);
+        if self.format == WireFormat::Google && google.starts_with("stream") {
+            url.set_query(Some("alt=sse"));
+        }
         Ok(url)
+    }
+
+    /// The model where it is part of the address, and so must not be able to lead elsewhere. Google's lists show names as `models/NAME`.
+    pub(crate) fn model_in_path(&self) -> Result<&str, LlmError> {
+        let model = self.model.trim();
+        let model = model.strip_prefix("models/").filter(|_| self.format == WireFormat::Google).unwrap_or(model);
+        let allowed = model.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        if allowed && (1..=MODEL_IN_PATH_BYTES_MAX).contains(&model.len()) && !model.starts_with('.') {
+            Ok(model)
+        } else {
+            Err(config("`model` is part of the address here and may have ASCII letters, digits, `-`, `_` and `.` alone"))
+        }
     }
 
     fn checked_base(&self) -> Result<Url, LlmError> {
@@ -142,7 +203,8 @@ impl ProviderConfig {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(config("`base_url` has credentials in it; put the key into its own setting"));
         }
-        if url.query().is_some() || url.fragment().is_some() {
+        let has_query = url.query().is_some() && self.format != WireFormat::AzureOpenAi;
+        if has_query || url.fragment().is_some() {
             return Err(config("`base_url` has a query or a fragment; give the part before it"));
         }
         let host = url.host_str().unwrap_or_default();
@@ -187,7 +249,7 @@ mod tests {
 
     #[test]
     fn requests_go_where_people_expect_from_the_base_they_wrote() {
-        use WireFormat::{Anthropic, OpenAi};
+        use WireFormat::{Anthropic, AzureOpenAi, Google, OpenAi};
         for (format, base, expected) in [
             (OpenAi, "https://api.openai.com/v1", "https://api.openai.com/v1/chat/completions"),
             (OpenAi, "https://api.openai.com/v1/", "https://api.openai.com/v1/chat/completions"),
@@ -196,9 +258,39 @@ mod tests {
             (Anthropic, "https://api.anthropic.com", "https://api.anthropic.com/v1/messages"),
             (Anthropic, "https://api.anthropic.com/v1", "https://api.anthropic.com/v1/messages"),
             (Anthropic, "https://gateway.example/a", "https://gateway.example/a/v1/messages"),
+            (Google, "https://g.example", "https://g.example/v1beta/models/m:streamGenerateContent?alt=sse"),
+            (Google, "https://g.example/v1/", "https://g.example/v1/models/m:streamGenerateContent?alt=sse"),
+            (
+                AzureOpenAi,
+                "https://n.openai.azure.com",
+                "https://n.openai.azure.com/openai/deployments/m/chat/completions?api-version=2024-10-21",
+            ),
         ] {
             assert_eq!(at(format, base).endpoint().unwrap().as_str(), expected);
         }
+    }
+
+    #[test]
+    fn requests_for_vectors_go_beside_those_for_text() {
+        use WireFormat::{AzureOpenAi, Google, OpenAi};
+        for (format, base, expected) in [
+            (OpenAi, "https://api.openai.com/v1", "https://api.openai.com/v1/embeddings"),
+            (Google, "https://g.example", "https://g.example/v1beta/models/m:batchEmbedContents"),
+            (AzureOpenAi, "https://n.example", "https://n.example/openai/deployments/m/embeddings?api-version=2024-10-21"),
+        ] {
+            assert_eq!(at(format, base).embeddings_endpoint().unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn a_model_in_the_address_cannot_lead_elsewhere() {
+        for format in [WireFormat::Google, WireFormat::AzureOpenAi] {
+            for model in ["a/b", "..", "a?b", "a#b", "a:b", "a b", "é", "models/"] {
+                assert!(ProviderConfig { model: model.into(), ..at(format, "https://h.example") }.endpoint().is_err(), "{model}");
+            }
+        }
+        let listed = ProviderConfig { model: "models/gemini-2.5-flash".into(), ..at(WireFormat::Google, "https://h.example") };
+        assert!(listed.endpoint().unwrap().path().ends_with("/models/gemini-2.5-flash:streamGenerateContent"));
     }
 
     #[test]

@@ -28,6 +28,15 @@ pub enum LlmError {
         /// How long the provider asks to wait, at most one hour.
         retry_after: Option<Duration>,
     },
+    /// The provider has no model of this name.
+    #[error("The model provider does not have this model, so nothing was generated. An administrator should check the model's name.")]
+    UnknownModel,
+    /// The request has more tokens or bytes than the model takes.
+    #[error("The request is longer than the model can take, so nothing was generated. Shorten it, or begin a new conversation.")]
+    ContextTooLong,
+    /// A content filter of the provider refused the request before an answer began.
+    #[error("The model provider's content filter refused the request, so nothing was generated. Put the question another way.")]
+    ContentFiltered,
     /// Another status that is not a success, or the same inside the stream.
     #[error(
         "The model provider answered with the error status {status}, so there is no complete answer. Try again; if it goes on, an administrator should check the provider."
@@ -61,10 +70,17 @@ pub enum LlmError {
     /// The connection ended before the format's own end mark.
     #[error("The connection to the model provider broke off, so the answer is incomplete. Try again.")]
     Cut,
-    /// More than [`crate::OUTPUT_BYTES_MAX`] of text or [`crate::RESPONSE_BYTES_MAX`] in all.
+    /// More than [`crate::OUTPUT_BYTES_MAX`] of text or of arguments, [`crate::TOOL_ARGUMENT_BYTES_MAX`] in one tool call,
+    /// [`crate::TOOL_CALLS_MAX`] calls, or [`crate::RESPONSE_BYTES_MAX`] in all.
     #[error("The model provider sent more than is allowed, so the answer was stopped and is incomplete. Ask a narrower question.")]
     OutputTooLarge,
-    /// The provider's settings or the request cannot be used.
+    /// The request cannot be sent to any provider; nothing was sent.
+    #[error("The request to the model cannot be used: {detail}. Nothing was sent.")]
+    Request {
+        /// What is wrong and what would be right.
+        detail: String,
+    },
+    /// The provider's settings cannot be used, or not for this.
     #[error("The settings of the model provider cannot be used: {detail}.")]
     Config {
         /// What is wrong and what would be right.
@@ -80,6 +96,10 @@ impl LlmError {
             Self::Connect | Self::RateLimited { .. } | Self::FirstTokenTimeout | Self::Stalled | Self::Cut => true,
             Self::Status { status } => matches!(status, 408 | 409 | 425 | 500..),
             Self::Unauthorized
+            | Self::UnknownModel
+            | Self::ContextTooLong
+            | Self::ContentFiltered
+            | Self::Request { .. }
             | Self::TotalTimeout
             | Self::FrameTooLarge
             | Self::Garbled { .. }
@@ -95,6 +115,9 @@ impl LlmError {
             Self::Connect => "provider.connect",
             Self::Unauthorized => "provider.unauthorized",
             Self::RateLimited { .. } => "provider.rate_limited",
+            Self::UnknownModel => "provider.unknown_model",
+            Self::ContextTooLong => "provider.context_too_long",
+            Self::ContentFiltered => "provider.content_filtered",
             Self::Status { .. } => "provider.status",
             Self::FirstTokenTimeout => "provider.first_token_timeout",
             Self::Stalled => "provider.stalled",
@@ -103,6 +126,7 @@ impl LlmError {
             Self::Garbled { .. } => "provider.garbled",
             Self::Cut => "provider.cut",
             Self::OutputTooLarge => "provider.output_too_large",
+            Self::Request { .. } => "provider.request",
             Self::Config { .. } => "provider.config",
         }
     }
@@ -111,6 +135,7 @@ impl LlmError {
     pub(crate) fn from_status(status: u16, retry_after: Option<Duration>) -> Self {
         match status {
             401 | 403 => Self::Unauthorized,
+            413 => Self::ContextTooLong,
             429 => Self::RateLimited { retry_after: retry_after.map(|wait| wait.min(RETRY_AFTER_MAX)) },
             status => Self::Status { status },
         }
@@ -129,6 +154,8 @@ impl From<LlmError> for Error {
     fn from(error: LlmError) -> Self {
         let kind = match error {
             LlmError::FirstTokenTimeout | LlmError::Stalled | LlmError::TotalTimeout => Kind::UpstreamTimeout,
+            LlmError::ContextTooLong => Kind::TooLarge,
+            LlmError::Request { .. } => Kind::Invalid,
             LlmError::Connect | LlmError::RateLimited { .. } | LlmError::Config { .. } => Kind::Unavailable,
             _ => Kind::Upstream,
         };

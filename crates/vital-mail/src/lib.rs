@@ -23,7 +23,7 @@ pub struct Mailer(Way);
 
 #[derive(Debug)]
 enum Way {
-    Smtp(smtp::Smtp),
+    Smtp(Box<smtp::Smtp>),
     Folder(folder::Outbox),
 }
 
@@ -33,7 +33,7 @@ impl Mailer {
     /// # Errors
     /// `Configuration` when the settings contradict each other, for example a remote host without encryption.
     pub fn smtp(config: SmtpConfig) -> Result<Self, MailError> {
-        smtp::Smtp::new(config).map(|s| Self(Way::Smtp(s)))
+        smtp::Smtp::new(config).map(|s| Self(Way::Smtp(Box::new(s))))
     }
 
     /// Makes a mailer that writes each message as one `.eml` file into a folder, which is made with mode 0700 if it is missing.

@@ -7,13 +7,14 @@ use lettre::{
     AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
     message::Mailbox,
     transport::smtp::{
+        AsyncSmtpTransportBuilder,
         authentication::Credentials,
         client::{CertificateStore, Tls, TlsParameters},
         extension::ClientId,
     },
 };
 use std::{fmt, net::IpAddr, time::Duration};
-use zeroize::Zeroizing;
+use vital_keys::SecretText;
 
 /// Longest time-out that may be configured.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(300);
@@ -40,8 +41,8 @@ pub struct SmtpConfig {
     pub security: Security,
     /// User name; given together with `password` or not at all.
     pub username: Option<String>,
-    /// Password; wiped from memory with this value.
-    pub password: Option<Zeroizing<String>>,
+    /// Password; one in a file is read again when that changes.
+    pub password: Option<SecretText>,
     /// The sender, `name@domain` or `Name <name@domain>`.
     pub from: String,
     /// Time for the whole delivery of one message, up to [`TIMEOUT_MAX`].
@@ -60,7 +61,8 @@ impl fmt::Debug for SmtpConfig {
 }
 
 pub(crate) struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    transport: AsyncSmtpTransportBuilder,
+    login: Option<(String, SecretText)>,
     from: Mailbox,
     timeout: Duration,
 }
@@ -87,23 +89,29 @@ impl Smtp {
             Security::StartTls => Tls::Required(trust(&config.host)?),
         };
         #[expect(clippy::disallowed_methods, reason = "the one place that sends mail, to the server that the operator configured")]
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)
+        let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&config.host)
             .port(config.port)
             .tls(tls)
             .timeout(Some(config.timeout))
             .hello_name(ClientId::Domain(from.email.domain().to_owned()));
-        builder = match (config.username, config.password) {
-            (Some(user), Some(password)) => builder.credentials(Credentials::new(user, password.to_string())),
-            (None, None) => builder,
+        let login = match (config.username, config.password) {
+            (Some(user), Some(password)) => Some((user, password)),
+            (None, None) => None,
             _ => return Err(wrong("`username` and `password` belong together")),
         };
-        Ok(Self { transport: builder.build(), from, timeout: config.timeout })
+        Ok(Self { transport, login, from, timeout: config.timeout })
     }
 
     pub(crate) async fn send(&self, message: &Message) -> Result<(), MailError> {
         let document = message.build(&self.from)?;
+        let mut transport = self.transport.clone();
+        if let Some((user, password)) = &self.login {
+            // The password of this moment: it may have been exchanged since the last message.
+            transport = transport.credentials(Credentials::new(user.clone(), password.now().to_string()));
+        }
+        let transport: AsyncSmtpTransport<Tokio1Executor> = transport.build();
         // The library's own time-out restarts with every reply; a server that drips must not hold us longer than promised.
-        let delivery = tokio::time::timeout(self.timeout, self.transport.send(document));
+        let delivery = tokio::time::timeout(self.timeout, transport.send(document));
         match Box::pin(delivery).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.read(&error)),

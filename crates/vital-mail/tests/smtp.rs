@@ -111,7 +111,7 @@ async fn a_message_arrives_whole_even_with_a_lonely_dot() {
     let mut server = ScriptedSmtp::start(FRIENDLY).await;
     let mut config = server.config();
     config.username = Some("platform".into());
-    config.password = Some(String::from("pass phrase").into());
+    config.password = Some(vital_keys::SecretText::given("pass phrase"));
     Mailer::smtp(config).unwrap().send(&message()).await.unwrap();
     let lines = server.read();
     assert!(lines.iter().any(|l| l.starts_with("AUTH PLAIN ")), "{lines:?}");
@@ -150,7 +150,7 @@ async fn a_server_without_starttls_gets_neither_password_nor_message() {
     let mut config = server.config();
     config.security = Security::StartTls;
     config.username = Some("platform".into());
-    config.password = Some(String::from("pass phrase").into());
+    config.password = Some(vital_keys::SecretText::given("pass phrase"));
     let error = Mailer::smtp(config).unwrap().send(&message()).await.unwrap_err();
     assert!(matches!(error, MailError::NotOffered), "{error:?}");
     let lines = server.read();
@@ -194,4 +194,30 @@ async fn unsafe_settings_are_refused_before_anything_is_sent() {
     for config in bad {
         assert!(matches!(Mailer::smtp(config), Err(MailError::Configuration(_))));
     }
+}
+
+#[tokio::test]
+async fn a_password_that_was_exchanged_in_its_file_is_used_for_the_next_message() {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mail.password");
+    let put = |text: &str| {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    };
+    put("first\n");
+    let mut server = ScriptedSmtp::start(FRIENDLY).await;
+    let mut config = server.config();
+    config.username = Some("platform".into());
+    config.password = Some(vital_keys::SecretText::in_file(&path, |_| Ok(())).unwrap());
+    let mailer = Mailer::smtp(config).unwrap();
+    let mut logins = Vec::new();
+    for text in ["first\n", "other\n", ""] {
+        put(text);
+        mailer.send(&message()).await.unwrap();
+        logins.extend(server.read().into_iter().filter(|line| line.starts_with("AUTH PLAIN ")));
+    }
+    // "\0platform\0first" and "\0platform\0other"; an empty file changes nothing.
+    let expected = ["AHBsYXRmb3JtAGZpcnN0", "AHBsYXRmb3JtAG90aGVy", "AHBsYXRmb3JtAG90aGVy"].map(|text| format!("AUTH PLAIN {text}"));
+    assert_eq!(logins, expected);
 }

@@ -4,17 +4,18 @@ use crate::{
     ModelError,
     manifest::Manifest,
     queue::{Batch, Queue, Request},
-    session::Session,
+    session::{Session, count_tokens},
 };
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     pin::Pin,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::Instant,
 };
+use tokenizers::Tokenizer;
 use vital_kernel::{EmbedError, EmbedLane, Embedder, EmbedderStatus};
 
 /// Queries that may wait at once; further ones are refused, and the caller searches without vectors.
@@ -27,10 +28,13 @@ const QUERIES_WAITING_MAX: usize = 1_024;
 pub struct LocalEmbedder {
     name: String,
     dimensions: usize,
+    tokens_max: usize,
     shared: Arc<Shared>,
 }
 
 struct Shared {
+    /// There once the model is loaded.
+    tokenizer: OnceLock<Arc<Tokenizer>>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -49,13 +53,13 @@ impl LocalEmbedder {
     /// When the folder holds no description of a model. Faults of the model's files show in the status.
     pub fn load(dir: &Path, threads: usize) -> Result<Self, ModelError> {
         let manifest = Manifest::read(dir)?;
-        let (name, dimensions) = (manifest.name.clone(), manifest.dimensions);
+        let (name, dimensions, tokens_max) = (manifest.name.clone(), manifest.dimensions, manifest.tokens_max);
         let state = State { status: EmbedderStatus::Loading, queue: Queue::default(), closed: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let shared = Arc::new(Shared { tokenizer: OnceLock::new(), state: Mutex::new(state), changed: Condvar::new() });
         let (worker, dir) = (Arc::clone(&shared), dir.to_owned());
         let thread = thread::Builder::new().name("embedder".into());
         thread.spawn(move || worker.run(&dir, &manifest, threads)).map_err(ModelError::NoThread)?;
-        Ok(Self { name, dimensions, shared })
+        Ok(Self { name, dimensions, tokens_max, shared })
     }
 
     /// The folder that `script/setup` installs the model in: `$VITAL_MODEL_DIR`, or `minilm` in the cache folder
@@ -92,6 +96,15 @@ impl Embedder for LocalEmbedder {
 
     fn dimensions(&self) -> usize {
         self.dimensions
+    }
+
+    fn tokens_max(&self) -> usize {
+        self.tokens_max
+    }
+
+    fn count_tokens(&self, text: &str) -> Result<usize, EmbedError> {
+        let tokenizer = self.shared.tokenizer.get().ok_or_else(|| EmbedError::Unavailable("it is still being loaded".to_owned()))?;
+        count_tokens(tokenizer, text).map_err(EmbedError::Failed)
     }
 
     fn status(&self) -> EmbedderStatus {
@@ -146,6 +159,7 @@ impl Shared {
             }
         };
         tracing::info!(model = %manifest.name, threads, load_ms = start.elapsed().as_millis(), "the embedding model is ready");
+        let _first = self.tokenizer.set(session.tokenizer());
         self.state().status = EmbedderStatus::Ready;
         self.changed.notify_all();
         while let Some(batch) = self.next() {

@@ -7,7 +7,7 @@ use crate::{
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
 use rten_tensor::{NdTensor, prelude::*};
 use std::{path::Path, sync::Arc};
-use tokenizers::{Tokenizer, TruncationParams};
+use tokenizers::{Encoding, Tokenizer, TruncationParams};
 
 /// Bytes of a text that are looked at; 256 tokens end long before this in any script.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
@@ -15,7 +15,7 @@ const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// A loaded model.
 pub(crate) struct Session {
     model: Model,
-    tokenizer: Tokenizer,
+    tokenizer: Arc<Tokenizer>,
     options: RunOptions,
     ids: NodeId,
     mask: NodeId,
@@ -39,7 +39,13 @@ impl Session {
         let (ids, mask, embedding) = (node("input_ids")?, node("attention_mask")?, node("embedding")?);
         let pool = Arc::new(ThreadPool::with_num_threads(threads.max(1)));
         let options = RunOptions::default().with_thread_pool(Some(pool));
+        let tokenizer = Arc::new(tokenizer);
         Ok(Self { model, tokenizer, options, ids, mask, embedding, dimensions: manifest.dimensions })
+    }
+
+    /// The word pieces, for counting on other threads.
+    pub(crate) fn tokenizer(&self) -> Arc<Tokenizer> {
+        Arc::clone(&self.tokenizer)
     }
 
     /// Embeds texts together, padded to the longest. Any text is accepted; the error is the library's.
@@ -49,9 +55,7 @@ impl Session {
         }
         let mut rows = Vec::with_capacity(texts.len());
         for text in texts {
-            let text = text.trim_start();
-            let text = &text[..text.floor_char_boundary(TEXT_BYTES_MAX)];
-            rows.push(self.tokenizer.encode_fast(text, true).map_err(|e| e.to_string())?);
+            rows.push(encode(&self.tokenizer, text)?);
         }
         let (count, width) = (rows.len(), rows.iter().map(|r| r.get_ids().len()).max().unwrap_or(0));
         if width == 0 {
@@ -75,4 +79,16 @@ impl Session {
         }
         Ok((0..count).map(|row| output.slice(row).to_vec()).collect())
     }
+}
+
+fn encode(tokenizer: &Tokenizer, text: &str) -> Result<Encoding, String> {
+    let text = text.trim_start();
+    let text = &text[..text.floor_char_boundary(TEXT_BYTES_MAX)];
+    tokenizer.encode_fast(text, true).map_err(|e| e.to_string())
+}
+
+/// Counts the tokens of a text; what the model would not read counts as well, as far as the text is looked at.
+pub(crate) fn count_tokens(tokenizer: &Tokenizer, text: &str) -> Result<usize, String> {
+    let encoding = encode(tokenizer, text)?;
+    Ok(encoding.len() + encoding.get_overflowing().iter().map(Encoding::len).sum::<usize>())
 }

@@ -72,7 +72,8 @@ impl Egress {
         }
     }
 
-    /// Allows identity providers on this machine, over plain HTTP and on any port: for development and tests.
+    /// Allows identity providers, and model providers of organisations, on this machine, over plain HTTP and on any port: for development
+    /// and tests.
     #[must_use]
     pub const fn loopback_issuers(mut self, allow: bool) -> Self {
         self.loopback_issuers = allow;

@@ -12,6 +12,8 @@ pub const REDIRECTS_MAX: u32 = 3;
 pub enum Purpose {
     /// Questions and passages to the model provider that the configuration names.
     Provider,
+    /// Questions and passages to a model provider that an organisation set up.
+    OrganisationProvider,
     /// Orders of certificates at the certificate authority that the configuration names.
     CertificateAuthority,
     /// Metadata, keys and tokens of an organisation's identity provider.
@@ -48,14 +50,22 @@ pub struct Limits {
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 6] =
-        [Self::Provider, Self::CertificateAuthority, Self::IdentityProvider, Self::Webhook, Self::Tool, Self::UrlFetch];
+    pub const ALL: [Self; 7] = [
+        Self::Provider,
+        Self::OrganisationProvider,
+        Self::CertificateAuthority,
+        Self::IdentityProvider,
+        Self::Webhook,
+        Self::Tool,
+        Self::UrlFetch,
+    ];
 
     /// The stable name, for logs and documentation.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Provider => "provider",
+            Self::OrganisationProvider => "organisation_provider",
             Self::CertificateAuthority => "certificate_authority",
             Self::IdentityProvider => "identity_provider",
             Self::Webhook => "webhook",
@@ -69,7 +79,7 @@ impl Purpose {
     pub const fn given(self) -> Given {
         match self {
             Self::Provider | Self::CertificateAuthority => Given::ByOperator,
-            Self::IdentityProvider | Self::Webhook | Self::Tool | Self::UrlFetch => Given::ByTenant,
+            Self::OrganisationProvider | Self::IdentityProvider | Self::Webhook | Self::Tool | Self::UrlFetch => Given::ByTenant,
         }
     }
 
@@ -86,7 +96,7 @@ impl Purpose {
     #[must_use]
     pub const fn limits(self) -> Limits {
         let (connect_s, total_s, body_bytes_max) = match self {
-            Self::Provider => (5, 300, 32 * 1024 * 1024),
+            Self::Provider | Self::OrganisationProvider => (5, 300, 32 * 1024 * 1024),
             Self::CertificateAuthority => (5, 30, 1024 * 1024),
             Self::IdentityProvider => (3, 5, 256 * 1024),
             Self::Webhook => (3, 10, 64 * 1024),

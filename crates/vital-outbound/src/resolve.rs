@@ -17,6 +17,10 @@ const ADDRESSES_MAX: usize = 8;
 #[cfg(test)]
 pub(crate) type Names = dyn Fn(&str) -> Vec<IpAddr> + Send + Sync;
 
+/// Where a test lets the client connect for an address.
+#[cfg(test)]
+pub(crate) type Dial = dyn Fn(IpAddr) -> SocketAddr + Send + Sync;
+
 /// Where names are looked up.
 #[derive(Clone)]
 pub(crate) enum Lookup {
@@ -25,6 +29,9 @@ pub(crate) enum Lookup {
     /// What a test says; judged addresses are then dialled at the test's own server.
     #[cfg(test)]
     Scripted(Arc<Names>, SocketAddr),
+    /// A name server that a test runs; the second tells where each judged address is dialled.
+    #[cfg(test)]
+    NameServer(Arc<hickory_resolver::TokioResolver>, Arc<Dial>),
 }
 
 impl Lookup {
@@ -37,6 +44,10 @@ impl Lookup {
             }
             #[cfg(test)]
             Self::Scripted(answer, _) => Ok(answer(host)),
+            #[cfg(test)]
+            Self::NameServer(resolver, _) => {
+                Ok(resolver.lookup_ip(format!("{host}.")).await.map_err(std::io::Error::other)?.iter().collect())
+            }
         }
     }
 
@@ -46,6 +57,8 @@ impl Lookup {
             Self::System => SocketAddr::new(address, 0),
             #[cfg(test)]
             Self::Scripted(_, server) => *server,
+            #[cfg(test)]
+            Self::NameServer(_, dial) => dial(address),
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariants:** verbs take the `Platform` and an `OpContext`, check the permission first, and commit with an audit entry. No database
 //! transaction is open while a provider, a parser or a model is awaited. Dependencies point one way:
-//! `tenancy, identity -> knowledge -> experts -> ask -> audit`; a test reads the `use crate::` lines.
+//! `tenancy, identity -> knowledge -> experts -> providers -> ask -> audit`; a test reads the `use crate::` lines.
 
 pub mod ask;
 pub mod audit;
@@ -11,6 +11,7 @@ pub mod identity;
 pub mod keys;
 pub mod knowledge;
 mod platform;
+pub mod providers;
 pub mod tenancy;
 pub mod work;
 

@@ -5,7 +5,7 @@ use crate::{
     audit::trail::{Trail, TrailSettings},
     experts,
     identity::{Remembered, Throttle, Verifiers},
-    knowledge,
+    knowledge, providers,
     tenancy::domains::Domains,
     work::Held,
 };
@@ -17,7 +17,10 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vital_federation::Http;
 use vital_kernel::{Embedder, Result, limits};
-use vital_llm::Provider;
+use vital_llm::{
+    Provider,
+    gateway::{Gateway, SlotLimits},
+};
 use vital_mail::Mailer;
 use vital_outbound::Egress;
 use vital_store::{Db, Node};
@@ -44,6 +47,8 @@ pub struct Parts {
     pub egress: Egress,
     /// The name server that proofs of custom domains are read from; none means those of this machine.
     pub name_server: Option<std::net::SocketAddr>,
+    /// The authority that certificates of custom domains are ordered from, if there is one.
+    pub authority: Option<vital_tls::acme::Authority>,
     /// Where the checkpoints of the audit trail and their keys are kept.
     pub trail: TrailSettings,
     /// True where this process is alone on its database, so that work of a predecessor can be taken up at once.
@@ -60,6 +65,10 @@ pub struct Platform {
     pub(crate) indexes: knowledge::Indexes,
     pub(crate) embedder: Result<Arc<dyn Embedder>, String>,
     pub(crate) provider: Option<Provider>,
+    pub(crate) installation: Option<providers::Writer>,
+    pub(crate) gateway: Gateway,
+    pub(crate) providers: providers::Remembered,
+    pub(crate) egress: Egress,
     pub(crate) streams: ask::Streams,
     pub(crate) site: String,
     pub(crate) mailer: Mailer,
@@ -72,6 +81,7 @@ pub struct Platform {
     pub(crate) throttle: Throttle,
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) generations: Arc<Semaphore>,
+    pub(crate) embeddings: Arc<Semaphore>,
     pub(crate) work_waiting: tokio::sync::Notify,
     pub(crate) held: Held,
     pub(crate) tasks: TaskTracker,
@@ -85,7 +95,8 @@ impl Platform {
     /// # Errors
     /// `Unavailable` when the system's certificates cannot be read.
     pub fn new(parts: Parts) -> Result<Arc<Self>> {
-        let federation = Http::builder().egress(parts.egress).build()?;
+        let gateway = Gateway::new(SlotLimits::default(), None);
+        let federation = Http::builder().egress(parts.egress.clone()).build()?;
         Ok(Arc::new_cyclic(|this| Self {
             this: this.clone(),
             db: parts.db,
@@ -95,7 +106,11 @@ impl Platform {
             profiles: experts::Profiles::default(),
             indexes: knowledge::Indexes::new(parts.index_folder),
             embedder: parts.embedder,
+            installation: parts.provider.as_ref().map(|provider| providers::Writer::installation(&gateway, provider)),
             provider: parts.provider,
+            gateway,
+            providers: providers::Remembered::default(),
+            egress: parts.egress,
             streams: ask::Streams::default(),
             site: parts.site,
             mailer: parts.mailer,
@@ -104,10 +119,11 @@ impl Platform {
             remembered: Remembered::default(),
             federation,
             verifiers: Verifiers::default(),
-            domains: Domains::new(parts.name_server),
+            domains: Domains::new(parts.name_server, parts.authority),
             throttle: Throttle::default(),
             hashing: Arc::new(Semaphore::new(limits::PASSWORD_HASHES_MAX)),
             generations: Arc::new(Semaphore::new(limits::GENERATIONS_MAX)),
+            embeddings: Arc::new(Semaphore::new(limits::EMBEDDINGS_MAX)),
             work_waiting: tokio::sync::Notify::new(),
             held: Held::default(),
             tasks: TaskTracker::new(),
@@ -132,7 +148,7 @@ impl Platform {
         &self.site
     }
 
-    /// Name of what writes answers: `extractive`, or provider and model.
+    /// Name of what writes the answers of organisations without models of their own: `extractive`, or provider and model.
     #[must_use]
     pub fn composer(&self) -> String {
         self.provider.as_ref().map_or_else(|| "extractive".to_owned(), |p| format!("{} {}", p.name(), p.model()))

@@ -1,14 +1,16 @@
 //! Background work: claims jobs, renews their leases, runs them, tries again with growing delays, and gives up with a reason.
 
 use crate::{Platform, ask, audit, experts, identity, knowledge, tenancy};
+use futures_util::FutureExt as _;
 use std::{
     collections::HashSet,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::sync::Semaphore;
-use vital_kernel::{JobId, Result, limits};
-use vital_store::{Claimed, JobKind};
+use vital_kernel::{Error, JobId, Result, limits};
+use vital_store::{Claimed, JobKind, Unaudited};
 
 /// Jobs that run at once in one process: parsing and embedding want whole cores.
 const AT_ONCE: usize = 2;
@@ -18,6 +20,9 @@ const POLL: Duration = Duration::from_secs(1);
 const RENEW: Duration = Duration::from_secs(5);
 /// Delay before the second attempt; each further one waits four times as long.
 const RETRY_DELAY: Duration = Duration::from_secs(2);
+
+/// Code of the failure of a job that panicked.
+const PANICKED: &str = "job.panicked";
 
 /// The jobs that this process is working on: only their leases are renewed, so that one it lost track of is taken up by somebody.
 #[derive(Clone, Default)]
@@ -160,17 +165,53 @@ async fn claim_and_start(p: &Arc<Platform>, slots: &Arc<Semaphore>) -> Result<()
 }
 
 async fn attempt(p: &Arc<Platform>, job: &Claimed) {
-    let Err(error) = perform(p, job).await else { return };
+    let done = if is_spent(job) { Err(spent()) } else { caught(perform(p, job)).await };
+    let Err(error) = done else { return };
     tracing::warn!(?error, kind = job.kind.as_str(), attempt = job.attempt, "a job failed");
-    let outcome = if job.attempt >= limits::JOB_ATTEMPTS_MAX && job.kind == JobKind::IngestDocument {
-        knowledge::give_up(p, job, &error).await
-    } else {
-        let factor = 4_u32.saturating_pow(u32::try_from(job.attempt - 1).unwrap_or(0).min(5));
-        p.db.retry_job(job, RETRY_DELAY * factor).await
+    let last = job.attempt >= limits::JOB_ATTEMPTS_MAX;
+    let outcome = match job.kind {
+        JobKind::IngestDocument if last => knowledge::give_up(p, job, &error).await,
+        // Its attempts count waits for the model too, so that only a panic ends it. The document is found by its words.
+        JobKind::EmbedDocument if last && error.code() == PANICKED => set_aside(p, job).await,
+        _ => {
+            let factor = 4_u32.saturating_pow(u32::try_from(job.attempt - 1).unwrap_or(0).min(5));
+            p.db.retry_job(job, RETRY_DELAY * factor).await
+        }
     };
     if let Err(error) = outcome {
         tracing::warn!(%error, "a failed job could not be given back; its lease will run out");
     }
+}
+
+/// Whether a document's reading began as often as it may and never came to an end, not even to a failure: it took the process with it each time.
+fn is_spent(job: &Claimed) -> bool {
+    job.kind == JobKind::IngestDocument && job.attempt > limits::JOB_ATTEMPTS_MAX
+}
+
+fn spent() -> Error {
+    Error::unavailable(
+        "document.reader_ended",
+        "Each time this document was read the server stopped, so it is left alone. Nothing else was harmed and the file is kept; try again after an update, or convert it.",
+    )
+}
+
+/// Runs a job so that a panic in it is a failure like others: it waits and is counted, instead of being begun anew as soon as its lease runs out.
+async fn caught(work: impl Future<Output = Result<()>>) -> Result<()> {
+    // What a panic may leave half done lies in a transaction, which is dropped with it.
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned());
+        tracing::error!(panic = said.unwrap_or_default(), "a job panicked");
+        let detail = "Something went wrong on our side in the background. What was stored before is still there; whoever runs the server finds it in the log.";
+        Err(Error::unavailable(PANICKED, detail))
+    })
+}
+
+/// Takes a job that keeps panicking out of the queue.
+async fn set_aside(p: &Platform, job: &Claimed) -> Result<()> {
+    tracing::error!(kind = job.kind.as_str(), subject = %job.subject, "a job panicked too often and is set aside");
+    let mut tx = p.db.write(&job.context()).await?;
+    job.finish(&mut tx).await?;
+    tx.commit_unaudited(Unaudited::DerivedVectors).await
 }
 
 async fn perform(p: &Arc<Platform>, job: &Claimed) -> Result<()> {
@@ -192,4 +233,16 @@ async fn seed(p: &Arc<Platform>, job: &Claimed) -> Result<()> {
     let mut tx = p.db.write(&cx).await?;
     job.finish(&mut tx).await?;
     tx.commit(vital_kernel::AuditEntry::new(vital_kernel::AuditAction::TenantSeeded, "tenant", cx.tenant())).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_failure_with_a_code_and_other_ends_stay_what_they_are() {
+        assert_eq!(caught(async { panic!("on purpose") }).await.unwrap_err().code(), PANICKED);
+        assert_eq!(caught(async { Err(Error::conflict("other", "Other.")) }).await.unwrap_err().code(), "other");
+        assert!(caught(async { Ok(()) }).await.is_ok());
+    }
 }

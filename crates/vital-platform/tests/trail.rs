@@ -45,6 +45,7 @@ async fn platform(test: &TestDb, folder: &Path, settings: TrailSettings) -> Arc<
         erasure_ledger: folder.join("erasures.jsonl"),
         egress: Egress::default(),
         name_server: None,
+        authority: None,
         trail: settings,
         alone: true,
     })
@@ -310,6 +311,36 @@ async fn a_full_or_missing_checkpoint_store_keeps_entries_and_catches_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn waiting_entries_are_counted_and_a_fault_stays_on_record_until_all_logs_are_sound() {
+    let stage = Stage::new().await;
+    stage.signed_thrice().await;
+    assert_eq!(trail::last_verified(&stage.p), None);
+    verify(&stage.p, Which::All).await;
+    let first = trail::last_verified(&stage.p).unwrap();
+    assert!(first.sound && first.entries >= 30, "{first:?}");
+    verify(&stage.p, Which::One(stage.log())).await;
+    assert_eq!(trail::last_verified(&stage.p), Some(first), "one sound log says nothing about the others");
+
+    stage.write(7).await;
+    let standing = trail::standing(&stage.p).await.unwrap();
+    assert!(standing.waiting == 7 && standing.lag_s >= 0.0 && standing.unsigned == 0 && standing.checkpoint_at.is_some(), "{standing:?}");
+    trail::sequence(&stage.p).await.unwrap();
+    let standing = trail::standing(&stage.p).await.unwrap();
+    assert_eq!((standing.waiting, standing.lag_s, standing.unsigned), (0, 0.0, 7));
+
+    let mut admin = stage.superuser().await;
+    admin.execute("update audit_entries set action = 'document.deleted' where seq = 3").await.unwrap();
+    verify(&stage.p, Which::One(stage.log())).await;
+    assert!(!trail::last_verified(&stage.p).unwrap().sound);
+    admin.execute("update audit_entries set action = 'document.read' where seq = 3").await.unwrap();
+    verify(&stage.p, Which::One(stage.log())).await;
+    assert!(!trail::last_verified(&stage.p).unwrap().sound, "one log alone does not take it back");
+    verify(&stage.p, Which::All).await;
+    assert!(trail::last_verified(&stage.p).unwrap().sound);
+    stage.p.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn by_policy_changes_are_refused_while_checkpoints_cannot_be_written() {
     let stage = Stage::new().await;
     let blocked = TrailSettings {
@@ -323,12 +354,16 @@ async fn by_policy_changes_are_refused_while_checkpoints_cannot_be_written() {
         let tx = p.db().write(&operator_context(stage.tenant)).await.unwrap();
         tx.commit(AuditEntry::new(AuditAction::DocumentRead, "document", "d")).await
     };
+    vital_metrics::start("test").unwrap();
     write().await.unwrap();
+    assert!(!trail::checkpoints_writable(&p), "the folder cannot be made");
     trail::round(&p).await;
     assert_eq!(write().await.unwrap_err().code(), "audit.refused");
+    assert!(vital_metrics::render().contains("\nvital_audit_refused_writes_total 1\n"));
     assert!(trail::status(&p).await.is_err() || trail::status(&p).await.unwrap().trouble.is_some());
     fs::remove_file(stage.folder.path().join("file")).unwrap();
     trail::round(&p).await;
+    assert!(trail::checkpoints_writable(&p));
     write().await.unwrap();
     p.stop().await;
     stage.p.stop().await;

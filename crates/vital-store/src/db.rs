@@ -1,24 +1,24 @@
 //! The only door to the database: a tenant transaction needs a context, a committed write needs its audit entry.
 //!
-//! **Invariant:** the pools never leave this file. A `TenantTx` carries its tenant in transaction-local settings, so a connection that
+//! **Invariant:** the pools never leave this module. A `TenantTx` carries its tenant in transaction-local settings, so a connection that
 //! goes back to the pool carries nothing. The platform role reaches the directory and no tenant table.
 
 mod audited_read;
+mod pools;
 mod trail;
 
 pub use audited_read::AuditedRead;
+use pools::Pools;
 use trail::Trail;
 pub use trail::TrailTx;
 
 use crate::{
+    OpenError, RoleSecrets,
     error::db_error,
     keys::{KeyRing, unusable},
+    logins::admitted,
 };
-use sqlx::{
-    AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction,
-    pool::PoolConnection,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection, postgres::PgConnectOptions};
 use std::{
     marker::PhantomData,
     sync::{
@@ -30,6 +30,7 @@ use std::{
 use uuid::Uuid;
 use vital_kernel::{AuditEntry, Error, OpContext, Result, TenantId, UserId, limits};
 use vital_keys::{Place, TenantKeys};
+use vital_metrics::Stopwatch;
 
 /// How long a caller waits for a connection before it is told that the platform is overloaded.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -100,8 +101,7 @@ impl PlatformReason {
 /// The database: a pool for tenant work and one for the directory, both private.
 #[derive(Debug)]
 pub struct Db {
-    app: PgPool,
-    platform: PgPool,
+    pools: Pools,
     platform_uses: [AtomicU64; PlatformReason::COUNT],
     ring: KeyRing,
     trail: Arc<Trail>,
@@ -160,22 +160,25 @@ pub enum Unaudited {
 }
 
 impl Db {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that opens pools")]
-    pub(crate) fn connect_lazy(app: PgConnectOptions, platform: PgConnectOptions, sizes: PoolSizes, ring: KeyRing) -> Self {
-        let pool = |options: PgConnectOptions, max: u32| {
-            PgPoolOptions::new()
-                .max_connections(max)
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .idle_timeout(Duration::from_secs(300))
-                .connect_lazy_with(options)
-        };
-        Self {
-            app: pool(app.application_name("vital app"), sizes.app),
-            platform: pool(platform.application_name("vital platform"), sizes.platform),
-            platform_uses: Default::default(),
-            trail: Arc::default(),
-            ring,
+    pub(crate) fn connect_lazy(secrets: RoleSecrets, logins: [PgConnectOptions; 2], sizes: PoolSizes, ring: KeyRing) -> Self {
+        Self { pools: Pools::lazy(secrets, logins, sizes), platform_uses: Default::default(), trail: Arc::default(), ring }
+    }
+
+    /// Uses these logins of the runtime roles from now on, if the database lets them in. Transactions under way keep their connection to
+    /// their end. Returns once nothing is connected with the former logins any more, with false where these were in use already.
+    ///
+    /// # Errors
+    /// `Outdated` when the database refuses these logins: the former ones then stay in use. Otherwise when it does not answer.
+    pub async fn use_logins(&self, secrets: &RoleSecrets) -> Result<bool, OpenError> {
+        if self.pools.use_already(secrets) {
+            return Ok(false);
         }
+        let logins = secrets.options(&self.pools.address())?;
+        if !admitted(&logins).await? {
+            return Err(OpenError::Outdated);
+        }
+        self.pools.replace(secrets.clone(), logins).await;
+        Ok(true)
     }
 
     /// Opens a read-only transaction for the context's tenant.
@@ -216,7 +219,7 @@ impl Db {
     pub async fn platform(&self, why: PlatformReason) -> Result<PlatformTx> {
         self.platform_uses[why as usize].fetch_add(1, Ordering::Relaxed);
         tracing::trace!(reason = why.as_str(), "platform transaction");
-        Ok(PlatformTx { tx: self.platform.begin().await.map_err(db_error)? })
+        Ok(PlatformTx { tx: self.pools.begin_platform().await.map_err(db_error)? })
     }
 
     /// Takes a connection to the directory for one statement.
@@ -225,7 +228,7 @@ impl Db {
     /// `Unavailable` when the database does not answer or has no free connection.
     pub async fn platform_once(&self, why: PlatformReason) -> Result<PlatformConn> {
         self.platform_uses[why as usize].fetch_add(1, Ordering::Relaxed);
-        Ok(PlatformConn(self.platform.acquire().await.map_err(db_error)?))
+        Ok(PlatformConn(self.pools.acquire_platform().await.map_err(db_error)?))
     }
 
     /// How often the directory was opened for a reason since the start of the process.
@@ -248,7 +251,7 @@ impl Db {
              set_config('hnsw.iterative_scan', 'strict_order', true)",
             limits::STATEMENT_TIMEOUT.as_millis(),
         );
-        let mut tx = self.app.begin_with(AssertSqlSafe(statement)).await.map_err(db_error)?;
+        let mut tx = self.pools.begin_app(statement).await.map_err(db_error)?;
         let keys = match self.ring.held(tenant) {
             Some(keys) => keys,
             None => self.ring.load(self, tenant, &mut tx).await?,
@@ -262,8 +265,7 @@ impl Db {
 
     /// Closes both pools and waits until every connection is back.
     pub async fn close(&self) {
-        self.app.close().await;
-        self.platform.close().await;
+        self.pools.close().await;
     }
 }
 
@@ -283,7 +285,10 @@ impl<M> TenantTx<M> {
     /// # Errors
     /// `Unavailable` when the system gives no random bytes.
     pub fn seal(&self, place: Place, value: impl AsRef<[u8]>) -> Result<Vec<u8>> {
-        self.keys.seal(place, value.as_ref()).map_err(unusable)
+        let watch = Stopwatch::start();
+        let sealed = self.keys.seal(place, value.as_ref()).map_err(unusable);
+        vital_metrics::sealed(&watch);
+        sealed
     }
 
     /// Seals a value as JSON.
@@ -299,7 +304,10 @@ impl<M> TenantTx<M> {
     /// # Errors
     /// `Unavailable` when they were changed, moved, or their key is gone.
     pub fn open(&self, place: Place, sealed: &[u8]) -> Result<Vec<u8>> {
-        self.keys.open(place, sealed).map_err(unusable)
+        let watch = Stopwatch::start();
+        let opened = self.keys.open(place, sealed).map_err(unusable);
+        vital_metrics::opened(&watch);
+        opened
     }
 
     /// Opens sealed text.
@@ -344,6 +352,10 @@ impl TenantTx<Write> {
     /// `Unavailable` when the database went away; then nothing was stored.
     pub async fn commit_all(mut self, entries: Vec<AuditEntry>) -> Result<()> {
         self.trail.store(&mut self.tx, self.tenant, self.request, entries).await?;
+        self.commit_stored().await
+    }
+
+    async fn commit_stored(self) -> Result<()> {
         self.tx.commit().await.map_err(db_error)?;
         self.trail.wrote(self.tenant);
         Ok(())

@@ -82,6 +82,10 @@ const DEFINER_FUNCTIONS: [&str; 31] = [
     "app.tenant_policy",
 ];
 
+/// The logins of the tenant role and those of the directory's: one of each is in use, and the second of each inherits from the first.
+const APP_LOGINS: [&str; 2] = ["vital_app", "vital_app_b"];
+const PLATFORM_LOGINS: [&str; 2] = ["vital_platform", "vital_platform_b"];
+
 const QUERY: &str = r"
 with tables as (
     select c.oid, c.relname, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.oid::regclass::text as name,
@@ -89,7 +93,12 @@ with tables as (
            exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and a.attnotnull) as tenant_not_null
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast') and n.nspname !~ '^pg_temp'
-), fenced as (select * from tables where tenant_att is not null)
+), fenced as (select * from tables where tenant_att is not null),
+logins as (select r as name, r = any ($5) as platform from unnest($4 || $5) r),
+members as (
+    select g.rolname as role, r.rolname as member, r.rolsuper or r.rolcreaterole as administrator, m.inherit_option or m.set_option as rights,
+           (g.rolname, r.rolname) in (($4[1], $4[2]), ($5[1], $5[2])) and m.inherit_option and not m.set_option and not m.admin_option as own
+    from pg_auth_members m join pg_roles g on g.oid = m.roleid join pg_roles r on r.oid = m.member)
 select 'row_security_not_forced' as rule, name as object from fenced where not (relrowsecurity and relforcerowsecurity)
 union all
 select 'policy_not_canonical', name from fenced f where (
@@ -105,27 +114,30 @@ union all
 select 'foreign_key_without_tenant', f.name || '.' || k.conname from fenced f join pg_constraint k on k.conrelid = f.oid
     where k.contype = 'f' and k.conkey[1] <> f.tenant_att
 union all
-select 'excess_privilege', name || ' to ' || r from fenced, unnest(array['vital_app', 'vital_platform']) r
-    where has_table_privilege(r, oid, 'TRUNCATE, REFERENCES, TRIGGER')
-       or (r = 'vital_platform' and has_table_privilege(r, oid, 'SELECT, INSERT, UPDATE, DELETE'))
+select 'excess_privilege', t.name || ' to ' || l.name from fenced t, logins l
+    where has_table_privilege(l.name, oid, 'TRUNCATE, REFERENCES, TRIGGER')
+       or (l.platform and has_table_privilege(l.name, oid, 'SELECT, INSERT, UPDATE, DELETE'))
 union all
 select 'public_privilege', t.name from tables t join pg_class c on c.oid = t.oid, aclexplode(c.relacl) a where a.grantee = 0
 union all
 select 'global_table_not_reviewed', name from tables where tenant_att is null and name <> all ($2)
 union all
-select 'directory_open_to_tenant_role', name from tables
-    where tenant_att is null and has_table_privilege('vital_app', oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
+select distinct 'directory_open_to_tenant_role', t.name from tables t, logins l
+    where tenant_att is null and not l.platform and has_table_privilege(l.name, oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
 union all
 select 'role_too_powerful', rolname from pg_roles
-    where rolname in ('vital_app', 'vital_platform', 'vital_owner') and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb)
+    where (rolname = 'vital_owner' or rolname in (select name from logins)) and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)
 union all
 select 'role_owns_objects', r.rolname from pg_roles r
-    where r.rolname in ('vital_app', 'vital_platform') and exists (select from pg_class c where c.relowner = r.oid)
+    where r.rolname in (select name from logins) and exists (select from pg_class c where c.relowner = r.oid)
 union all
-select 'role_is_member', r.rolname from pg_auth_members m join pg_roles r on r.oid = m.member
-    where r.rolname in ('vital_app', 'vital_platform')
+select distinct 'role_is_member', member from members where member in (select name from logins) and not own
 union all
-select 'session_role_wrong', session_user::text where session_user not in ('vital_app', 'vital_platform')
+-- Who may make roles may also join them; whoever made these is an administrator of them and has no rights by it.
+select distinct 'role_has_member', role || ' has ' || member from members
+    where role in (select name from logins) and member not in (select name from logins) and rights and not administrator
+union all
+select 'session_role_wrong', session_user::text where session_user::text not in (select name from logins)
 union all
 select 'definer_function_not_reviewed', p.oid::regproc::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
     where p.prosecdef and n.nspname not in ('pg_catalog', 'information_schema') and (
@@ -153,5 +165,12 @@ impl Db {
 
 /// Every broken rule as a connection sees it.
 pub(crate) async fn violations(conn: &mut PgConnection) -> Result<Vec<Violation>, sqlx::Error> {
-    sqlx::query_as(QUERY).bind(CANONICAL).bind(GLOBAL_TABLES.as_slice()).bind(DEFINER_FUNCTIONS.as_slice()).fetch_all(conn).await
+    sqlx::query_as(QUERY)
+        .bind(CANONICAL)
+        .bind(GLOBAL_TABLES.as_slice())
+        .bind(DEFINER_FUNCTIONS.as_slice())
+        .bind(APP_LOGINS.as_slice())
+        .bind(PLATFORM_LOGINS.as_slice())
+        .fetch_all(conn)
+        .await
 }

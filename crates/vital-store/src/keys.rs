@@ -331,34 +331,6 @@ impl Db {
         Ok(version)
     }
 
-    /// Destroys every key of a tenant: nothing that was sealed for it opens from here on, and no new key is made for it. The tenant is marked
-    /// as erased in the same transaction. Other nodes hold its keys for a third of the spread at most.
-    ///
-    /// # Errors
-    /// `Unavailable` when the database does not answer; then nothing was destroyed.
-    pub async fn destroy_keys(&self, tenant: TenantId, tenant_hash: &[u8]) -> Result<u64> {
-        let mut tx = self.platform(PlatformReason::Keys).await?;
-        sqlx::query("insert into directory.erasures (tenant_hash, erased_at) values ($1, now()) on conflict do nothing")
-            .bind(tenant_hash)
-            .execute(tx.conn())
-            .await
-            .map_err(db_error)?;
-        sqlx::query("update directory.tenants set suspended_at = coalesce(suspended_at, now()) where id = $1")
-            .bind(tenant.0)
-            .execute(tx.conn())
-            .await
-            .map_err(db_error)?;
-        let gone = sqlx::query("delete from directory.tenant_keys where tenant = $1")
-            .bind(tenant.0)
-            .execute(tx.conn())
-            .await
-            .map_err(db_error)?
-            .rows_affected();
-        tx.commit().await?;
-        self.ring().forget(tenant);
-        Ok(gone)
-    }
-
     /// Destroys the former versions of a tenant's content key. The caller has made sure that nothing is sealed with them any more.
     pub(crate) async fn destroy_versions_before(&self, tenant: TenantId, version: u32) -> Result<u64> {
         let mut tx = self.platform(PlatformReason::Keys).await?;

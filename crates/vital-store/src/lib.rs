@@ -5,10 +5,12 @@
 
 mod db;
 pub mod embedded;
+mod erasure;
 mod error;
 mod guard;
 mod jobs;
 mod keys;
+mod logins;
 mod open;
 mod sealed;
 #[cfg(feature = "testdb")]
@@ -16,9 +18,11 @@ pub mod testdb;
 pub mod transport;
 
 pub use db::{AuditedRead, Db, PlatformConn, PlatformReason, PlatformTx, PoolSizes, Read, TenantTx, TrailTx, Unaudited, Write};
+pub use erasure::DestroyedKey;
 pub use error::{db_error, is_unique_violation};
 pub use guard::{Violation, describe};
 pub use jobs::{Claimed, JobKind, Node};
 pub use keys::{KeySettings, KeyStatus, RootKeyStatus, RootRotation, RootsError, unusable as key_error};
-pub use open::{MIGRATIONS, OpenError, RoleSecrets, migrate};
+pub use logins::{Exchanged, RoleFile, RoleFileError, RoleSecrets, Step as ExchangeStep};
+pub use open::{MIGRATIONS, OpenError, migrate};
 pub use sealed::{SEALED, SealedColumn};

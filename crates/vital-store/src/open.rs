@@ -5,11 +5,10 @@ use crate::{
     error::db_error,
     guard,
     keys::{KeyRing, KeySettings, RootsError, roots_for},
+    logins::{self, RoleFileError, RoleSecrets},
     sealed,
 };
-use rand::RngCore;
-use serde::{Deserialize, Serialize};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
 use vital_kernel::Error;
 
 /// The migrations of `migrations/`, in the binary.
@@ -19,37 +18,6 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations");
 const SERVER_VERSION_MIN: i32 = 160_000;
 /// How long a migration waits for a lock before it gives up and leaves everything as it was.
 const MIGRATION_LOCK_TIMEOUT: &str = "set lock_timeout = '2s'";
-
-/// Passwords of the two runtime roles.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RoleSecrets {
-    app: String,
-    platform: String,
-}
-
-impl RoleSecrets {
-    /// Makes two random passwords of 256 bits.
-    #[must_use]
-    pub fn generate() -> Self {
-        let secret = || {
-            let mut bytes = [0_u8; 32];
-            rand::rng().fill_bytes(&mut bytes);
-            hex::encode(bytes)
-        };
-        Self { app: secret(), platform: secret() }
-    }
-
-    fn are_hex(&self) -> bool {
-        [&self.app, &self.platform].iter().all(|s| s.len() == 64 && s.bytes().all(|b| b.is_ascii_hexdigit()))
-    }
-}
-
-impl std::fmt::Debug for RoleSecrets {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RoleSecrets(…)")
-    }
-}
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +40,20 @@ pub enum OpenError {
     /// The file of role passwords does not hold two 256-bit hexadecimal passwords.
     #[error("the file of database role passwords is damaged; delete it to have new ones made")]
     Secrets,
+    /// The passwords were exchanged, and this is a file of before.
+    #[error(
+        "the file of database role passwords is older than their last exchange: copy the present one from the data folder in which `vital keys rotate database` ran; where there is none, stop all servers and delete the file, new ones are made at the next start"
+    )]
+    Outdated,
+    /// Another exchange of the passwords is going on.
+    #[error("the passwords of the database's roles are being exchanged already; wait until that is done")]
+    Exchanging,
+    /// The database does not let the other pair of logins in.
+    #[error("the database refuses the logins {} and {}, so nothing was exchanged: allow them in its `pg_hba.conf` as the other two", .0[0], .0[1])]
+    Shut([&'static str; 2]),
+    /// The file of the passwords cannot be used.
+    #[error(transparent)]
+    RoleFile(#[from] RoleFileError),
     /// The root key is missing or not the one that stored data was sealed with.
     #[error(transparent)]
     Keys(#[from] RootsError),
@@ -96,23 +78,19 @@ impl Db {
     /// Migrates, lets the runtime roles in, seals what an earlier version stored unsealed, and refuses a database that does not protect
     /// tenant data or wants another root key.
     ///
-    /// `admin` must be able to create roles and the `vector` extension, at least for the first start.
+    /// `admin` must be able to create roles and the `vector` extension, at least for the first start and for migrations.
     ///
     /// # Errors
     /// Each variant of [`OpenError`] says what is wrong; nothing is served then.
     pub async fn open(admin: &PgConnectOptions, secrets: &RoleSecrets, sizes: PoolSizes, keys: KeySettings) -> Result<Self, OpenError> {
-        if !secrets.are_hex() {
-            return Err(OpenError::Secrets);
-        }
+        let runtime = secrets.options(admin)?;
         let mut conn = admin.clone().connect().await.map_err(OpenError::Connect)?;
         migrate(&mut conn).await?;
-        let runtime = |user: &str, password: &str| admin.clone().username(user).password(password);
-        let (app, platform) = (runtime("vital_app", &secrets.app), runtime("vital_platform", &secrets.platform));
-        if !admits(&app).await? || !admits(&platform).await? {
-            set_passwords(&mut conn, secrets).await.map_err(OpenError::Statement)?;
+        if !logins::admitted(&runtime).await? {
+            logins::let_in(&mut conn, secrets).await?;
         }
         let roots = roots_for(&mut conn, &keys.root).await?;
-        let db = Self::connect_lazy(app, platform, sizes, KeyRing::new(keys, roots));
+        let db = Self::connect_lazy(secrets.clone(), runtime, sizes, KeyRing::new(keys, roots));
         let violations = db.violations().await.map_err(OpenError::Statement)?;
         if !violations.is_empty() {
             return Err(OpenError::Unprotected(violations));
@@ -137,21 +115,4 @@ pub async fn migrate(conn: &mut PgConnection) -> Result<(), OpenError> {
     }
     sqlx::query(MIGRATION_LOCK_TIMEOUT).execute(&mut *conn).await.map_err(OpenError::Statement)?;
     MIGRATIONS.run_direct(None, &mut *conn, false).await.map_err(OpenError::Migrate)
-}
-
-/// Whether a role gets in with its password. Any other failure is an error.
-async fn admits(options: &PgConnectOptions) -> Result<bool, OpenError> {
-    match options.clone().connect().await {
-        Ok(conn) => conn.close().await.map(|()| true).map_err(OpenError::Statement),
-        Err(e) if e.as_database_error().and_then(|d| d.code()).is_some_and(|c| c == "28P01") => Ok(false),
-        Err(e) => Err(OpenError::Connect(e)),
-    }
-}
-
-/// Sets the passwords of the runtime roles. They are hexadecimal (checked), so they may stand in the statement.
-async fn set_passwords(conn: &mut PgConnection, secrets: &RoleSecrets) -> Result<(), sqlx::Error> {
-    for (role, password) in [("vital_app", &secrets.app), ("vital_platform", &secrets.platform)] {
-        sqlx::query(AssertSqlSafe(format!("alter role {role} password '{password}'"))).execute(&mut *conn).await?;
-    }
-    Ok(())
 }

@@ -188,6 +188,8 @@ async fn template(server: &PgConnectOptions) -> Result<String, Failure> {
         sqlx::query(AssertSqlSafe(format!("create database {unfinished}"))).execute(&mut conn).await?;
         let mut fresh = server.clone().database(&unfinished).connect().await?;
         migrate(&mut fresh).await?;
+        // Roles belong to the cluster and the lock of `Db::open` to one database: here one process at a time is held apart by the file.
+        crate::logins::let_in(&mut fresh, &secrets()?).await?;
         fresh.close().await?;
         sqlx::query(AssertSqlSafe(format!("alter database {unfinished} rename to {name}"))).execute(&mut conn).await?;
     }

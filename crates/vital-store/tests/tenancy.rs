@@ -205,6 +205,14 @@ async fn every_mutation_turns_the_check_red_and_names_the_object() {
         ("alter role vital_platform createrole", "role_too_powerful", "vital_platform"),
         ("alter role vital_owner createdb", "role_too_powerful", "vital_owner"),
         ("grant vital_owner to vital_app", "role_is_member", "vital_app"),
+        ("alter role vital_app_b bypassrls", "role_too_powerful", "vital_app_b"),
+        ("alter role vital_platform_b replication", "role_too_powerful", "vital_platform_b"),
+        ("grant vital_platform to vital_app_b", "role_is_member", "vital_app_b"),
+        ("grant vital_app to vital_app_b with admin true", "role_is_member", "vital_app_b"),
+        ("grant vital_app_b to vital_platform", "role_is_member", "vital_platform"),
+        ("create role intruder; grant vital_app to intruder", "role_has_member", "vital_app has intruder"),
+        ("grant select on directory.sessions to vital_app_b", "directory_open_to_tenant_role", "directory.sessions"),
+        ("grant select on members to vital_platform_b", "excess_privilege", "members to vital_platform_b"),
         ("alter table members owner to vital_app", "role_owns_objects", "vital_app"),
     ];
     mutations.extend(fixed.map(|(s, r, o)| (s.to_owned(), r.to_owned(), o.to_owned())));

@@ -3,4 +3,5 @@
 #[cfg(feature = "app")]
 pub mod app;
 pub mod authenticator;
+pub mod names;
 pub mod provider;

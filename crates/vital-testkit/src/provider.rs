@@ -1,6 +1,7 @@
-//! A scripted model provider: a real HTTP server that speaks both wire formats and plays what a test tells it to.
+//! A scripted model provider: a real HTTP server that speaks the wire formats and plays what a test tells it to.
 //!
-//! The path chooses the format: `…/chat/completions` is OpenAI's, `…/messages` Anthropic's. Scripts are taken from a queue
+//! The path chooses the format: `…/chat/completions` and `…/embeddings` are OpenAI's and Azure's, `…/messages` Anthropic's,
+//! `…:streamGenerateContent` and `…:batchEmbedContents` Google's. Scripts are taken from a queue
 //! ([`ScriptedProvider::reply`]) and, when that is empty, from a function of the request ([`ScriptedProvider::reply_with`]).
 //!
 //! **Invariant:** nothing here waits for a guessed time: tests open a [`Gate`] or wait for a count with [`ScriptedProvider::until`].
@@ -45,10 +46,24 @@ const REQUEST_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// The wire format that a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Chat completions.
+    /// Chat completions and embeddings, Azure's included.
     OpenAi,
     /// Anthropic messages.
     Anthropic,
+    /// Google Gemini.
+    Google,
+}
+
+impl Format {
+    fn of_path(path: &str) -> Option<Self> {
+        let ends = |with| path.ends_with(with);
+        match path {
+            _ if ends("/chat/completions") || ends("/embeddings") => Some(Self::OpenAi),
+            _ if ends("/messages") => Some(Self::Anthropic),
+            _ if ends(":streamGenerateContent") || ends(":batchEmbedContents") => Some(Self::Google),
+            _ => None,
+        }
+    }
 }
 
 /// One request as it came in.
@@ -58,6 +73,8 @@ pub struct Request {
     pub format: Format,
     /// The path.
     pub path: String,
+    /// The query without its question mark; empty if there is none.
+    pub query: String,
     /// The headers.
     pub headers: HeaderMap,
     /// The body.
@@ -84,6 +101,7 @@ impl Request {
         let text = match self.format {
             Format::OpenAi => json["messages"].as_array().and_then(|all| all.iter().find(|m| m["role"] == "system")).map(|m| &m["content"]),
             Format::Anthropic => Some(&json["system"]),
+            Format::Google => Some(&json["systemInstruction"]["parts"][0]["text"]),
         };
         text.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
     }
@@ -92,8 +110,9 @@ impl Request {
     #[must_use]
     pub fn last_user(&self) -> String {
         let json = self.json();
-        let last = json["messages"].as_array().and_then(|all| all.iter().rfind(|m| m["role"] == "user"));
-        last.and_then(|m| m["content"].as_str()).unwrap_or_default().to_owned()
+        let (list, text) = if self.format == Format::Google { ("contents", "/parts/0/text") } else { ("messages", "/content") };
+        let last = json[list].as_array().and_then(|all| all.iter().rfind(|m| m["role"] == "user"));
+        last.and_then(|m| m.pointer(text)?.as_str()).unwrap_or_default().to_owned()
     }
 }
 
@@ -234,14 +253,9 @@ async fn answer(request: hyper::Request<Incoming>, shared: Arc<Shared>) -> Resul
     let (parts, incoming) = request.into_parts();
     let body = read(incoming).await?;
     let path = parts.uri.path().to_owned();
-    let format = if path.ends_with("/messages") {
-        Format::Anthropic
-    } else if path.ends_with("/chat/completions") {
-        Format::OpenAi
-    } else {
-        return Ok(refusal(StatusCode::NOT_FOUND, "no such path"));
-    };
-    let request = Arc::new(Request { format, path, headers: parts.headers, body });
+    let Some(format) = Format::of_path(&path) else { return Ok(refusal(StatusCode::NOT_FOUND, "no such path")) };
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let request = Arc::new(Request { format, path, query, headers: parts.headers, body });
     let script = shared.script_for(&request);
     shared.record(request);
     let watched = body::Watch::new(Arc::clone(&shared));
@@ -258,6 +272,12 @@ async fn answer(request: hyper::Request<Incoming>, shared: Arc<Shared>) -> Resul
             let mut response = Response::new(ScriptBody::new(render::after_status(body, script.steps), watched));
             *response.status_mut() = status;
             *response.headers_mut() = headers;
+            Ok(response)
+        }
+        Head::Vectors { vectors, tokens } => {
+            let body = render::vectors(format, &vectors, tokens);
+            let mut response = Response::new(ScriptBody::new(render::after_status(body, script.steps), watched));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             Ok(response)
         }
         Head::Stream => {

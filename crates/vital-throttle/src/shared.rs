@@ -6,9 +6,11 @@ use crate::{
     window::{Rate, Window},
 };
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo as _, RedisError, Script, TlsCertificates, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisError, Script, TlsCertificates,
+    aio::MultiplexedConnection,
 };
 use std::time::Duration;
+use vital_keys::SecretText;
 
 /// How long a connection to Redis may take; nobody waits for it.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -52,7 +54,9 @@ impl Place {
 
 /// The Redis that nodes share.
 pub(crate) struct Shared {
-    client: Client,
+    info: ConnectionInfo,
+    authorities: Option<Vec<u8>>,
+    password: Option<SecretText>,
     script: Script,
     namespace: String,
 }
@@ -66,23 +70,34 @@ pub(crate) struct Said {
 }
 
 impl Shared {
-    /// `authorities` are certificates (PEM) that replace the public authorities.
-    pub(crate) fn new(url: &str, authorities: Option<Vec<u8>>, namespace: &str) -> Result<Self, RedisError> {
+    /// `authorities` are certificates (PEM) that replace the public authorities, `password` the one in the address.
+    pub(crate) fn new(url: &str, authorities: Option<Vec<u8>>, password: Option<SecretText>, namespace: &str) -> Result<Self, RedisError> {
         // One that was installed before stays.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = match authorities {
-            Some(pem) if matches!(Place::of(url), Ok(Place::Tls { .. })) => {
-                Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert: Some(pem) })?
-            }
-            _ => Client::open(url)?,
-        };
-        Ok(Self { client, script: Script::new(include_str!("shared.lua")), namespace: namespace.to_owned() })
+        let authorities = authorities.filter(|_| matches!(Place::of(url), Ok(Place::Tls { .. })));
+        let info = url.into_connection_info()?;
+        let shared = Self { info, authorities, password, script: Script::new(include_str!("shared.lua")), namespace: namespace.to_owned() };
+        // What cannot be used is told now, and not when a connection is wanted.
+        shared.client().map(|_| shared)
+    }
+
+    /// The way there with the password of this moment: it may have been exchanged since the last connection.
+    fn client(&self) -> Result<Client, RedisError> {
+        let mut info = self.info.clone();
+        if let Some(password) = &self.password {
+            let settings = info.redis_settings().clone().set_password(password.now().as_str());
+            info = info.set_redis_settings(settings);
+        }
+        match &self.authorities {
+            Some(pem) => Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) }),
+            None => Client::open(info),
+        }
     }
 
     /// Connects, and makes sure that checks work: a server that still loads, cannot write or has no scripts does not count as there.
     pub(crate) async fn connect(&self, budget: Duration) -> Result<MultiplexedConnection, RedisError> {
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(budget));
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut connection = self.client()?.get_multiplexed_async_connection_with_config(&config).await?;
         self.script.load_async(&mut connection).await?;
         self.check(connection.clone(), &PROBE, Rate { burst: 1, per: 1_000 }, None).await?;
         Ok(connection)

@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
+use vital_keys::SecretText;
 
 /// Longest a check waits for Redis; then memory decides, and Redis counts as lost until it has been reached again.
 pub const BUDGET: Duration = Duration::from_millis(50);
@@ -38,13 +39,15 @@ pub struct Config {
     pub redis: Option<String>,
     /// With `rediss://`: certificates (PEM) of the authorities that may have signed the server's, instead of the public ones.
     pub redis_authorities: Option<Vec<u8>>,
+    /// The password, instead of one in the address. One in a file is read again for every new connection.
+    pub redis_password: Option<SecretText>,
     /// What the names in Redis begin with, so that installations that share one do not meet.
     pub namespace: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { keys_max: KEYS_MAX, redis: None, redis_authorities: None, namespace: "vital".to_owned() }
+        Self { keys_max: KEYS_MAX, redis: None, redis_authorities: None, redis_password: None, namespace: "vital".to_owned() }
     }
 }
 
@@ -93,7 +96,8 @@ impl Throttle {
     /// When the address of Redis cannot be one. That it cannot be reached is no error.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let Some(url) = &config.redis else { return Ok(Self::in_memory(config.keys_max)) };
-        let shared = Shared::new(url, config.redis_authorities.clone(), &config.namespace).map_err(|_| Error::Address)?;
+        let shared = Shared::new(url, config.redis_authorities.clone(), config.redis_password.clone(), &config.namespace)
+            .map_err(|_| Error::Address)?;
         let inner = Arc::new(Inner::new(config.keys_max, Some(shared)));
         tokio::spawn(reach(Arc::downgrade(&inner)));
         Ok(Self(inner))

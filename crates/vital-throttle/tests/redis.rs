@@ -179,3 +179,28 @@ async fn the_script_decides_as_memory_does() {
         redis::cmd("FLUSHALL").query_async::<()>(&mut redis.connection().await).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_password_that_was_exchanged_in_its_file_is_used_for_the_next_connection() {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let redis = Redis::start();
+    counted(&redis.node(), Counted::Shared).await;
+    let path = redis.folder.path().join("redis.password");
+    let put = |text: &str| {
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    };
+    put("first\n");
+    let mut operator = redis.connection().await;
+    let _: () = redis::cmd("CONFIG").arg(&["SET", "requirepass", "first"]).query_async(&mut operator).await.unwrap();
+    let url = Some(format!("redis+unix://{}", redis.socket().display()));
+    let password = Some(vital_keys::SecretText::in_file(&path, |_| Ok(())).unwrap());
+    let node = Throttle::new(&Config { redis: url, redis_password: password, ..Config::default() }).unwrap();
+    counted(&node, Counted::Shared).await;
+    let _: () = redis::cmd("CONFIG").arg(&["SET", "requirepass", "other"]).query_async(&mut operator).await.unwrap();
+    let _: () = redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]).query_async(&mut operator).await.unwrap();
+    assert_eq!(burst(&[&node], "k", 10).await, 10, "limits hold meanwhile");
+    counted(&node, Counted::InMemory).await;
+    put("other\n");
+    counted(&node, Counted::Shared).await;
+}

@@ -9,6 +9,7 @@
 //! **Invariant:** nothing here asks for a certificate of a name that the caller has not listed.
 
 pub mod acme;
+mod caa;
 mod certificate;
 mod certificates;
 mod domain;
@@ -21,6 +22,7 @@ mod server;
 mod standing;
 mod txt;
 
+pub use caa::{CaaRecord, CaaSet, Issuance};
 pub use certificate::Certificate;
 pub use certificates::Certificates;
 pub use domain::{Domain, DomainFault};

@@ -1,11 +1,11 @@
-//! TXT records: how a domain proves whose it is.
+//! Look-ups at name servers: TXT records, by which a domain proves whose it is, and CAA records (`caa.rs` says what they mean).
 
-use crate::DnsError;
+use crate::{CaaRecord, DnsError};
 use hickory_resolver::{
     TokioResolver,
     config::{ConnectionConfig, NameServerConfig, ResolverConfig},
     net::{NetError, runtime::TokioRuntimeProvider},
-    proto::rr::RData,
+    proto::rr::{RData, RecordType},
 };
 use std::{net::SocketAddr, time::Duration};
 
@@ -53,17 +53,29 @@ impl Names {
     /// # Errors
     /// [`DnsError::NoAnswer`] when it is not known whether there are any.
     pub async fn txt(&self, name: &str) -> Result<Vec<String>, DnsError> {
+        Ok(self.records(name, RecordType::TXT).await?.iter().filter_map(text).collect())
+    }
+
+    /// The CAA records of a name itself, those of a name that it is an alias of included.
+    pub(crate) async fn caa_of(&self, name: &str) -> Result<Vec<CaaRecord>, DnsError> {
+        Ok(self.records(name, RecordType::CAA).await?.iter().filter_map(caa).collect())
+    }
+
+    async fn records(&self, name: &str, kind: RecordType) -> Result<Vec<RData>, DnsError> {
         let unknown = || DnsError::NoAnswer { name: name.to_owned() };
         // With a closing dot no search list of this machine is tried.
         let absolute = format!("{}.", name.trim_end_matches('.'));
-        match tokio::time::timeout(LOOKUP_TIMEOUT, self.0.txt_lookup(absolute)).await {
+        match tokio::time::timeout(LOOKUP_TIMEOUT, self.0.lookup(absolute, kind)).await {
             Err(_) => Err(unknown()),
             Ok(Err(error)) if error.is_no_records_found() => Ok(Vec::new()),
             Ok(Err(error)) => {
-                tracing::debug!(%error, name, "a TXT look-up failed");
+                tracing::debug!(%error, name, %kind, "a look-up failed");
                 Err(unknown())
             }
-            Ok(Ok(found)) => Ok(found.answers().iter().filter_map(|record| text(&record.data)).take(RECORDS_MAX).collect()),
+            Ok(Ok(found)) => {
+                let wanted = found.answers().iter().filter(|record| record.record_type() == kind);
+                Ok(wanted.take(RECORDS_MAX).map(|record| record.data.clone()).collect())
+            }
         }
     }
 }
@@ -72,4 +84,10 @@ fn text(data: &RData) -> Option<String> {
     let RData::TXT(txt) = data else { return None };
     let bytes: Vec<u8> = txt.txt_data.iter().flat_map(|part| part.iter().copied()).take(RECORD_BYTES_MAX).collect();
     Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn caa(data: &RData) -> Option<CaaRecord> {
+    let RData::CAA(caa) = data else { return None };
+    let value = String::from_utf8_lossy(caa.value.get(..RECORD_BYTES_MAX).unwrap_or(&caa.value)).into_owned();
+    Some(CaaRecord { critical: caa.issuer_critical, tag: caa.tag.to_ascii_lowercase(), value })
 }

@@ -127,6 +127,20 @@ pub(crate) fn open_line(line: &[u8], keys: &Keys) -> Result<Opened, TrailError> 
     Checkpoint::open(&checkpoint_of_line(line)?, keys)
 }
 
+/// Appends the line of an entry with its link of the chain, as exports have it, with its newline.
+///
+/// # Errors
+/// `Format` where the entry is longer than readers accept; the text is then unusable.
+pub fn entry_line(out: &mut Vec<u8>, entry: Entry<'_>, hash: Hash) -> Result<(), TrailError> {
+    let before = out.len();
+    serde_json::to_writer(&mut *out, &EntryLine::of(entry, hash)).map_err(std::io::Error::from)?;
+    out.push(b'\n');
+    if out.len() - before > LINE_BYTES_MAX {
+        return Err(TrailError::format("an entry is longer than an export may hold"));
+    }
+    Ok(())
+}
+
 /// Writes an export.
 #[derive(Debug)]
 pub struct ExportWriter<W: Write> {
@@ -154,11 +168,7 @@ impl<W: Write> ExportWriter<W> {
     /// `Io`; `Format` where the entry is longer than readers accept.
     pub fn entry(&mut self, entry: Entry<'_>, hash: Hash) -> Result<(), TrailError> {
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &EntryLine::of(entry, hash)).map_err(std::io::Error::from)?;
-        self.line.push(b'\n');
-        if self.line.len() > LINE_BYTES_MAX {
-            return Err(TrailError::format("an entry is longer than an export may hold"));
-        }
+        entry_line(&mut self.line, entry, hash)?;
         Ok(self.to.write_all(&self.line)?)
     }
 

@@ -13,6 +13,7 @@
 mod check;
 mod checkpoint;
 mod entry;
+mod erasure;
 mod error;
 mod export;
 mod fault;
@@ -30,8 +31,9 @@ mod witness;
 pub use check::{Checker, Place, Seen};
 pub use checkpoint::{Checkpoint, Opened};
 pub use entry::{Entry, Fields, LogId, Text, chain};
+pub use erasure::{DestroyedKey, Erasure};
 pub use error::TrailError;
-pub use export::{ExportHeader, ExportWriter, FORMAT, LINE_BYTES_MAX, checkpoint_line, checkpoint_of_line};
+pub use export::{ExportHeader, ExportWriter, FORMAT, LINE_BYTES_MAX, checkpoint_line, checkpoint_of_line, entry_line};
 pub use fault::{Fault, Note, Report};
 pub use fhir::audit_event;
 pub use hash::{Hash, sha256};

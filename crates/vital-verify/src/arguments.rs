@@ -3,14 +3,15 @@
 use std::{ffi::OsString, path::PathBuf};
 
 pub(crate) const HELP: &str = "\
-Verifies exports and proofs of a VITAL Path audit trail. Needs the file and a public key, and nothing else.
+Verifies exports and proofs of a VITAL Path audit trail, and certificates of erasures. Needs the file and a public key, and nothing else.
 
 Usage:
   vital-verify FILE --key KEYS [--json]
   vital-verify witness --state FILE --key KEYS CHECKPOINT [--cosign KEYFILE]
   vital-verify make-key NAME KEYFILE
 
-FILE        an export (`vital audit export --format jsonl`), or a proof (`vital audit prove`, `vital audit consistency`)
+FILE        an export (`vital audit export --format jsonl`), a proof (`vital audit prove`, `vital audit consistency`),
+            or the certificate of an erasure (`vital tenant erase`)
 KEYS        public keys, one a line: the installation's `audit.pub`; ask for it on another way than for the export
 CHECKPOINT  a signed checkpoint, alone or behind `old SIZE` and a consistency proof (C2SP tlog-witness); `-` reads standard input
 --cosign    signs what was accepted with this private key and prints the signature line

@@ -15,7 +15,7 @@ use std::{
     process::ExitCode,
     thread::available_parallelism,
 };
-use vital_trail::{Keys, Proof, Report, TrailError, verify};
+use vital_trail::{Erasure, Keys, Proof, Report, TrailError, verify};
 
 /// Largest file of keys, and largest proof, in bytes.
 const SMALL_FILE_MAX: u64 = 2 * 1024 * 1024;
@@ -77,8 +77,14 @@ fn run(file: &Path, key: &Path, json: bool) -> Result<End, String> {
     let keys = read_keys(key)?;
     let opened = File::open(file).map_err(|error| format!("`{}` cannot be read: {error}", file.display()))?;
     let small = opened.metadata().is_ok_and(|meta| meta.is_file() && meta.len() <= SMALL_FILE_MAX);
-    if small && let Some(proof) = Proof::parse(&read_small(file)?) {
-        return check(proof, &keys, json);
+    if small {
+        let bytes = read_small(file)?;
+        if let Some(proof) = Proof::parse(&bytes) {
+            return check(proof, &keys, json);
+        }
+        if let Some(erasure) = Erasure::open(&bytes, &keys) {
+            return certified(erasure, json);
+        }
     }
     let threads = available_parallelism().map_or(1, NonZero::get);
     let report = verify(BufReader::with_capacity(1024 * 1024, opened), &keys, threads);
@@ -98,6 +104,28 @@ fn check(proof: Result<Proof, TrailError>, keys: &Keys, json: bool) -> Result<En
     });
     let (sound, text) = shown.map_or_else(|error| (false, error.to_string()), |text| (true, text));
     let line = if json { serde_json::json!({ "sound": sound, "proof": text }).to_string() } else { text };
+    say(&(line + "\n"))?;
+    Ok(if sound { End::Sound } else { End::Faulty })
+}
+
+/// A certificate of an erasure.
+fn certified(erasure: Result<Erasure, TrailError>, json: bool) -> Result<End, String> {
+    let sound = erasure.is_ok();
+    let line = match (erasure, json) {
+        (Ok(erasure), true) => serde_json::json!({ "sound": true, "erasure": erasure }).to_string(),
+        (Err(error), true) => serde_json::json!({ "sound": false, "erasure": error.to_string() }).to_string(),
+        (Err(error), false) => error.to_string(),
+        (Ok(erasure), false) => format!(
+            "organisation {} was erased at {} by {}: {} keys destroyed, {} rows of {} tables deleted; entry {} of its log",
+            erasure.tenant,
+            erasure.erased_at,
+            erasure.operator,
+            erasure.keys.len(),
+            erasure.rows.values().sum::<u64>(),
+            erasure.rows.len(),
+            erasure.entry
+        ),
+    };
     say(&(line + "\n"))?;
     Ok(if sound { End::Sound } else { End::Faulty })
 }

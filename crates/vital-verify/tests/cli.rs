@@ -8,8 +8,8 @@ use std::{
 };
 use uuid::Uuid;
 use vital_trail::{
-    Checkpoint, Compact, Entry, ExportHeader, ExportWriter, Gather, Hash, Keys, Kind, LogId, SignedNote, SigningKey, Stamp, WitnessRequest,
-    chain, consistency_ranges,
+    Checkpoint, Compact, Entry, Erasure, ExportHeader, ExportWriter, Gather, Hash, Keys, Kind, LogId, SignedNote, SigningKey, Stamp,
+    WitnessRequest, chain, consistency_ranges,
 };
 
 const LOG: LogId = LogId(Uuid::from_u128(5));
@@ -48,6 +48,22 @@ fn checkpoint(key: &SigningKey, leaves: &[(Entry<'_>, Hash)]) -> SignedNote {
     }
     let origin = Checkpoint::origin_of(key.public().name(), LOG);
     Checkpoint { origin, size: tree.size(), root: tree.root(), at: Stamp(0), chain: head }.sign(key)
+}
+
+#[test]
+fn the_certificate_of_an_erasure_is_verified_and_a_changed_one_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = SigningKey::parse(&SigningKey::generate("vital/test").unwrap(), Kind::Log).unwrap();
+    std::fs::write(folder.path().join("audit.pub"), format!("{}\n", key.public())).unwrap();
+    let rows = [("documents".to_owned(), 2), ("turns".to_owned(), 40)].into();
+    let erasure = Erasure { tenant: LOG.0, erased_at: Stamp(0), operator: "Ada".to_owned(), keys: vec![], rows, entry: 91 };
+    let text = erasure.sign(&key).unwrap().to_string();
+    std::fs::write(folder.path().join("erasure"), &text).unwrap();
+    let (code, said) = out(&run(folder.path(), &["erasure", "--key", "audit.pub"]));
+    assert!(code == 0 && said.contains("by Ada: 0 keys destroyed, 42 rows of 2 tables deleted; entry 91"), "{said}");
+    std::fs::write(folder.path().join("changed"), text.replacen("40", "41", 1)).unwrap();
+    let (code, said) = out(&run(folder.path(), &["changed", "--key", "audit.pub", "--json"]));
+    assert!(code == 1 && said.contains("\"sound\":false") && said.contains("changed"), "{said}");
 }
 
 #[test]

@@ -28,8 +28,10 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vital_kernel::{Error, limits as defaults};
 
-/// Routes whose responses are event streams.
-pub(crate) const STREAM_ROUTES: [&str; 1] = ["/api/v1/turns/{id}/events"];
+/// Routes whose responses are event streams, or wait for a whole answer.
+pub(crate) const STREAM_ROUTES: [&str; 3] = ["/api/v1/turns/{id}/events", "/v1/chat/completions", "/v1/messages"];
+/// Routes whose head may come when an answer is whole, so that they must not hold the places of others.
+const WAITING_ROUTES: [&str; 2] = ["/v1/chat/completions", "/v1/messages"];
 /// Longest wait in the queue.
 const QUEUE_WAIT: Duration = Duration::from_millis(250);
 /// When who was refused should come back: by then the queue has turned over several times.
@@ -73,6 +75,7 @@ pub(crate) struct Admission {
     all: Pool,
     credentials: Pool,
     uploads: Pool,
+    answers: Pool,
     streams: Arc<Streams>,
 }
 
@@ -82,6 +85,7 @@ impl Admission {
             all: Pool::new(load.in_flight),
             credentials: Pool::new(load.credentials_in_flight),
             uploads: Pool::new(load.uploads_in_flight),
+            answers: Pool::new(load.streams),
             streams: Arc::new(Streams { of_user: Mutex::default(), user_max: load.streams_per_user, max: load.streams }),
         }
     }
@@ -134,12 +138,17 @@ pub(crate) async fn admit(State(s): State<AppState>, request: Request, next: Nex
     let pool = match limits::class(&request) {
         Some(Class::Credentials) => &s.protection.admission.credentials,
         Some(Class::Upload) => &s.protection.admission.uploads,
+        Some(Class::Asking) if waits(&request) => &s.protection.admission.answers,
         Some(Class::Asking) | None => &s.protection.admission.all,
     };
     match pool.enter().await {
         Some(_place) => next.run(request).await,
         None => busy().into_response(),
     }
+}
+
+fn waits(request: &Request) -> bool {
+    request.extensions().get::<MatchedPath>().is_some_and(|m| WAITING_ROUTES.contains(&m.as_str()))
 }
 
 fn busy() -> Problem {

@@ -1,6 +1,6 @@
 //! Who calls: the session token of a request becomes a `Caller`, for every route but a constant list.
 
-use crate::{frame::Reader, host::OnDomain, problem::Problem, proxy::ClientAddress, state::AppState};
+use crate::{compat, frame::Reader, host::OnDomain, problem::Problem, proxy::ClientAddress, state::AppState};
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
@@ -99,7 +99,9 @@ pub(crate) async fn admit(State(s): State<AppState>, mut request: Request, next:
         return next.run(request).await;
     }
     let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_else(RequestId::new);
-    let caller = match token(&s, request.headers()) {
+    let door = compat::is_door(request.uri().path());
+    let token = if door { compat::token(request.headers()).map(str::to_owned) } else { token(&s, request.headers()) };
+    let caller = match token.filter(|t| !t.is_empty() && t.len() <= TOKEN_BYTES_MAX) {
         Some(token) => identity::authenticate(&s.platform, &token, request_id).await.map_err(Problem::from),
         None => Err(nobody()),
     };
@@ -115,6 +117,7 @@ pub(crate) async fn admit(State(s): State<AppState>, mut request: Request, next:
             response.extensions_mut().insert(who);
             response
         }
+        Err(problem) if door && problem.status() == StatusCode::UNAUTHORIZED => compat::no_token().into_response(),
         Err(problem) if needs_caller => turn_away(&request, problem),
         Err(_) => next.run(request).await,
     }
@@ -147,8 +150,7 @@ fn must_enrol(request: &Request) -> Response {
 /// The token of a request: `Authorization: Bearer` first, then the cookie.
 fn token(s: &AppState, headers: &HeaderMap) -> Option<String> {
     let bearer = headers.get(header::AUTHORIZATION).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("Bearer "));
-    let found = bearer.map(str::to_owned).or_else(|| CookieJar::from_headers(headers).get(s.cookie_name()).map(|c| c.value().to_owned()));
-    found.filter(|t| !t.is_empty() && t.len() <= TOKEN_BYTES_MAX)
+    bearer.map(str::to_owned).or_else(|| CookieJar::from_headers(headers).get(s.cookie_name()).map(|c| c.value().to_owned()))
 }
 
 /// Longest token that is looked at, in bytes: signed tokens of providers carry many claims.

@@ -3,7 +3,7 @@
 //! **Invariants:** the log line has neither query nor body; the nonce of the content security policy differs per response and is never
 //! reused; nothing but assets may be stored by a cache.
 
-use crate::{assets, caller::SignedIn, pages::View, problem::Problem, state::AppState};
+use crate::{assets, caller::SignedIn, compat, pages::View, problem::Problem, state::AppState};
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, header},
@@ -40,8 +40,9 @@ pub(crate) async fn surround(State(s): State<AppState>, mut request: Request, ne
     request.extensions_mut().insert(request_id);
     request.extensions_mut().insert(nonce.clone());
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("-".to_owned(), |m| m.as_str().to_owned());
-    let reader = Reader::of(request.uri().path());
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("-", MatchedPath::as_str);
+    let reader = Reader::of_request(&request);
     let mut view = View::of(&request);
 
     let mut response = next.run(request).await;
@@ -57,9 +58,14 @@ pub(crate) async fn surround(State(s): State<AppState>, mut request: Request, ne
     let policy = response.extensions_mut().remove::<Policy>();
     secure(response.headers_mut(), &nonce, policy, if s.https { s.hsts_s } else { 0 });
     if let Ok(id) = HeaderValue::try_from(request_id.to_string()) {
+        if reader == Reader::Anthropic {
+            response.headers_mut().insert(HeaderName::from_static("request-id"), id.clone());
+        }
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
-    let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = started.elapsed();
+    vital_metrics::request(matched.as_ref().map(MatchedPath::as_str), method.as_str(), response.status().as_u16(), took);
+    let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     tracing::info!(%method, route, status = response.status().as_u16(), ms, %request_id, tenant, "request");
     response
 }
@@ -73,13 +79,27 @@ pub(crate) enum Reader {
     Program,
     /// A directory: RFC 7644 section 3.12.
     Directory,
+    /// A client of OpenAI's API.
+    OpenAi,
+    /// A client of Anthropic's API.
+    Anthropic,
 }
 
 impl Reader {
-    /// Programs read below `/api` and the probes, directories below `/scim`; everything else is read by people.
+    /// The reader of a request; below `/v1` its headers tell which API the client speaks.
+    fn of_request(request: &Request) -> Self {
+        match Self::of(request.uri().path()) {
+            Self::OpenAi if compat::speaks_anthropic(request.uri().path(), request.headers()) => Self::Anthropic,
+            reader => reader,
+        }
+    }
+
+    /// Programs read below `/api` and the probes, directories below `/scim`, other people's software below `/v1`; everything else is read by people.
     pub(crate) fn of(path: &str) -> Self {
         if path == "/scim" || path.starts_with("/scim/") {
             Self::Directory
+        } else if compat::is_door(path) {
+            Self::OpenAi
         } else if path.starts_with("/api/") || path == "/livez" || path == "/readyz" || path.starts_with("/assets/") {
             Self::Program
         } else {

@@ -73,8 +73,8 @@ async fn answer(State(r): State<Redirect>, Path(token): Path<String>) -> Respons
 }
 
 async fn to_https(State(r): State<Redirect>, method: Method, headers: HeaderMap, uri: Uri) -> Response {
-    if !matches!(method, Method::GET | Method::HEAD) {
-        // What was sent has already crossed the network in the clear; to repeat it by itself would hide that.
+    if !matches!(method, Method::GET | Method::HEAD) || is_for_programs(uri.path()) {
+        // What was sent, perhaps with a key, has already crossed the network in the clear; to repeat it by itself would hide that.
         return (StatusCode::FORBIDDEN, "This site is reached by https alone; nothing was done.\n").into_response();
     }
     let site = r.platform.site().trim_end_matches('/');
@@ -82,6 +82,11 @@ async fn to_https(State(r): State<Redirect>, method: Method, headers: HeaderMap,
     let origin = own.map_or_else(|| site.to_owned(), |host| format!("https://{host}{}", port(site)));
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, format!("{origin}{path}"))]).into_response()
+}
+
+/// Whether a path is called by programs and not by people who follow links.
+fn is_for_programs(path: &str) -> bool {
+    ["/api/v1", "/scim"].iter().any(|start| path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// The port of an address with its colon; empty where it has none.
@@ -107,6 +112,16 @@ mod tests {
             assert_eq!(host(&headers).as_deref(), Some(read), "{text}");
         }
         assert_eq!(host(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn programs_are_told_and_people_are_sent_on() {
+        for path in ["/api/v1", "/api/v1/me", "/scim/v2/Users"] {
+            assert!(is_for_programs(path), "{path}");
+        }
+        for path in ["/", "/library", "/api/docs", "/scimitar", "/api/v12"] {
+            assert!(!is_for_programs(path), "{path}");
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(crate) enum Class {
 }
 
 /// Which routes are of which kind for `POST` and `PUT`. Open routes, which need nobody to be signed in, all take credentials there.
-pub(crate) const CLASSES: [(&str, Class); 17] = [
+pub(crate) const CLASSES: [(&str, Class); 19] = [
     ("/api/v1/session/step-up", Class::Credentials),
     ("/api/v1/session/step-up/options", Class::Credentials),
     ("/api/v1/password", Class::Credentials),
@@ -51,6 +51,8 @@ pub(crate) const CLASSES: [(&str, Class); 17] = [
     ("/conversations/{id}/ask", Class::Asking),
     ("/turns/{id}/regenerate", Class::Asking),
     ("/turns/{id}/ask-again", Class::Asking),
+    ("/v1/chat/completions", Class::Asking),
+    ("/v1/messages", Class::Asking),
     ("/api/v1/documents", Class::Upload),
     ("/library/upload", Class::Upload),
 ];

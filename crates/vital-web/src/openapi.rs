@@ -3,7 +3,7 @@
 //! The description is collected from the handlers by the router. Every operation also gets the problem body as its default response and
 //! the two ways to prove who one is, so that handlers need not repeat them.
 
-use crate::{assets, frame::Policy, problem::Problem, problem::Reply, router};
+use crate::{assets, compat, frame::Policy, problem::Problem, problem::Reply, router};
 use axum::{
     Json,
     extract::Path,
@@ -29,7 +29,14 @@ use vital_kernel::Error;
         description = "Ask life-science experts and get answers in which every factual sentence is bound to the passage that supports it. \
                        Business software for professionals; not a medical device; no patient-specific advice."
     ),
-    components(schemas(crate::problem::ProblemBody, crate::problem::FieldFault)),
+    components(schemas(
+        crate::problem::ProblemBody,
+        crate::problem::FieldFault,
+        crate::compat::failure::OpenAiFailure,
+        crate::compat::failure::OpenAiError,
+        crate::compat::failure::AnthropicFailure,
+        crate::compat::failure::AnthropicError
+    )),
     security(("bearer" = []), ("cookie" = []))
 )]
 pub(crate) struct Description;
@@ -40,9 +47,19 @@ static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(openapi);
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut api = router::api().into_openapi();
-    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("ProblemBody"))).build();
-    let problem = ResponseBuilder::new().description("A problem (RFC 9457)").content("application/problem+json", problem).build();
-    for item in api.paths.paths.values_mut() {
+    let failure = |says: &str, media: &str, schema: &str| {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+        ResponseBuilder::new().description(says).content(media, content).build()
+    };
+    let own = failure("A problem (RFC 9457)", "application/problem+json", "ProblemBody");
+    let openai = failure("A failure in OpenAI's shape", "application/json", "OpenAiFailure");
+    let anthropic = failure("A failure in Anthropic's shape", "application/json", "AnthropicFailure");
+    for (path, item) in &mut api.paths.paths {
+        let problem = match path.as_str() {
+            "/v1/messages" => &anthropic,
+            path if compat::is_door(path) => &openai,
+            _ => &own,
+        };
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             operation.responses.responses.insert("default".to_owned(), problem.clone().into());
@@ -50,6 +67,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     }
     let components = api.components.get_or_insert_default();
     components.add_security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
+    components.add_security_scheme("x-api-key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key"))));
     components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("vital_session"))));
     api
 }
@@ -89,7 +107,8 @@ pub(crate) async fn docs_file(Path(file): Path<String>) -> Reply<Response> {
     }
     let found =
         utoipa_swagger_ui::serve(&file, Arc::new(Config::default())).map_err(|e| Error::internal(e.to_string()))?.ok_or_else(unknown)?;
-    let mut response = ([(header::CONTENT_TYPE, found.content_type)], found.bytes.into_owned()).into_response();
+    let kind = if found.content_type.starts_with("text/") { format!("{}; charset=utf-8", found.content_type) } else { found.content_type };
+    let mut response = ([(header::CONTENT_TYPE, kind)], found.bytes.into_owned()).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
     if found.gzpipped {
         response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));

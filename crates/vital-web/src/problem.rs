@@ -4,6 +4,7 @@
 //! A `Problem` becomes a body in `render`, called by the frame, which knows the request id and what the client reads.
 
 use crate::{
+    compat::failure as compat,
     components::{layout, problem_page},
     frame::Reader,
     pages::View,
@@ -15,10 +16,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 use utoipa::ToSchema;
 use vital_federation::scim::MEDIA_TYPE;
 use vital_kernel::{Error, FieldError, Kind, RequestId};
+use vital_platform::ask;
 
 /// What a handler returns.
 pub(crate) type Reply<T> = Result<T, Problem>;
@@ -31,7 +33,7 @@ pub(crate) struct Problem(Box<Inner>);
 struct Inner {
     status: StatusCode,
     title: &'static str,
-    code: &'static str,
+    code: Cow<'static, str>,
     detail: String,
     fields: Vec<FieldError>,
     retry_after: Option<Duration>,
@@ -49,7 +51,7 @@ pub(crate) struct ProblemBody {
     /// HTTP status.
     status: u16,
     /// Stable dotted code.
-    code: &'static str,
+    code: String,
     /// What happened, whether anything was lost and what to do.
     detail: String,
     /// The request, for a report.
@@ -96,7 +98,7 @@ impl From<Error> for Problem {
         Self(Box::new(Inner {
             status,
             title,
-            code: error.code(),
+            code: error.code().into(),
             detail: error.detail().to_owned(),
             fields: error.fields().to_vec(),
             retry_after: error.retry_after(),
@@ -106,6 +108,15 @@ impl From<Error> for Problem {
 }
 
 impl Problem {
+    /// What ended a turn, for a client that waits for its answer. Its cause was logged where it happened.
+    pub(crate) fn of_turn(problem: &ask::Problem) -> Self {
+        let kind = if problem.retryable { Kind::Upstream } else { Kind::Invalid };
+        let mut all = Self::from(Error::new(kind, "turn.failed", problem.detail.clone()));
+        all.0.code = problem.code.clone().into();
+        all.0.cause = None;
+        all
+    }
+
     /// The path exists, but not with this method.
     pub(crate) fn method_not_allowed(method: &Method) -> Self {
         let detail = format!("This address does not answer to {method}. The API description lists what it answers to.");
@@ -144,8 +155,8 @@ impl Problem {
         self.0.title
     }
 
-    pub(crate) const fn code(&self) -> &'static str {
-        self.0.code
+    pub(crate) fn code(&self) -> &str {
+        &self.0.code
     }
 
     pub(crate) fn detail(&self) -> &str {
@@ -163,7 +174,7 @@ impl Problem {
             kind: format!("urn:vital:problem:{}", p.code),
             title: p.title,
             status: p.status.as_u16(),
-            code: p.code,
+            code: p.code.to_string(),
             detail: p.detail.clone(),
             request_id,
             errors: p.fields.iter().map(|f| FieldFault { pointer: f.pointer.clone(), detail: f.detail.clone() }).collect(),
@@ -173,7 +184,7 @@ impl Problem {
     /// Writes the cause to the log: once, when the problem leaves.
     pub(crate) fn log(&self, request_id: RequestId) {
         if let Some(cause) = &self.0.cause {
-            tracing::error!(%request_id, code = self.0.code, cause, "request failed");
+            tracing::error!(%request_id, code = &*self.0.code, cause, "request failed");
         }
     }
 
@@ -184,6 +195,14 @@ impl Problem {
         let mut response = match reader {
             Reader::Person => layout::page(view, self.title(), layout::Section::None, &[], &problem_page::body(self, view)).into_response(),
             Reader::Program => ([(header::CONTENT_TYPE, "application/problem+json")], Json(self.body(view.request_id))).into_response(),
+            Reader::OpenAi => {
+                status = compat::status(self);
+                Json(compat::openai(self)).into_response()
+            }
+            Reader::Anthropic => {
+                status = compat::status(self);
+                Json(compat::anthropic(self, view.request_id)).into_response()
+            }
             Reader::Directory => {
                 let (as_scim, body) = failure::body(self);
                 status = as_scim;

@@ -4,9 +4,9 @@ use crate::{
     admission,
     api::{
         audit, break_glass, collections, conversations, documents, domains, events, experts, factors, groups, invitations, keys, members,
-        organisation, search, session, sso, turns,
+        organisation, providers, search, session, sso, turns,
     },
-    assets, caller, cors, csrf, frame, health, host, limits,
+    assets, caller, compat, cors, csrf, frame, health, host, limits,
     openapi::{self, Description},
     pages,
     problem::Problem,
@@ -151,6 +151,7 @@ fn settings() -> Router<AppState> {
         .route("/settings/operator-access", get(pages::break_glass::show))
         .route("/settings/operator-access/{id}/review", post(pages::break_glass::review))
         .route("/settings/audit", get(pages::audit::show))
+        .route("/settings/audit/download", post(pages::audit::download))
         .route("/settings/audit/verify", post(pages::audit::verify))
         .route("/settings/audit/entries/{id}", get(pages::audit::entry))
         .route("/settings/audit/documents/{id}", get(pages::audit::document))
@@ -158,6 +159,18 @@ fn settings() -> Router<AppState> {
         .route("/settings/reviews/working-hours", post(pages::reviews::change_hours))
         .route("/settings/reviews/{week}", get(pages::reviews::show))
         .route("/settings/reviews/{week}/sign", post(pages::reviews::sign))
+        .route("/settings/providers", get(pages::providers::list).post(pages::providers::create))
+        .route("/settings/providers/installation", post(pages::providers::decide))
+        .route("/settings/providers/experts/{slug}", get(pages::providers::expert).post(pages::providers::choose))
+        .route("/settings/providers/models/{id}", post(pages::provider::change_model))
+        .route("/settings/providers/models/{id}/move", post(pages::providers::move_model))
+        .route("/settings/providers/models/{id}/active", post(pages::provider::activate_model))
+        .route("/settings/providers/models/{id}/test", post(pages::provider::test_model))
+        .route("/settings/providers/models/{id}/delete", post(pages::provider::remove_model))
+        .route("/settings/providers/{id}", get(pages::provider::show).post(pages::provider::change))
+        .route("/settings/providers/{id}/active", post(pages::provider::activate))
+        .route("/settings/providers/{id}/delete", post(pages::provider::remove))
+        .route("/settings/providers/{id}/models", post(pages::provider::add_model))
         .route("/settings/policy", get(pages::policy::show).post(pages::policy::change))
         .route("/settings/domains", get(pages::domains::show).post(pages::domains::create))
         .route("/settings/domains/{domain}/verify", post(pages::domains::verify))
@@ -191,6 +204,13 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(sso::list, sso::create))
         .routes(routes!(sso::find, sso::change, sso::remove))
         .routes(routes!(sso::test))
+        .routes(routes!(providers::list, providers::create))
+        .routes(routes!(providers::find, providers::change, providers::remove))
+        .routes(routes!(providers::add_model))
+        .routes(routes!(providers::models, providers::order_models))
+        .routes(routes!(providers::change_model, providers::remove_model))
+        .routes(routes!(providers::test_model))
+        .routes(routes!(providers::policy, providers::set_policy))
         .routes(routes!(factors::list))
         .routes(routes!(factors::remove))
         .routes(routes!(factors::enrol_totp))
@@ -218,6 +238,7 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(break_glass::review))
         .routes(routes!(audit::list))
         .routes(routes!(audit::find))
+        .routes(routes!(audit::download))
         .routes(routes!(audit::verify))
         .routes(routes!(audit::sightings))
         .routes(routes!(audit::own))
@@ -227,6 +248,7 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(audit::review))
         .routes(routes!(audit::sign))
         .merge(api_of_the_work())
+        .merge(doors())
 }
 
 /// Those of experts, documents and questions.
@@ -236,6 +258,7 @@ fn api_of_the_work() -> OpenApiRouter<AppState> {
         .routes(routes!(experts::find))
         .routes(routes!(experts::access))
         .routes(routes!(experts::share))
+        .routes(routes!(providers::expert, providers::set_expert))
         .routes(routes!(experts::route))
         .routes(routes!(collections::list, collections::create))
         .routes(routes!(collections::access))
@@ -253,6 +276,16 @@ fn api_of_the_work() -> OpenApiRouter<AppState> {
         .routes(routes!(events::follow))
         .routes(routes!(turns::cancel))
         .routes(routes!(turns::regenerate))
+}
+
+/// The doors for other people's software.
+fn doors() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(compat::models::list))
+        .routes(routes!(compat::models::find))
+        .routes(routes!(compat::chat::create))
+        .routes(routes!(compat::embeddings::create))
+        .routes(routes!(compat::messages::create))
 }
 
 async fn unknown() -> Problem {

@@ -3,7 +3,7 @@
 use crate::{
     config::Config,
     failure::{Exit, Failure},
-    operate::{tenant_of, with_platform},
+    operate::{tenant_of, told, with_platform},
     terminal,
 };
 use serde_json::json;
@@ -63,14 +63,16 @@ pub(crate) async fn run(config: &Config, verb: Key) -> anyhow::Result<Exit> {
             days: Some(flags.days),
             member: Some(account),
         };
-        let issued = identity::issue_key_as_operator(p, &cx, new).await?;
+        let granted = identity::issue_key_as_operator(p, &cx, new).await?;
+        let issued = &granted.what;
         let ends_at = issued.ends_at.format(&Rfc3339)?;
         if flags.json {
             terminal::json(&json!({ "id": issued.id, "key": issued.key, "ends_at": ends_at, "service_account": account }))?;
         } else {
             terminal::data(&issued.key)?;
         }
-        terminal::talk(&format!("issued key {} in `{}`, until {ends_at}; it is not shown again", issued.id, tenant.slug));
+        let told = told(granted.told, granted.not_told);
+        terminal::talk(&format!("issued key {} in `{}`, until {ends_at}; it is not shown again{told}", issued.id, tenant.slug));
         Ok(Exit::Done)
     })
     .await

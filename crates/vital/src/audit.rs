@@ -160,6 +160,13 @@ async fn verify(p: &Platform, tenant: Option<String>, since: Option<OffsetDateTi
         trail::verify(p, which, since, |id| erased.contains(&sha256(&[id.to_string().as_bytes()])), |n| bar.set_position(n)).await?;
     bar.finish_and_clear();
     let sound = reports.iter().all(|report| report.sound);
+    for report in &reports {
+        // What was found counts, whether it can be recorded or not.
+        if let Err(error) = trail::record_verification(p, report, since.is_some()).await {
+            terminal::talk(&format!("that this was verified could not be recorded: {error}"));
+            break;
+        }
+    }
     if json {
         terminal::json(&serde_json::json!({ "sound": sound, "logs": reports }))?;
     } else {
@@ -209,6 +216,17 @@ async fn status(p: &Platform, json: bool) -> anyhow::Result<Exit> {
         let signed_at = log.signed_at.map(|at| at.format(&Rfc3339)).transpose()?.unwrap_or_else(|| "never".to_owned());
         terminal::data(&format!("{:<36}  {:>10} entries  {:>10} signed  {signed_at}", log.log, log.entries, log.signed))?;
     }
-    terminal::data(&format!("oldest waiting entry: {} s; not signed yet: {}", status.lag_s, status.unsigned))?;
+    terminal::data(&format!("waiting: {}, the oldest for {} s; not signed yet: {}", status.waiting, status.lag_s, status.unsigned))?;
+    terminal::data(if status.folder_writable {
+        "the folder of checkpoints can be written"
+    } else {
+        "the folder of checkpoints CANNOT be written"
+    })?;
+    terminal::data(&match status.verified {
+        None => "all logs together were never verified".to_owned(),
+        Some(v) => {
+            format!("verified at {}: {}", v.at.format(&Rfc3339)?, if v.sound { "sound" } else { "FAULTS, see `vital audit verify`" })
+        }
+    })?;
     Ok(Exit::Done)
 }

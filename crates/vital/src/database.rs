@@ -1,6 +1,7 @@
 //! Opens the database that the configuration names: a private cluster in the data folder, or a running PostgreSQL.
 //!
-//! **Invariant:** the passwords of the runtime roles are kept in the data folder (mode 0600) and made once. A command that finds none
+//! **Invariant:** the passwords of the runtime roles are kept in the data folder (mode 0600) and made once; `vital keys
+//! rotate database` exchanges them. A command that finds none
 //! does not make new ones for a database that a server may be using, because that would lock the server out.
 
 use crate::{
@@ -8,15 +9,9 @@ use crate::{
     failure::{Exit, Failure},
 };
 use anyhow::Context;
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-};
-use vital_keys::private_file;
+use std::{fs, path::Path};
 use vital_store::{
-    Db, KeySettings, OpenError, PoolSizes, RoleSecrets,
+    Db, KeySettings, OpenError, PoolSizes, RoleFile, RoleFileError, RoleSecrets,
     embedded::{Cluster, DataFolder, Install},
     transport::{PgConnectOptions, remedy},
 };
@@ -32,6 +27,8 @@ const COMMAND_POOLS: PoolSizes = PoolSizes { app: 2, platform: 2 };
 pub(crate) struct Opened {
     /// The database.
     pub(crate) db: Db,
+    /// Who opened it.
+    pub(crate) admin: PgConnectOptions,
     /// The private cluster, if this process runs it.
     pub(crate) cluster: Option<Cluster>,
     /// The claimed data folder, if this process owns it.
@@ -67,20 +64,20 @@ pub(crate) async fn for_command(config: &Config, missing: Missing) -> anyhow::Re
             create_folder(data)?;
         }
         let db = open_running(&options, &secrets(data, missing)?, COMMAND_POOLS, keys).await?;
-        return Ok(Opened { db, cluster: None, folder: None });
+        return Ok(Opened { db, admin: options, cluster: None, folder: None });
     }
     if let Some(running) = Cluster::connect_to_running(data)? {
         let db = Db::open(&running, &secrets(data, Missing::Refuse)?, COMMAND_POOLS, keys)
             .await
             .context("the running server's database cannot be used")?;
-        return Ok(Opened { db, cluster: None, folder: None });
+        return Ok(Opened { db, admin: running, cluster: None, folder: None });
     }
     let folder = DataFolder::claim(data).await?;
     // Nobody else can use a private database whose folder is claimed, so new passwords lock nobody out.
     let secrets = secrets(folder.path(), Missing::Make)?;
     let cluster = start(config, &folder).await?;
     let db = Db::open(&cluster.admin_options(), &secrets, COMMAND_POOLS, keys).await.context("the private database cannot be used")?;
-    Ok(Opened { db, cluster: Some(cluster), folder: Some(folder) })
+    Ok(Opened { db, admin: cluster.admin_options(), cluster: Some(cluster), folder: Some(folder) })
 }
 
 /// Starts the private cluster of a claimed folder.
@@ -111,41 +108,26 @@ pub(crate) enum Missing {
     Refuse,
 }
 
+/// The file of the role passwords in a data folder.
+pub(crate) fn role_file(folder: &Path) -> RoleFile {
+    RoleFile::at(folder.join(SECRETS_FILE))
+}
+
 fn secrets(folder: &Path, missing: Missing) -> anyhow::Result<RoleSecrets> {
-    let path = folder.join(SECRETS_FILE);
-    match private_file::read(&path) {
-        Ok(text) => serde_json::from_str(&text).map_err(|_| {
-            let failure = Failure::new(format!("the file of database role passwords `{}` is damaged", path.display()));
-            failure.hint("delete it: new passwords are made at the next start, and no data depends on them").into()
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && missing == Missing::Make => make(&path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    let file = role_file(folder);
+    match file.read() {
+        Ok(Some(secrets)) => Ok(secrets),
+        Ok(None) if missing == Missing::Make => Ok(file.make()?),
+        Ok(None) => {
             let failure =
                 Failure::new(format!("the data folder `{}` holds no database role passwords", folder.display())).exit(Exit::Usage);
             Err(failure.hint("name the server's data folder with `--data`; for a new database run `vital migrate` first").into())
         }
-        Err(error) => Err(Failure::new(format!("`{}` cannot be read: {error}", path.display()))
-            .hint("run this as the user that runs the server, who alone may read it")
+        Err(error @ RoleFileError::Damaged(_)) => Err(Failure::new(error.to_string())
+            .hint("stop all servers and delete it: new passwords are made at the next start, and no data depends on them")
             .into()),
+        Err(error) => Err(Failure::new(error.to_string()).hint("run this as the user that runs the server, who alone may read it").into()),
     }
-}
-
-fn make(path: &Path) -> anyhow::Result<RoleSecrets> {
-    let made = RoleSecrets::generate();
-    let next = path.with_extension("new");
-    let written = write_private(&next, &serde_json::to_vec(&made)?).and_then(|()| fs::rename(&next, path));
-    written.map_err(|error| Failure::new(format!("`{}` cannot be written: {error}", path.display())))?;
-    Ok(made)
-}
-
-fn write_private(path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn create_folder(path: &Path) -> anyhow::Result<()> {

@@ -61,6 +61,9 @@ pub(crate) async fn domain(config: &Config, verb: DomainVerb) -> anyhow::Result<
                 }
                 for d in &domains {
                     terminal::data(&line(d))?;
+                    if let Some(notice) = &d.issuance {
+                        terminal::data(&terminal::plain(&format!("{:<8} {}", "", notice.says)))?;
+                    }
                 }
                 Ok(Exit::Done)
             })
@@ -71,6 +74,9 @@ pub(crate) async fn domain(config: &Config, verb: DomainVerb) -> anyhow::Result<
                 let tenant = tenant_of(p, &tenant).await?;
                 let domain = tenancy::verify_domain_as_operator(p, tenant.id, &domain.to_lowercase()).await?;
                 terminal::talk(&format!("`{}` leads to `{}`; a running server knows it within 15 s", domain.domain, tenant.slug));
+                if let Some(notice) = &domain.issuance {
+                    terminal::talk(&terminal::plain(&notice.says));
+                }
                 Ok(Exit::Done)
             })
             .await

@@ -2,16 +2,18 @@
 
 use crate::{
     config::Config,
-    database::SECRETS_FILE,
+    database,
     failure::Exit,
-    operate::{tenant_of, with_platform},
+    operate::{Administrator, tenant_of, with_administrator, with_platform},
+    secrets::{self, Secret},
     terminal,
 };
+use anyhow::Context as _;
 use indicatif::ProgressBar;
-use serde::Serialize;
-use std::{path::Path, time::SystemTime};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use vital_platform::{Platform, audit::trail, keys, tenancy};
+use std::time::Duration;
+use time::format_description::well_known::Rfc3339;
+use vital_platform::{Platform, audit::trail, identity, keys, tenancy};
+use vital_store::ExchangeStep;
 
 /// `vital keys …`
 #[derive(Debug, clap::Subcommand)]
@@ -27,11 +29,13 @@ pub(crate) enum Keys {
     #[command(
         after_help = "`root` wraps the keys of all organisations again and destroys the former root key: keep a copy of the new file.
 `tenant` seals everything of an organisation again. `audit` signs checkpoints with a new key; the old public key stays valid for what it signed.
+`database` gives the servers new logins and refuses the old ones after `keys.spread_s`. Whatever was cut off is finished by running it again.
 
 Examples:
   vital keys rotate root
   vital keys rotate tenant --tenant example-pharma
-  vital keys rotate audit"
+  vital keys rotate audit
+  vital keys rotate database"
     )]
     Rotate {
         /// What to exchange
@@ -54,132 +58,137 @@ pub(crate) enum Class {
     Tenant,
     /// The key that signs checkpoints of the audit trail
     Audit,
+    /// The logins and passwords of the database's roles
+    Database,
 }
 
 /// Runs a verb.
 pub(crate) async fn run(config: &Config, verb: Keys) -> anyhow::Result<Exit> {
     match verb {
         Keys::Status { json } => with_platform(config, async |p| status(config, p, json).await).await,
-        Keys::Rotate { class, tenant, json } => with_platform(config, async |p| rotate(p, class, tenant.as_deref(), json).await).await,
+        Keys::Rotate { class, tenant, json } => {
+            with_administrator(config, async |p, administrator| match class {
+                Class::Root => rotate_root(p, json).await,
+                Class::Tenant => rotate_tenants(p, tenant.as_deref(), json).await,
+                Class::Audit => rotate_audit(p).await,
+                Class::Database => rotate_database(config, p, administrator, json).await,
+            })
+            .await
+        }
     }
-}
-
-/// A class of secret, for people.
-#[derive(Serialize)]
-struct Secret {
-    class: &'static str,
-    what: String,
-    since: Option<String>,
-    exchange: &'static str,
 }
 
 async fn status(config: &Config, p: &Platform, json: bool) -> anyhow::Result<Exit> {
     let keys = keys::status(p).await?;
-    let secrets = secrets(config, &keys)?;
+    let mut all = secrets::secret_ages(config, p).await?;
+    all.extend(secrets::of_organisations(&identity::credential_counts(p).await?));
+    let done = if keys.root_keys.iter().all(|k| k.present) { Exit::Done } else { Exit::Failed };
     if json {
-        terminal::json(&serde_json::json!({ "keys": keys, "secrets": secrets }))?;
-        return Ok(Exit::Done);
+        terminal::json(&serde_json::json!({ "keys": keys, "secrets": all }))?;
+        return Ok(done);
     }
-    for secret in secrets {
-        terminal::data(&terminal::plain(&format!("{:<12} {}", secret.class, secret.what)))?;
-        terminal::data(&format!("{:<12} since {}; {}", "", secret.since.as_deref().unwrap_or("an unknown time"), secret.exchange))?;
+    for secret in all {
+        terminal::data(&terminal::plain(&format!("{:<14} {}", secret.class, secret.what)))?;
+        terminal::data(&format!("{:<14} {}{}", "", age(&secret), secret.exchange))?;
     }
-    Ok(if keys.root_keys.iter().all(|k| k.present) { Exit::Done } else { Exit::Failed })
+    Ok(done)
 }
 
-fn secrets(config: &Config, keys: &vital_store::KeyStatus) -> anyhow::Result<Vec<Secret>> {
-    let data = &config.server.data;
-    let settings = config.keys.settings(data)?;
-    let mut all = Vec::new();
-    for root in &keys.root_keys {
-        let state = match (root.present, root.wraps) {
-            (false, _) => "MISSING",
-            (true, true) => "wraps",
-            (true, false) => "former, still unwraps",
-        };
-        let what = format!("{} ({state}), {} keys of organisations, {}", root.id, root.keys, settings.root);
-        let since = settings.root.changed_at().filter(|_| root.wraps).and_then(written);
-        all.push(Secret { class: "root", what, since, exchange: "vital keys rotate root" });
+/// How old a secret is, for people.
+fn age(secret: &Secret) -> String {
+    let overdue = if secret.overdue { " OVERDUE" } else { "" };
+    match (secret.since.and_then(|at| at.replace_nanosecond(0).ok()?.format(&Rfc3339).ok()), secret.age_d, secret.max_age_d) {
+        (Some(since), Some(age), Some(max)) => format!("since {since}, {age} of {max} days{overdue}; "),
+        (Some(since), Some(age), None) => format!("since {since}, {age} days; "),
+        (_, _, Some(max)) => format!("since an unknown time, at most {max} days; "),
+        _ => String::new(),
     }
-    let rotating = if keys.rotating == 0 { String::new() } else { format!(", {} in rotation", keys.rotating) };
-    let oldest = keys.oldest.map(|t| t.format(&Rfc3339)).transpose()?;
-    all.push(Secret {
-        class: "tenant",
-        what: format!("{} organisations{rotating}", keys.tenants),
-        since: oldest,
-        exchange: "vital keys rotate tenant",
+}
+
+/// Exchanges the logins at the database; nothing of this process is connected with the old ones when they end.
+async fn rotate_database(config: &Config, p: &Platform, administrator: Administrator, json: bool) -> anyhow::Result<Exit> {
+    let file = database::role_file(&config.server.data);
+    let window = if administrator.alone { Duration::ZERO } else { Duration::from_secs(config.keys.spread_s) };
+    let bar = spinner(json);
+    keys::leave_logins(p).await;
+    let done = file.exchange(&administrator.options, window, |step| match step {
+        ExchangeStep::Waiting { left } => bar.set_message(format!("servers move over to the new logins: {} s", left.as_secs() + 1)),
+        ExchangeStep::Ending { sessions } => bar.set_message(format!("{sessions} connections of the former logins come to their end")),
     });
-    let mut file = |class, path: &Path, exchange| {
-        if path.exists() {
-            all.push(Secret { class, what: path.display().to_string(), since: changed(path), exchange });
-        }
-    };
-    let trail = config.audit.settings(&config.server);
-    file("audit", &trail.key_file, "vital keys rotate audit");
-    file("database", &data.join(SECRETS_FILE), "stop the server, delete the file, start it: new passwords are made");
-    if let Some(files) = config.tls.files() {
-        file("tls", &files.certificate, "replace both files: the server reads them again by itself");
-        file("tls", &files.key, "replace both files: the server reads them again by itself");
+    let done = done.await.context("run it again to finish: the logins that the file names work in any case")?;
+    bar.finish_and_clear();
+    let present = file.read()?.context("the file of the database's role passwords is gone")?;
+    keys::use_logins(p, &present).await?;
+    keys::record_login_exchange(p, &done).await?;
+    if json {
+        terminal::json(&done)?;
     }
-    for (class, set) in [("mail", config.mail.username.is_some()), ("provider", config.provider.is_some())] {
-        if set {
-            let what = "in the configuration".to_owned();
-            all.push(Secret {
-                class,
-                what,
-                since: None,
-                exchange: "make a second one there, put it into the configuration, restart, end the first",
-            });
-        }
+    terminal::talk(&format!(
+        "{}{} and {} with new passwords are used now, {} and {} are refused",
+        if done.resumed { "finished what was cut off: " } else { "" },
+        done.logins[0],
+        done.logins[1],
+        done.former[0],
+        done.former[1]
+    ));
+    if done.ended > 0 {
+        terminal::talk(&format!(
+            "{} connections of servers that did not move over were ended: give them a copy of `{}`",
+            done.ended,
+            file.path().display()
+        ));
     }
-    Ok(all)
-}
-
-fn changed(path: &Path) -> Option<String> {
-    path.metadata().and_then(|m| m.modified()).ok().and_then(written)
-}
-
-fn written(at: SystemTime) -> Option<String> {
-    OffsetDateTime::from(at).replace_nanosecond(0).ok()?.format(&Rfc3339).ok()
-}
-
-async fn rotate(p: &Platform, class: Class, tenant: Option<&str>, json: bool) -> anyhow::Result<Exit> {
-    let bar = if json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    match class {
-        Class::Root => {
-            let done = keys::rotate_root(p, |keys| bar.set_message(format!("{keys} keys wrapped"))).await?;
-            bar.finish_and_clear();
-            if json {
-                terminal::json(&done)?;
-            }
-            terminal::talk(&format!(
-                "root key {} wraps now ({} keys); {} {}",
-                done.present,
-                done.keys,
-                done.former.join(", "),
-                if done.retired {
-                    "is gone. Keep a copy of the new one"
-                } else {
-                    "wraps nothing any more: take it away where it is kept, and restart"
-                }
-            ));
-        }
-        Class::Tenant => {
-            let mut all = tenancy::list(p).await?;
-            if let Some(slug) = tenant {
-                let one = tenant_of(p, slug).await?;
-                all.retain(|t| t.id == one.id);
-            }
-            for one in all {
-                let values = keys::rotate_tenant(p, one.id, |place, n| bar.set_message(format!("{}: {place} {n}", one.slug))).await?;
-                terminal::talk(&format!("`{}` has a new key: {values} values sealed again, the former key destroyed", one.slug));
-            }
-            bar.finish_and_clear();
-        }
-        Class::Audit => {
-            let public = trail::rotate_signing_key(p).await?;
-            terminal::talk(&format!("checkpoints are signed by a new key: {public}"));
-        }
+    if done.left > 0 {
+        terminal::talk(&format!(
+            "{} connections with the former logins stay until their servers close them: this administrator may not end them",
+            done.left
+        ));
     }
     Ok(Exit::Done)
+}
+
+async fn rotate_root(p: &Platform, json: bool) -> anyhow::Result<Exit> {
+    let bar = spinner(json);
+    let done = keys::rotate_root(p, |keys| bar.set_message(format!("{keys} keys wrapped"))).await?;
+    bar.finish_and_clear();
+    if json {
+        terminal::json(&done)?;
+    }
+    terminal::talk(&format!(
+        "root key {} wraps now ({} keys); {} {}",
+        done.present,
+        done.keys,
+        done.former.join(", "),
+        if done.retired {
+            "is gone. Keep a copy of the new one"
+        } else {
+            "wraps nothing any more: take it away where it is kept, and restart"
+        }
+    ));
+    Ok(Exit::Done)
+}
+
+async fn rotate_tenants(p: &Platform, tenant: Option<&str>, json: bool) -> anyhow::Result<Exit> {
+    let bar = spinner(json);
+    let mut all = tenancy::list(p).await?;
+    if let Some(slug) = tenant {
+        let one = tenant_of(p, slug).await?;
+        all.retain(|t| t.id == one.id);
+    }
+    for one in all {
+        let values = keys::rotate_tenant(p, one.id, |place, n| bar.set_message(format!("{}: {place} {n}", one.slug))).await?;
+        terminal::talk(&format!("`{}` has a new key: {values} values sealed again, the former key destroyed", one.slug));
+    }
+    bar.finish_and_clear();
+    Ok(Exit::Done)
+}
+
+async fn rotate_audit(p: &Platform) -> anyhow::Result<Exit> {
+    let public = trail::rotate_signing_key(p).await?;
+    terminal::talk(&format!("checkpoints are signed by a new key: {public}"));
+    Ok(Exit::Done)
+}
+
+fn spinner(json: bool) -> ProgressBar {
+    if json { ProgressBar::hidden() } else { ProgressBar::new_spinner() }
 }

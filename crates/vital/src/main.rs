@@ -15,6 +15,7 @@ mod failure;
 mod keys;
 mod operate;
 mod remote;
+mod secrets;
 mod serve;
 mod telemetry;
 mod terminal;

@@ -13,9 +13,11 @@ use std::sync::Arc;
 use vital_kernel::Role;
 use vital_platform::{
     Parts, Platform,
+    audit::trail,
     identity::{self, NewUser},
     tenancy,
 };
+use vital_store::transport::PgConnectOptions;
 
 /// `vital tenant …`
 #[derive(Debug, clap::Subcommand)]
@@ -28,7 +30,8 @@ pub(crate) enum Tenant {
     },
     /// Erase an organisation for good: destroy its keys, delete everything that is stored of it
     #[command(
-        after_help = "The audit trail stays: it holds ids and names of fields. Whoever holds a backup and the root key of its time could still open that
+        after_help = "The audit trail stays: it holds ids and names of fields. A signed certificate of what was destroyed is printed and kept in `erasures` in the data
+folder; `vital-verify` checks it with the public keys of the trail. Whoever holds a backup and the root key of its time could still open that
 backup; `vital keys rotate root` ends that when the former key is destroyed everywhere. docs/DATA.md has the whole of it.
 
 Example:
@@ -40,6 +43,9 @@ Example:
         /// The slug once more: there is no way back
         #[arg(long, value_name = "SLUG")]
         confirm: String,
+        /// Your name, as the certificate will tell it; without it your account on this machine
+        #[arg(long, value_name = "NAME")]
+        operator: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -96,27 +102,14 @@ pub(crate) async fn tenant(config: &Config, verb: Tenant) -> anyhow::Result<Exit
             })
             .await
         }
-        Tenant::Erase { slug, confirm, json } => {
+        Tenant::Erase { slug, confirm, operator, json } => {
             if slug != confirm {
                 let failure = Failure::new("`--confirm` does not repeat the organisation").exit(Exit::Usage);
                 return Err(failure
                     .hint(format!("nothing was erased; to erase it for good add `--confirm {}`", terminal::plain(&slug)))
                     .into());
             }
-            with_platform(config, async |p| {
-                let tenant = tenant_of(p, &slug).await?;
-                let erased = tenancy::erase_tenant(p, tenant.id).await?;
-                if json {
-                    terminal::json(&erased)?;
-                } else {
-                    terminal::talk(&format!(
-                        "erased `{slug}`: {} keys destroyed, {} rows deleted, its search index removed",
-                        erased.keys, erased.rows
-                    ));
-                }
-                Ok(Exit::Done)
-            })
-            .await
+            with_platform(config, async |p| erase(p, &slug, operator, json).await).await
         }
         Tenant::List { json } => {
             with_platform(config, async |p| {
@@ -136,6 +129,26 @@ pub(crate) async fn tenant(config: &Config, verb: Tenant) -> anyhow::Result<Exit
     }
 }
 
+async fn erase(p: &Platform, slug: &str, operator: Option<String>, json: bool) -> anyhow::Result<Exit> {
+    let tenant = tenant_of(p, slug).await?;
+    let done = trail::erase_with_certificate(p, tenant.id, &operator.unwrap_or_else(account)).await?;
+    if json {
+        terminal::json(&done)?;
+        return Ok(Exit::Done);
+    }
+    let (keys, rows) = (done.erasure.keys.len(), done.erasure.rows.values().sum::<u64>());
+    terminal::talk(&format!("erased `{slug}`: {keys} keys destroyed, {rows} rows deleted, its search index removed; the certificate:"));
+    terminal::data(&terminal::plain(&done.certificate.display().to_string()))?;
+    Ok(Exit::Done)
+}
+
+/// The account that runs this command.
+fn account() -> String {
+    let id = nix::unistd::geteuid();
+    let name = nix::unistd::User::from_uid(id).ok().flatten().map(|user| user.name);
+    name.unwrap_or_else(|| format!("account {id}"))
+}
+
 /// Creates a person.
 pub(crate) async fn user(config: &Config, verb: User) -> anyhow::Result<Exit> {
     let User::Create(person) = verb;
@@ -147,11 +160,20 @@ pub(crate) async fn user(config: &Config, verb: User) -> anyhow::Result<Exit> {
     with_platform(config, async |p| {
         let tenant = tenant_of(p, &person.tenant).await?;
         let new = NewUser { display_name: person.name.clone(), email: person.email.clone(), password, roles: person.roles.clone() };
-        identity::create_user(p, &identity::operator_context(tenant.id), new).await?;
-        terminal::talk(&format!("created {} in `{}`", terminal::plain(&person.email), tenant.slug));
+        let granted = identity::create_user_as_operator(p, &identity::operator_context(tenant.id), new).await?;
+        terminal::talk(&format!("created {} in `{}`{}", terminal::plain(&person.email), tenant.slug, told(granted.told, granted.not_told)));
         Ok(Exit::Done)
     })
     .await
+}
+
+/// Which administrators know of access that an operator gave.
+pub(crate) fn told(told: usize, not_told: usize) -> String {
+    match (told, not_told) {
+        (0, 0) => "; the organisation has no administrator yet who could be told".to_owned(),
+        (_, 0) => format!("; administrators told by e-mail: {told}"),
+        _ => format!("; administrators told by e-mail: {told}, messages that did not leave: {not_told}"),
+    }
 }
 
 /// The organisation with this slug.
@@ -191,7 +213,23 @@ pub(crate) fn setup_address(site: &str, token: &str) -> String {
 
 /// Runs a verb on the platform of the configured database, without models, indexes and background work.
 pub(crate) async fn with_platform(config: &Config, verb: impl AsyncFnOnce(&Platform) -> anyhow::Result<Exit>) -> anyhow::Result<Exit> {
-    let Opened { db, cluster, folder } = database::for_command(config, Missing::Refuse).await?;
+    with_administrator(config, async |p, _| verb(p).await).await
+}
+
+/// Who administers the database of a verb.
+pub(crate) struct Administrator {
+    /// How to connect.
+    pub(crate) options: PgConnectOptions,
+    /// Whether nobody else can be using the database, because this process runs it.
+    pub(crate) alone: bool,
+}
+
+/// Runs a verb as `with_platform` does, which may also administer the database.
+pub(crate) async fn with_administrator(
+    config: &Config,
+    verb: impl AsyncFnOnce(&Platform, Administrator) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
+    let Opened { db, admin, cluster, folder } = database::for_command(config, Missing::Refuse).await?;
     let platform: Arc<Platform> = Platform::new(Parts {
         db,
         index_folder: config.server.data.join(crate::serve::INDEX_FOLDER),
@@ -204,9 +242,10 @@ pub(crate) async fn with_platform(config: &Config, verb: impl AsyncFnOnce(&Platf
         egress: config.egress_rules()?,
         trail: config.audit.settings(&config.server),
         name_server: config.tls.name_server,
+        authority: config.tls.authority()?,
         alone: false,
     })?;
-    let done = verb(&platform).await;
+    let done = verb(&platform, Administrator { options: admin, alone: cluster.is_some() }).await;
     platform.stop().await;
     if let Some(cluster) = cluster {
         cluster.stop().await?;

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Requirements that are open. It only shrinks: closing one lowers it in the same commit.
-const OPEN: usize = 27;
+const OPEN: usize = 16;
 /// Ids with their levels, and nothing else of the standard, a line each.
 const IDS: &str = include_str!("data/asvs-5.0-ids.tsv");
 /// Requirements of level 1 and of level 2, as counted in the standard.

@@ -1,15 +1,21 @@
 //! The wire formats: what a request looks like and what a frame of the answer means.
 //!
-//! A format is a request body and a parser that turns one frame into one [`Step`]; all else (time, limits, HTTP) is the same
-//! for all and lives in `provider`. Unknown fields and events are ignored, known ones of the wrong type are
-//! [`LlmError::Garbled`].
+//! A format is a request body, the headers of its key, and a parser that turns one frame into one [`Step`]; all else (time, limits,
+//! HTTP) is the same for all and lives in `provider`. Azure is OpenAI's format behind another address. Unknown fields and events are
+//! ignored, known ones of the wrong type are [`LlmError::Garbled`].
 
 mod anthropic;
+pub(crate) mod azure;
+mod calls;
+mod fault;
+mod google;
 mod openai;
 
-use crate::{ChatRequest, LlmError, StopReason, TokenUsage, WireFormat, config::ApiKey, sse::Frame};
-use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
+pub(crate) use fault::ErrorObject;
+
+use crate::{ChatRequest, Delta, Embeddings, LlmError, StopReason, TokenUsage, WireFormat, config::ApiKey, sse::Frame};
+use calls::Calls;
+use serde::de::DeserializeOwned;
 use vital_outbound::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 /// More tokens than this in one figure of one request is not a count but a fault.
@@ -22,13 +28,15 @@ pub(crate) struct Step {
     pub(crate) generated: bool,
     /// The next text; may be empty.
     pub(crate) text: String,
+    /// Beginnings and ends of tool calls, after the text.
+    pub(crate) calls: Vec<Delta>,
     /// The tokens so far.
     pub(crate) usage: Option<TokenUsage>,
     /// The format's end mark, with the reason that was given before it.
     pub(crate) end: Option<StopReason>,
 }
 
-/// The settings of a request that every format has.
+/// The settings of a request that come from the provider as well as from the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sampling {
     pub(crate) max_output_tokens: u32,
@@ -41,27 +49,43 @@ pub(crate) struct Sampling {
 /// Builds the JSON body of a request.
 pub(crate) fn body(format: WireFormat, model: &str, request: &ChatRequest, sampling: Sampling) -> Result<Vec<u8>, LlmError> {
     let body = match format {
-        WireFormat::OpenAi => serde_json::to_vec(&openai::body(model, request, sampling)),
+        WireFormat::OpenAi | WireFormat::AzureOpenAi => serde_json::to_vec(&openai::body(model, request, sampling)),
         WireFormat::Anthropic => serde_json::to_vec(&anthropic::body(model, request, sampling)),
+        WireFormat::Google => serde_json::to_vec(&google::body(request, sampling)),
     };
     body.map_err(|_| crate::config::config("the request cannot be written as JSON"))
+}
+
+/// Builds the JSON body of a request for vectors; `None` for a format that has none.
+pub(crate) fn embeddings_body(format: WireFormat, model: &str, texts: &[String]) -> Option<Result<Vec<u8>, LlmError>> {
+    let body = match format {
+        WireFormat::OpenAi | WireFormat::AzureOpenAi => serde_json::to_vec(&openai::embeddings_body(model, texts)),
+        WireFormat::Google => serde_json::to_vec(&google::embeddings_body(model, texts)),
+        WireFormat::Anthropic => return None,
+    };
+    Some(body.map_err(|_| crate::config::config("the request cannot be written as JSON")))
+}
+
+/// Reads the answer to a request for vectors of this many texts.
+pub(crate) fn embeddings(format: WireFormat, body: &[u8], texts: usize) -> Result<Embeddings, LlmError> {
+    let body = std::str::from_utf8(body).map_err(|_| LlmError::Garbled { what: "the answer is not text" })?;
+    if format == WireFormat::Google { google::embeddings(body, texts) } else { openai::embeddings(body, texts) }
 }
 
 /// Builds the headers of every request to a provider.
 pub(crate) fn headers(format: WireFormat, key: Option<&ApiKey>) -> Result<HeaderMap, LlmError> {
     let mut headers = HeaderMap::new();
-    match format {
-        WireFormat::OpenAi => {
-            if let Some(key) = key {
-                headers.insert(AUTHORIZATION, key.header("Bearer ")?);
-            }
-        }
-        WireFormat::Anthropic => {
-            headers.insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(anthropic::VERSION));
-            if let Some(key) = key {
-                headers.insert(HeaderName::from_static("x-api-key"), key.header("")?);
-            }
-        }
+    if format == WireFormat::Anthropic {
+        headers.insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static(anthropic::VERSION));
+    }
+    let (name, prefix) = match format {
+        WireFormat::OpenAi => (AUTHORIZATION, "Bearer "),
+        WireFormat::AzureOpenAi => (HeaderName::from_static(azure::KEY_HEADER), ""),
+        WireFormat::Anthropic => (HeaderName::from_static("x-api-key"), ""),
+        WireFormat::Google => (HeaderName::from_static(google::KEY_HEADER), ""),
+    };
+    if let Some(key) = key {
+        headers.insert(name, key.header(prefix)?);
     }
     Ok(headers)
 }
@@ -71,13 +95,17 @@ pub(crate) fn headers(format: WireFormat, key: Option<&ApiKey>) -> Result<Header
 pub(crate) enum Parser {
     OpenAi(openai::Parser),
     Anthropic(anthropic::Parser),
+    Google(google::Parser),
 }
 
 impl Parser {
-    pub(crate) fn new(format: WireFormat) -> Self {
+    /// Makes the parser of the answer to a request.
+    pub(crate) fn new(format: WireFormat, request: &ChatRequest) -> Self {
+        let calls = Calls::after(request);
         match format {
-            WireFormat::OpenAi => Self::OpenAi(openai::Parser::default()),
-            WireFormat::Anthropic => Self::Anthropic(anthropic::Parser::default()),
+            WireFormat::OpenAi | WireFormat::AzureOpenAi => Self::OpenAi(openai::Parser::new(calls)),
+            WireFormat::Anthropic => Self::Anthropic(anthropic::Parser::new(calls)),
+            WireFormat::Google => Self::Google(google::Parser::new(calls)),
         }
     }
 
@@ -86,61 +114,20 @@ impl Parser {
         match self {
             Self::OpenAi(parser) => parser.frame(frame),
             Self::Anthropic(parser) => parser.frame(frame),
+            Self::Google(parser) => parser.frame(frame),
         }
     }
-}
 
-/// The error object of both formats, in an error body as well as in a stream. Some servers send a bare string in its place,
-/// and an error of an unexpected shape is an error all the same, so that every value can be one.
-#[derive(Debug, Deserialize)]
-#[serde(from = "Value")]
-pub(crate) struct ErrorObject {
-    kind: Value,
-    code: Value,
-}
-
-impl From<Value> for ErrorObject {
-    fn from(mut error: Value) -> Self {
-        let mut take = |name| error.get_mut(name).map(Value::take).unwrap_or_default();
-        Self { kind: take("type"), code: take("code") }
-    }
-}
-
-impl ErrorObject {
-    /// The error for an object inside a stream, where there is no status to go by.
+    /// Takes the end of the response, which in Google's format alone can be that of the answer.
     ///
-    /// The words and their statuses are those of the two formats' error lists; vLLM and gateways send a status as `code`.
-    fn into_error(self) -> LlmError {
-        let status = [&self.code, &self.kind].into_iter().find_map(|word| match word {
-            Value::Number(n) => n.as_u64().and_then(|n| u16::try_from(n).ok()).filter(|n| (400..600).contains(n)),
-            Value::String(word) => status_of(word),
-            _ => None,
-        });
-        LlmError::from_status(status.unwrap_or(500), None)
+    /// # Errors
+    /// [`LlmError::Cut`] if the answer is not complete.
+    pub(crate) fn end_of_response(&self) -> Result<StopReason, LlmError> {
+        match self {
+            Self::Google(parser) => parser.end().ok_or(LlmError::Cut),
+            Self::OpenAi(_) | Self::Anthropic(_) => Err(LlmError::Cut),
+        }
     }
-
-    /// The provider's word for the error, if it looks like one: a log line never carries a provider's prose.
-    pub(crate) fn word(&self) -> Option<&str> {
-        [&self.code, &self.kind].into_iter().filter_map(Value::as_str).find(|word| {
-            !word.is_empty()
-                && word.len() <= 64
-                && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.'))
-        })
-    }
-}
-
-fn status_of(word: &str) -> Option<u16> {
-    Some(match word {
-        "invalid_request_error" | "context_length_exceeded" => 400,
-        "authentication_error" | "invalid_api_key" => 401,
-        "permission_error" => 403,
-        "not_found_error" | "model_not_found" => 404,
-        "request_too_large" => 413,
-        "rate_limit_error" | "rate_limit_exceeded" | "insufficient_quota" | "requests" | "tokens" => 429,
-        "timeout_error" => 504,
-        "overloaded_error" => 529,
-        _ => return None,
-    })
 }
 
 /// Reads the JSON of a frame. What `serde_json` says is dropped, for it quotes the input.

@@ -54,6 +54,18 @@ fn vectors_are_those_of_the_reference_alone_and_in_a_batch() {
 }
 
 #[test]
+fn tokens_are_counted_as_the_reference_counts_them_and_beyond_the_limit_too() {
+    let embedder = embedder();
+    let reference: Reference = serde_json::from_str(REFERENCE).unwrap();
+    for case in reference.cases.iter().filter(|c| c.tokens < embedder.tokens_max()) {
+        assert_eq!(embedder.count_tokens(&case.text).unwrap(), case.tokens, "{:?}", case.text);
+    }
+    assert_eq!(embedder.count_tokens(&"pain ".repeat(254)).unwrap(), 256);
+    assert!(embedder.count_tokens(&"pain ".repeat(255)).unwrap() > 256);
+    assert!(embedder.count_tokens(&"pain ".repeat(100_000)).unwrap() > 256);
+}
+
+#[test]
 fn near_texts_are_nearer_than_far_ones() {
     let embedder = embedder();
     let texts = ["How long can the drug be stored?", "The shelf life of the product is 24 months.", "The committee elected a chairperson."];

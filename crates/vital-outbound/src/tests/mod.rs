@@ -3,6 +3,7 @@
 mod answers;
 mod hosts;
 mod names;
+mod rebinding;
 mod redirects;
 mod server;
 

@@ -1,6 +1,9 @@
 //! The event vocabulary of a stream (product section 3). Every event is stored before it is sent, with a number that only grows.
 
-use super::answer::{BlockKind, Citation, Confidence, Searched, TrustNumbers, Verdict};
+use super::{
+    answer::{BlockKind, Citation, Confidence, Searched, TrustNumbers, Verdict},
+    history::Exchange,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -69,6 +72,9 @@ pub enum TurnEvent {
         turn_id: Uuid,
         /// Its conversation.
         conversation_id: Uuid,
+        /// What the client said had been asked and answered before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        earlier: Vec<Exchange>,
     },
     /// An expert takes the question.
     Routed {

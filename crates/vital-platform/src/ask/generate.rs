@@ -3,8 +3,8 @@
 use super::{
     StoredEvent, TurnEvent, TurnState,
     answer::{Searched, Source},
-    compose, history,
-    prompt::Exchange,
+    compose,
+    history::{self, Exchange},
     record::TurnRecord,
     recorder::{Recorder, patiently},
     store,
@@ -15,6 +15,7 @@ use crate::{
     Platform,
     experts::{self, Expert},
     knowledge::{self, Retrieval},
+    providers,
     work::Holding,
 };
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -28,6 +29,8 @@ pub(super) struct Work {
     pub conversation: ConversationId,
     pub ordinal: i32,
     pub question: String,
+    /// What was said before elsewhere.
+    pub earlier: Vec<Exchange>,
     pub expert_id: Option<ExpertId>,
     pub job: Claimed,
     /// Keeps the job's lease alive while the answer is written.
@@ -50,6 +53,7 @@ pub(super) struct Outcome {
 pub(super) async fn run(p: Arc<Platform>, work: Work, permit: OwnedSemaphorePermit) {
     let started = Instant::now();
     let mut recorder = Recorder::start(p.clone(), work.cx.clone(), work.turn, 1, work.live.events.clone());
+    recorder.record.earlier.clone_from(&work.earlier);
     let mut outcome = Outcome::default();
     let (state, problem) = tokio::select! {
         biased;
@@ -81,14 +85,13 @@ async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome
     outcome.expert = Some((expert.id, expert.version));
     let found = knowledge::retrieve(p, &work.cx, &query, vector, &expert.body.collections).await?;
     recorder.push(TurnEvent::Retrieved(searched(&query, &found))).await?;
-    outcome.composer = p.composer();
-    match &p.provider {
-        Some(provider) => {
-            let brief = write::Brief { expert: &expert, question: &work.question, query: &query, earlier: &earlier };
-            write::by_provider(provider, &brief, &found, recorder, outcome).await
-        }
-        None => write::extractive(p, &work.question, &questions, &found, recorder, outcome).await,
+    let choice = providers::for_answer(p, &work.cx, expert.id).await?;
+    outcome.composer = choice.composer();
+    if choice.writers.is_empty() {
+        return write::extractive(p, &work.question, &questions, &found, recorder, outcome).await;
     }
+    let brief = write::Brief { expert: &expert, question: &work.question, query: &query, earlier: &earlier };
+    write::by_model(p, &work.cx, &choice, &brief, &found, recorder, outcome).await
 }
 
 /// Safety comes before search: advice on one person's health is refused whoever would write the answer.
@@ -104,17 +107,18 @@ async fn refuse_patient_specific(p: &Platform, work: &Work, recorder: &mut Recor
 
 async fn earlier(p: &Platform, work: &Work) -> Result<Vec<Exchange>> {
     if work.ordinal == 1 {
-        return Ok(Vec::new());
+        return Ok(work.earlier.clone());
     }
     let limit = i64::try_from(limits::HISTORY_TURNS_MAX).unwrap_or(6);
     let rows = store::history(&mut p.db.read(&work.cx).await?, work.conversation, work.ordinal, limit).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(question, record)| Exchange {
-            question,
-            answer: record.and_then(|r: TurnRecord| r.answer).map(|a| a.plain_text()).unwrap_or_default(),
-        })
-        .collect())
+    let mut all = Vec::new();
+    for (question, record) in rows {
+        let TurnRecord { earlier, answer, .. } = record.unwrap_or_default();
+        all.extend(earlier);
+        all.push(Exchange { question, answer: answer.map(|a| a.plain_text()).unwrap_or_default() });
+    }
+    all.extend_from_slice(&work.earlier);
+    Ok(history::recent(all))
 }
 
 async fn route(p: &Platform, work: &Work, query: &str, vector: Option<&[f32]>, recorder: &mut Recorder) -> Result<Expert> {
@@ -180,6 +184,7 @@ async fn end(
     let events: Vec<StoredEvent> = last.into_iter().zip(seq + 1..).map(|(event, seq)| StoredEvent { seq, event }).collect();
     let ending = store::Ending { state, expert: outcome.expert, composer: &outcome.composer, record: &record };
     patiently(|| store_end(p, &work.cx, &work.job, work.turn, &events, &ending)).await?;
+    vital_metrics::turn_ended(state.as_str());
     for event in events {
         let _listeners = work.live.events.send(event);
     }
@@ -218,7 +223,8 @@ pub(crate) async fn interrupted(p: &Arc<Platform>, job: &Claimed) -> Result<()> 
         return Ok(());
     }
     let mut tx = p.db.write(&cx).await?;
-    if let Some((true, seq)) = store::left_behind(&mut tx, turn).await? {
+    let left = store::left_behind(&mut tx, turn).await?;
+    if let Some((true, seq)) = left {
         let mut record = TurnRecord::default();
         store::all_events(&mut tx, turn).await?.iter().for_each(|e| record.apply(&e.event));
         let last = [interruption(), TurnEvent::Done { state: TurnState::Interrupted, confidence: None, trust: None }];
@@ -229,7 +235,11 @@ pub(crate) async fn interrupted(p: &Arc<Platform>, job: &Claimed) -> Result<()> 
             .await?;
     }
     job.finish(&mut tx).await?;
-    tx.commit(AuditEntry::new(AuditAction::TurnFinished, "turn", turn)).await
+    tx.commit(AuditEntry::new(AuditAction::TurnFinished, "turn", turn)).await?;
+    if let Some((true, _)) = left {
+        vital_metrics::turn_ended(TurnState::Interrupted.as_str());
+    }
+    Ok(())
 }
 
 fn interruption() -> TurnEvent {

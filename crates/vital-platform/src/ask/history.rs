@@ -1,6 +1,23 @@
 //! What earlier turns add to a question: a follow-up such as “and for class III?” is searched together with the question it follows.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use vital_kernel::limits;
 use vital_search::content_terms;
+
+/// An earlier question with its answer as plain text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Exchange {
+    /// What was asked.
+    pub question: String,
+    /// What was answered; empty where nothing was.
+    pub answer: String,
+}
+
+/// The latest exchanges, as many as an answer is written with.
+pub(super) fn recent(mut all: Vec<Exchange>) -> Vec<Exchange> {
+    all.split_off(all.len().saturating_sub(limits::HISTORY_TURNS_MAX))
+}
 
 /// A question with fewer words of its own than this leans on the one before.
 const OWN_TERMS_MIN: usize = 4;

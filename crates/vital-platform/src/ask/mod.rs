@@ -36,6 +36,7 @@ use vital_store::JobKind;
 pub use answer::Answer;
 pub use event::{Candidate, StoredEvent, TurnEvent, TurnState};
 pub(crate) use generate::interrupted;
+pub use history::Exchange;
 pub(crate) use stream::stop_of_inactive;
 pub use stream::{Streams, follow};
 
@@ -77,6 +78,9 @@ pub struct Question {
     pub text: String,
     /// Slug of the expert for this question; none means the conversation's choice.
     pub expert: Option<String>,
+    /// What was said before elsewhere, oldest first, for clients that keep conversations themselves: it comes behind the turns of the
+    /// conversation. Those before the last `HISTORY_TURNS_MAX` are left out.
+    pub earlier: Vec<Exchange>,
 }
 
 /// What went wrong in a turn.
@@ -103,6 +107,9 @@ pub struct Turn {
     pub ordinal: i32,
     /// The question.
     pub question: String,
+    /// What the client said had been asked and answered before, outside of this conversation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Exchange>,
     /// How it stands.
     pub state: TurnState,
     /// The expert that took it.
@@ -204,6 +211,17 @@ pub async fn delete_conversation(p: &Platform, cx: &OpContext, id: ConversationI
     Ok(())
 }
 
+/// Asks a question in a conversation of its own, with the chosen expert or with the platform choosing.
+///
+/// # Errors
+/// Those of `open_conversation` and `ask`. A question that breaks a rule opens no conversation.
+pub async fn ask_anew(p: &Arc<Platform>, cx: &OpContext, question: Question) -> Result<Turn> {
+    cx.require(Permission::Ask)?;
+    valid_question(&question.text)?;
+    let opened = open_conversation(p, cx, question.expert.as_deref()).await?;
+    ask(p, cx, opened.id, question).await
+}
+
 /// Asks a question in a conversation of the caller. Returns as soon as the question is stored; the answer is written by a task of its own.
 ///
 /// # Errors
@@ -214,6 +232,7 @@ pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question
     cx.require(Permission::Ask)?;
     let owner = cx.require_user()?;
     let text = valid_question(&question.text)?;
+    let earlier = history::recent(question.earlier);
     let chosen = match &question.expert {
         Some(slug) => Some(experts::find(p, cx, slug).await?),
         None => None,
@@ -234,8 +253,8 @@ pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question
     }
     let title: String = text.chars().take(TITLE_CHARS).collect();
     store::insert_turn(&mut tx, turn, id, row.turn_count + 1, &text, &title).await?;
-    store::insert_events(&mut tx, turn, &[StoredEvent { seq: 1, event: TurnEvent::Accepted { turn_id: turn.0, conversation_id: id.0 } }])
-        .await?;
+    let accepted = TurnEvent::Accepted { turn_id: turn.0, conversation_id: id.0, earlier: earlier.clone() };
+    store::insert_events(&mut tx, turn, &[StoredEvent { seq: 1, event: accepted }]).await?;
     let job = tx.enqueue_claimed(cx, p.node, JobKind::Generate, turn.0).await?;
     let live = p.streams.open(turn, cx);
     let stored = tx.commit(AuditEntry::new(AuditAction::TurnAsked, "turn", turn)).await;
@@ -249,6 +268,7 @@ pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question
         conversation: id,
         ordinal: row.turn_count + 1,
         question: text.clone(),
+        earlier: earlier.clone(),
         expert_id,
         job,
         held: p.held.take(job.id),
@@ -261,6 +281,7 @@ pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question
         conversation_id: id,
         ordinal: row.turn_count + 1,
         question: text,
+        earlier,
         state: TurnState::Running,
         expert: chosen.map(|e| e.summary()),
         automatic: expert_id.is_none(),
@@ -321,7 +342,7 @@ pub async fn regenerate(p: &Arc<Platform>, cx: &OpContext, id: TurnId) -> Result
     cx.require(Permission::Ask)?;
     let old = own_turn(p, cx, id).await?;
     let expert = if old.automatic { None } else { old.expert.map(|e| e.slug) };
-    ask(p, cx, old.conversation_id, Question { text: old.question, expert }).await
+    ask(p, cx, old.conversation_id, Question { text: old.question, expert, earlier: old.earlier }).await
 }
 
 /// Asks the question of a turn again, of another expert, as a new turn at the end of the conversation.
@@ -331,7 +352,7 @@ pub async fn regenerate(p: &Arc<Platform>, cx: &OpContext, id: TurnId) -> Result
 pub async fn ask_again(p: &Arc<Platform>, cx: &OpContext, id: TurnId, expert: String) -> Result<Turn> {
     cx.require(Permission::Ask)?;
     let old = own_turn(p, cx, id).await?;
-    ask(p, cx, old.conversation_id, Question { text: old.question, expert: Some(expert) }).await
+    ask(p, cx, old.conversation_id, Question { text: old.question, expert: Some(expert), earlier: old.earlier }).await
 }
 
 impl store::Locked {

@@ -1,15 +1,9 @@
 //! The prompt for a provider: the expert's instructions, the rules of citing, numbered passages, and the conversation so far.
 
-use super::evidence::Evidence;
+use super::{evidence::Evidence, history::Exchange};
 use crate::experts::Expert;
 use std::fmt::Write as _;
 use vital_llm::{ChatRequest, Message};
-
-/// An earlier question with its answer as plain text.
-pub(super) struct Exchange {
-    pub question: String,
-    pub answer: String,
-}
 
 /// Longest earlier answer handed over, in characters.
 const ANSWER_CHARS_MAX: usize = 1_500;
@@ -40,7 +34,7 @@ pub(super) fn build(expert: &Expert, question: &str, evidence: &[Evidence], earl
         messages.push(Message::assistant(exchange.answer.chars().take(ANSWER_CHARS_MAX).collect::<String>()));
     }
     messages.push(Message::user(format!("{}\n\nQuestion: {question}", passages(evidence))));
-    ChatRequest { system, messages, max_output_tokens: None }
+    ChatRequest { system, messages, ..ChatRequest::default() }
 }
 
 /// The passages, numbered from 1. Angle brackets in them are replaced, so that no text can pretend to end its passage.

@@ -7,12 +7,16 @@ use super::{
     Answer, Problem, TurnEvent,
     answer::{Block, Searched, Sentence, Verdict},
     event::Candidate,
+    history::Exchange,
 };
 use serde::{Deserialize, Serialize};
 
 /// The record of a turn, stored as one value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct TurnRecord {
+    /// What the client said had been asked and answered before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Exchange>,
     /// True where the platform chose the expert.
     pub automatic: bool,
     /// Who was considered.
@@ -29,7 +33,7 @@ impl TurnRecord {
     /// Takes one event in.
     pub fn apply(&mut self, event: &TurnEvent) {
         match event {
-            TurnEvent::Accepted { .. } => {}
+            TurnEvent::Accepted { earlier, .. } => self.earlier.clone_from(earlier),
             TurnEvent::Routed { automatic, candidates, .. } => {
                 self.automatic = *automatic;
                 self.candidates.clone_from(candidates);

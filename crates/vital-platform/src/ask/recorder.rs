@@ -65,6 +65,7 @@ async fn write(
     live: broadcast::Sender<StoredEvent>,
 ) -> Result<i32> {
     let mut batch = Vec::with_capacity(BATCH_MAX);
+    let mut without_text = Some(Instant::now());
     while waiting.recv_many(&mut batch, BATCH_MAX).await > 0 {
         let events: Vec<StoredEvent> = batch.drain(..).zip(seq + 1..).map(|(event, seq)| StoredEvent { seq, event }).collect();
         if !patiently(|| store_events(&p, &cx, turn, &events)).await? {
@@ -72,6 +73,10 @@ async fn write(
         }
         for event in events {
             seq = event.seq;
+            if let (TurnEvent::Token { .. }, Some(since)) = (&event.event, without_text) {
+                vital_metrics::first_token(since.elapsed());
+                without_text = None;
+            }
             // Nobody has to be listening.
             let _listeners = live.send(event);
         }

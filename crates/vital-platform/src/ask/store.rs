@@ -259,6 +259,7 @@ impl OpenTurn {
             conversation_id: ConversationId(row.conversation_id),
             ordinal: row.ordinal,
             question,
+            earlier: record.earlier,
             state: TurnState::parse(&row.state).unwrap_or(TurnState::Failed),
             expert,
             automatic: record.automatic,

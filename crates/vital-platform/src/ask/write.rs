@@ -9,17 +9,19 @@ use super::{
     confidence,
     draft::Draft,
     generate::Outcome,
-    prompt::{self, Exchange},
+    history::Exchange,
+    prompt,
     recorder::Recorder,
 };
 use crate::{
     Platform,
     experts::Expert,
     knowledge::{self, Retrieval},
+    providers::Choice,
 };
 use futures_util::StreamExt as _;
-use vital_kernel::{Error, Result, limits};
-use vital_llm::{Delta, Provider, StopReason};
+use vital_kernel::{Error, OpContext, Result, limits};
+use vital_llm::{Delta, StopReason};
 
 /// Writes by selection: sentences of the evidence, grouped and cited. Nothing is invented.
 pub(super) async fn extractive(
@@ -86,9 +88,11 @@ pub(super) struct Brief<'a> {
     pub earlier: &'a [Exchange],
 }
 
-/// Writes by a provider: its text is streamed, its marks become citations that hold, its sentences are checked.
-pub(super) async fn by_provider(
-    provider: &Provider,
+/// Writes by the first model that answers: its text is streamed, its marks become citations that hold, its sentences are checked.
+pub(super) async fn by_model(
+    p: &Platform,
+    cx: &OpContext,
+    choice: &Choice,
     brief: &Brief<'_>,
     found: &Retrieval,
     recorder: &mut Recorder,
@@ -98,7 +102,8 @@ pub(super) async fn by_provider(
         return refuse_after_reading(brief, found, recorder).await;
     }
     let request = prompt::build(brief.expert, brief.question, &found.evidence, brief.earlier);
-    let mut stream = provider.stream(&request).await.map_err(Error::from)?;
+    let (mut stream, composer) = choice.begin(p, cx.tenant(), &request).await?;
+    outcome.composer = composer;
     let mut writer = Writer {
         draft: Draft::new(recorder, &found.evidence),
         assembler: Assembler::default(),
@@ -123,6 +128,8 @@ pub(super) async fn by_provider(
                 outcome.output_tokens = u32::try_from(usage.output).unwrap_or(u32::MAX);
             }
             Delta::Stop(reason) => stopped = Some(reason),
+            // No tool was offered, so none is run.
+            Delta::ToolCallStart { .. } | Delta::ToolCall(_) | Delta::InvalidToolCall(_) => {}
         }
     }
     if writer.declined() {

@@ -11,6 +11,7 @@ use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vital_kernel::{AuditAction, BreakGlassId, DocumentId, Error, OpContext, Permission, RequestId, Result, UserId, limits, now};
+use vital_store::{Read, TenantTx};
 
 /// How far the clock of a node may be from that of the database: ids carry the node's time, entries the database's.
 pub(super) const CLOCKS_APART: Duration = Duration::hours(1);
@@ -135,35 +136,8 @@ pub struct OperatorAccess {
 /// `Forbidden` without the permission to read the trail; `Invalid` for an action that does not exist.
 pub async fn entries(p: &Platform, cx: &OpContext, filter: &Filter) -> Result<Vec<Entry>> {
     cx.require(Permission::AuditRead)?;
-    let actions = filter.action.as_deref().map(wanted_actions).transpose()?;
     let mut tx = p.db.read(cx).await?;
-    let actors = match filter.who.as_deref().map(str::trim).filter(|who| !who.is_empty()) {
-        Some(who) => Some(match who.parse::<Uuid>() {
-            Ok(id) => vec![id],
-            Err(_) => store::explore::members_like(&mut tx, who).await?,
-        }),
-        None => None,
-    };
-    let (mut least, mut most) = (filter.since.map(|at| first_id(at - CLOCKS_APART)), filter.until.map(|at| first_id(at + CLOCKS_APART)));
-    if let Some(made) = filter.request.and_then(|r| time_of(r.0)) {
-        least = Some(first_id(made - CLOCKS_APART));
-        most = Some(first_id(made + REQUEST_LASTS));
-    }
-    let wanted = store::explore::Wanted {
-        actors,
-        actions,
-        resource: filter.resource.clone().filter(|r| !r.is_empty()),
-        object: filter.object.clone().filter(|o| !o.is_empty()),
-        object_id: filter.object.as_deref().and_then(|o| o.parse().ok()),
-        request: filter.request.map(|r| r.0),
-        since: filter.since,
-        until: filter.until,
-        least,
-        most,
-        before: filter.before,
-        only: None,
-        limit: filter.limit.clamp(1, limits::PAGE_SIZE_MAX),
-    };
+    let wanted = wanted(&mut tx, filter).await?;
     let rows = store::explore::entries(&mut tx, &wanted).await?;
     named(&mut tx, rows).await
 }
@@ -254,6 +228,41 @@ pub fn moment_of(text: &str, field: &str, after: bool) -> Result<Option<OffsetDa
     })
 }
 
+/// What a filter means to the database.
+///
+/// # Errors
+/// `Invalid` for an action that does not exist.
+pub(super) async fn wanted(tx: &mut TenantTx<Read>, filter: &Filter) -> Result<store::explore::Wanted> {
+    let actions = filter.action.as_deref().map(wanted_actions).transpose()?;
+    let actors = match filter.who.as_deref().map(str::trim).filter(|who| !who.is_empty()) {
+        Some(who) => Some(match who.parse::<Uuid>() {
+            Ok(id) => vec![id],
+            Err(_) => store::explore::members_like(tx, who).await?,
+        }),
+        None => None,
+    };
+    let (mut least, mut most) = (filter.since.map(|at| first_id(at - CLOCKS_APART)), filter.until.map(|at| first_id(at + CLOCKS_APART)));
+    if let Some(made) = filter.request.and_then(|r| time_of(r.0)) {
+        least = Some(first_id(made - CLOCKS_APART));
+        most = Some(first_id(made + REQUEST_LASTS));
+    }
+    Ok(store::explore::Wanted {
+        actors,
+        actions,
+        resource: filter.resource.clone().filter(|r| !r.is_empty()),
+        object: filter.object.clone().filter(|o| !o.is_empty()),
+        object_id: filter.object.as_deref().and_then(|o| o.parse().ok()),
+        request: filter.request.map(|r| r.0),
+        since: filter.since,
+        until: filter.until,
+        least,
+        most,
+        before: filter.before,
+        only: None,
+        limit: filter.limit.clamp(1, limits::PAGE_SIZE_MAX),
+    })
+}
+
 fn wanted_actions(name: &str) -> Result<Vec<String>> {
     let actions = words::actions_of(name.trim());
     if actions.is_empty() {
@@ -275,7 +284,7 @@ fn time_of(id: Uuid) -> Option<OffsetDateTime> {
 }
 
 /// Puts names to the ids of people.
-async fn named(tx: &mut vital_store::TenantTx<vital_store::Read>, rows: Vec<store::explore::EntryRow>) -> Result<Vec<Entry>> {
+pub(super) async fn named(tx: &mut TenantTx<Read>, rows: Vec<store::explore::EntryRow>) -> Result<Vec<Entry>> {
     let about = |r: &store::explore::EntryRow| (r.resource == "user").then(|| r.resource_id.parse::<Uuid>().ok()).flatten();
     let mut ids: Vec<Uuid> = rows.iter().filter_map(|r| r.actor_id).chain(rows.iter().filter_map(about)).collect();
     ids.sort_unstable();

@@ -3,6 +3,7 @@
 //! **Invariants:** entries are written by the verbs that cause them (`vital_store::TenantTx::commit`) and changed by nobody; everything here
 //! reads them.
 
+mod download;
 mod explore;
 mod hours;
 mod prepare;
@@ -14,6 +15,7 @@ mod verification;
 mod week;
 mod words;
 
+pub use download::{DownloadFormat, download};
 pub use explore::{Entry, Filter, How, OperatorAccess, Sighting, Who, entries, entry, moment_of, operator_accesses, own_entries, who_saw};
 pub use hours::{WorkingHours, set_working_hours, working_hours};
 pub use prepare::prepare_due;

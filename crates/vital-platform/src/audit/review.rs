@@ -23,6 +23,8 @@ use vital_store::TenantTx;
 pub enum FindingKind {
     /// An operator opened the organisation.
     BreakGlass,
+    /// An operator gave an account or a key, which lasts.
+    OperatorGrant,
     /// Somebody exported.
     Export,
     /// Somebody opened more documents within an hour than anybody reads.
@@ -38,14 +40,23 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    const ALL: [Self; 7] =
-        [Self::BreakGlass, Self::Export, Self::BulkRead, Self::UnusualVolume, Self::OffHours, Self::SignInSpray, Self::AdminGranted];
+    const ALL: [Self; 8] = [
+        Self::BreakGlass,
+        Self::OperatorGrant,
+        Self::Export,
+        Self::BulkRead,
+        Self::UnusualVolume,
+        Self::OffHours,
+        Self::SignInSpray,
+        Self::AdminGranted,
+    ];
 
     /// The stored name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BreakGlass => "break_glass",
+            Self::OperatorGrant => "operator_grant",
             Self::Export => "export",
             Self::BulkRead => "bulk_read",
             Self::UnusualVolume => "unusual_volume",
@@ -101,7 +112,7 @@ pub struct Finding {
     pub kind: FindingKind,
     /// Whose activity it is; none where nobody had proven who they are, or the platform acted.
     pub subject: Option<Who>,
-    /// The opening, or the member who became an administrator.
+    /// The opening, or the member who became an administrator or was given access.
     pub object: Option<Uuid>,
     /// The name of that member.
     pub object_name: Option<String>,
@@ -289,10 +300,11 @@ pub async fn sign_review(p: &Platform, cx: &OpContext, week: Week, judgements: &
     Ok(signed)
 }
 
-/// Whether findings are about a person: their activity, or the role they were given.
+/// Whether findings are about a person: their activity, or the role or access they were given.
 fn concerns(findings: &[Finding], person: UserId) -> bool {
     findings.iter().any(|f| {
-        f.subject.as_ref().is_some_and(|who| who.id == person) || f.kind == FindingKind::AdminGranted && f.object == Some(person.0)
+        let given = matches!(f.kind, FindingKind::AdminGranted | FindingKind::OperatorGrant);
+        f.subject.as_ref().is_some_and(|who| who.id == person) || given && f.object == Some(person.0)
     })
 }
 

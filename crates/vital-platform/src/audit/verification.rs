@@ -8,7 +8,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
-use vital_kernel::{AuditAction, AuditEntry, Error, OpContext, Permission, Result, limits};
+use vital_kernel::{Error, OpContext, Permission, Result, limits};
 use vital_trail::{LogId, Report};
 
 /// Faults and notes that are put into words; the rest is counted.
@@ -75,6 +75,6 @@ pub async fn verify(p: &Platform, cx: &OpContext) -> Result<Verification> {
         )
     })??;
     let report = reports.into_iter().next().ok_or_else(|| Error::internal("verification of one log gave no report"))?;
-    p.db.write(cx).await?.commit(AuditEntry::new(AuditAction::AuditVerified, "tenant", cx.tenant())).await?;
+    p.db.write(cx).await?.commit(trail::verification_entry(&report, LogId(cx.tenant().0), false)).await?;
     Ok(report.into())
 }

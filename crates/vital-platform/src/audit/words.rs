@@ -16,8 +16,8 @@ pub const GROUPS: [(&str, &str, &[&str]); 9] = [
     ("sign_in", "Sign-in and sessions", &["session", "factor", "user.password_changed", "user.password_reset_asked"]),
     ("people", "People and roles", &["user", "group"]),
     ("keys", "Keys", &["key", "keys"]),
-    ("settings", "Settings, experts and single sign-on", &["tenant", "sso", "expert", "domain"]),
-    ("operators", "Operators", &["break_glass"]),
+    ("settings", "Settings, experts and single sign-on", &["tenant", "sso", "expert", "domain", "provider"]),
+    ("operators", "Operators", &["break_glass", "operator"]),
     ("trail", "The trail itself and its reviews", &["audit", "review", "server"]),
 ];
 
@@ -41,7 +41,7 @@ pub fn says(action: &str) -> &str {
     WORDS.iter().find(|(name, _)| *name == action).map_or(action, |(_, words)| words)
 }
 
-const WORDS: [(&str, &str); 78] = [
+const WORDS: [(&str, &str); 91] = [
     ("tenant.created", "created the organisation"),
     ("tenant.seeded", "brought the experts and the starter library up to date"),
     ("tenant.suspended", "suspended the organisation"),
@@ -70,6 +70,7 @@ const WORDS: [(&str, &str); 78] = [
     ("session.locked_out", "made an account wait: too many failed sign-ins"),
     ("session.stepped_up", "proved a second factor"),
     ("session.revoked", "ended a session"),
+    ("keys.database_rotated", "put new logins of the database in place of the old ones"),
     ("keys.root_rotated", "put a new root key in place of the old one"),
     ("keys.content_rotated", "gave the organisation a new key and sealed everything again"),
     ("key.issued", "made an API key"),
@@ -81,9 +82,21 @@ const WORDS: [(&str, &str); 78] = [
     ("sso.provider_changed", "changed a provider of single sign-on"),
     ("sso.provider_removed", "removed a provider of single sign-on"),
     ("sso.identity_linked", "linked an outside identity to an account"),
+    ("provider.added", "added a model provider"),
+    ("provider.changed", "changed a model provider"),
+    ("provider.removed", "removed a model provider"),
+    ("provider.model_added", "added a model"),
+    ("provider.model_changed", "changed a model"),
+    ("provider.model_removed", "removed a model"),
+    ("provider.model_tested", "tested a model"),
+    ("provider.models_ordered", "changed the order of the models"),
+    ("provider.expert_models_chosen", "chose the models of an expert"),
+    ("provider.installation_allowed", "allowed the installation's model provider to write answers"),
+    ("provider.installation_forbidden", "forbade the installation's model provider to write answers"),
     ("break_glass.opened", "let an operator into the organisation"),
     ("break_glass.closed", "ended an operator's access"),
     ("break_glass.reviewed", "signed off an operator's access"),
+    ("operator.access_granted", "let an operator give an account lasting access"),
     ("conversation.opened", "opened a conversation"),
     ("conversation.deleted", "deleted a conversation"),
     ("conversation.read", "read a conversation"),

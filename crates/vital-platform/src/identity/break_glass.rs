@@ -4,9 +4,8 @@
 //! administrator of the organisation is told; somebody of the organisation reviews it afterwards, and never the operator. Each opening is an
 //! account of its own, which ends with it, so the audit trail tells openings apart.
 
-use super::{NewUser, Token, hash, sessions, store};
+use super::{NewUser, Token, hash, notice as notices, sessions, store};
 use crate::Platform;
-use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -14,7 +13,6 @@ use vital_kernel::{
     AuditAction, AuditEntry, BreakGlassId, Error, Kind, OpContext, Permission, Result, Role, Scopes, SessionId, TenantId, UserId, limits,
     now,
 };
-use vital_mail::Message;
 
 /// What an operator may do in an organisation: read.
 const READING: [Permission; 8] = [
@@ -27,8 +25,6 @@ const READING: [Permission; 8] = [
     Permission::AuditRead,
     Permission::ConversationRead,
 ];
-/// Messages that are sent at once.
-const MESSAGES_AT_ONCE: usize = 4;
 
 /// The limits of an operator's account.
 pub(super) fn reading() -> Scopes {
@@ -142,7 +138,7 @@ pub async fn open(p: &Platform, tenant: TenantId, operator: &str, reason: &str, 
     ])
     .await?;
     let text = notice(&organisation, operator, reason, ends_at, &p.site);
-    let (told, not_told) = tell(p, &admins, &text).await;
+    let (told, not_told) = notices::tell(p, &admins, "An operator opened your organisation on VITAL Path", &text).await;
     Ok(Opened { id, token, ends_at, told, not_told })
 }
 
@@ -171,17 +167,6 @@ fn notice(organisation: &str, operator: &str, reason: &str, ends_at: OffsetDateT
         ends_at.date(),
         format_args!("{:02}:{:02}", ends_at.hour(), ends_at.minute()),
     )
-}
-
-/// Sends a notice to each address. Returns how many left and how many did not.
-async fn tell(p: &Platform, emails: &[String], text: &str) -> (usize, usize) {
-    let sent = stream::iter(emails.iter().cloned().map(|to| async move {
-        let message = Message { to, subject: "An operator opened your organisation on VITAL Path".to_owned(), text: text.to_owned() };
-        p.mailer.send(&message).await.map_err(|why| tracing::warn!(%why, "the notice of an opening could not be sent")).is_ok()
-    }));
-    let sent: Vec<bool> = sent.buffer_unordered(MESSAGES_AT_ONCE).collect().await;
-    let told = sent.iter().filter(|sent| **sent).count();
-    (told, sent.len() - told)
 }
 
 /// Ends an opening before its time. For the operator's command line.

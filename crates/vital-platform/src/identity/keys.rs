@@ -10,7 +10,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use vital_credentials::token::{ApiKey, KeyKind};
-use vital_kernel::{AuditAction, AuditEntry, Error, KeyId, OpContext, Origin, Permission, Result, RoleSet, UserId, limits, now};
+use vital_kernel::{AuditAction, AuditEntry, Error, KeyId, OpContext, Permission, Result, RoleSet, UserId, limits, now};
 use vital_store::{TenantTx, Write};
 
 /// An API key without its secret.
@@ -83,21 +83,11 @@ pub async fn issue_key(p: &Platform, caller: &Caller, new: NewKey) -> Result<Iss
     if caller.session().is_none() {
         return Err(Error::forbidden("key.by_key", "A key cannot make keys. Nothing was stored; sign in and make it there."));
     }
-    issue(p, &caller.cx, new).await
+    issue(p, &caller.cx, new, None).await
 }
 
-/// Makes a key for a service account on behalf of the operator, who has no session.
-///
-/// # Errors
-/// As `issue_key`; `Forbidden` for everybody else.
-pub async fn issue_key_as_operator(p: &Platform, cx: &OpContext, new: NewKey) -> Result<IssuedKey> {
-    if cx.origin() != Origin::Operator {
-        return Err(Error::forbidden("key.operator", "Only the operator makes keys without signing in. Nothing was stored."));
-    }
-    issue(p, cx, new).await
-}
-
-async fn issue(p: &Platform, cx: &OpContext, new: NewKey) -> Result<IssuedKey> {
+/// Makes a key and records it, with one entry more where it was given in an unusual way.
+pub(super) async fn issue(p: &Platform, cx: &OpContext, new: NewKey, unusual: Option<AuditEntry>) -> Result<IssuedKey> {
     cx.require(if new.member.is_some() { Permission::KeyManage } else { Permission::KeyWrite })?;
     cx.require_step_up()?;
     let owner = new.member.map_or_else(|| cx.require_user(), Ok)?;
@@ -114,7 +104,8 @@ async fn issue(p: &Platform, cx: &OpContext, new: NewKey) -> Result<IssuedKey> {
     let row = store::NewKeyRow { id, member: owner, name: &new.name, prefix: &prefix, scopes: &new.scopes, created_by: cx.user(), ends_at };
     store::insert_key(&mut tx, &row).await?;
     store::issue_token(&mut tx, &key.hash(), "key", id.0, Some(ends_at)).await?;
-    tx.commit(AuditEntry::new(AuditAction::KeyIssued, "key", id).fields(&["name", "scopes", "ends_at"])).await?;
+    let entry = AuditEntry::new(AuditAction::KeyIssued, "key", id).fields(&["name", "scopes", "ends_at"]);
+    tx.commit_all(std::iter::once(entry).chain(unusual).collect()).await?;
     Ok(IssuedKey { id, key: key.reveal().to_owned(), prefix, ends_at })
 }
 

@@ -7,6 +7,7 @@
 mod accounts;
 mod authenticate;
 pub mod break_glass;
+mod credentials;
 mod factors;
 mod federated;
 mod groups;
@@ -14,7 +15,9 @@ mod invitations;
 mod keys;
 mod linking;
 mod members;
+mod notice;
 mod oidc_sign_in;
+mod operator_grants;
 mod password;
 mod passwords;
 pub mod scim;
@@ -37,6 +40,7 @@ pub use accounts::create_user;
 pub(crate) use accounts::person_in;
 pub(crate) use authenticate::is_active;
 pub use authenticate::{Remembered, Watch, authenticate};
+pub use credentials::{CredentialCounts, credential_counts};
 pub use factors::{
     Enrolment, Factor, FactorKind, PasskeyOptions, begin_passkey, confirm_totp, enrol_totp, factors, finish_passkey, make_recovery_codes,
     recovery_codes_left, remove_factor,
@@ -49,11 +53,12 @@ pub use invitations::{
     Invitation, InvitationState, NewInvitation, OpenInvitation, SentInvitation, accept_invitation, check_invitation, invitations, invite,
     resend_invitation, revoke_invitation,
 };
-pub use keys::{IssuedKey, Key, NewKey, all_keys, issue_key, issue_key_as_operator, keys, revoke_key};
+pub use keys::{IssuedKey, Key, NewKey, all_keys, issue_key, keys, revoke_key};
 pub use members::{
     Member, MemberFilter, MemberKind, change_roles, create_service_account, deactivate, member, members, reactivate, remove, update_profile,
 };
 pub use oidc_sign_in::{Begun, Callback, Choice, begin_oidc, finish_oidc, sign_in_choices};
+pub use operator_grants::{Granted, create_user_as_operator, issue_key_as_operator};
 pub use passwords::{ask_password_reset, change_password, check_reset_link, reset_password};
 pub use sessions::{Session, revoke_other_sessions, revoke_session, sessions, sign_out};
 pub use setup::{check_setup_link, complete_setup, issue_setup_link, setup_pending};

@@ -37,6 +37,7 @@ pub use retrieve::{Retrieval, SearchHit, SearchQuery, SearchResults, retrieve, s
 pub use sandbox::Sandbox;
 pub(crate) use starter::seed;
 pub(crate) use vectors::{Embedded, embed_document, embed_query, embed_sentences, public_vectors};
+pub use vectors::{Embeddings, embed_texts, embedding_model};
 
 /// Slug of the collection that uploads go to unless another is named.
 pub const OWN_COLLECTION: &str = "own";
@@ -96,6 +97,8 @@ pub struct Document {
     pub collection: String,
     /// True for the library that ships with the product.
     pub starter: bool,
+    /// Whether the caller added it or owns its collection, and so may delete it; others need `document.manage` for that.
+    pub yours: bool,
     /// Format, once it was read: `pdf`, `docx`, `html`, `markdown`, `text`.
     pub format: Option<String>,
     /// Size of the file in bytes.
@@ -249,7 +252,8 @@ pub async fn retry_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Res
 /// Deletes a document with its file, text, passages and vectors. From the commit on no answer can use it.
 ///
 /// # Errors
-/// `NotFound` when the tenant has no such document; `Conflict` for the starter library.
+/// `NotFound` when the tenant has no such document; `Conflict` for the starter library; `Forbidden` for what somebody else added to a collection that
+/// is not the caller's, without the permission to manage documents.
 pub async fn delete_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Result<()> {
     cx.require(Permission::DocumentWrite)?;
     let found = document(p, cx, id).await?;
@@ -261,7 +265,12 @@ pub async fn delete_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Re
     }
     let mut tx = p.db.write(cx).await?;
     store::lock_visible(&mut tx, id).await?.ok_or_else(unknown)?;
-    store::delete(&mut tx, id).await?;
+    if !store::delete(&mut tx, id, cx.may(Permission::DocumentManage)).await? {
+        return Err(Error::forbidden(
+            "document.not_yours",
+            "Somebody else added this document, so it is not yours to delete. Nothing was deleted; ask whoever added it, or an administrator of your organisation.",
+        ));
+    }
     tx.commit(AuditEntry::new(AuditAction::DocumentDeleted, "document", id)).await?;
     p.indexes.forget_document(p, cx, id).await;
     Ok(())

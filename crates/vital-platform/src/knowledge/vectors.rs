@@ -5,7 +5,9 @@ use crate::Platform;
 use sha2::{Digest as _, Sha256};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use uuid::Uuid;
-use vital_kernel::{AuditAction, AuditEntry, DocumentId, EmbedLane, Embedder, EmbedderStatus, Error, Result};
+use vital_kernel::{
+    AuditAction, AuditEntry, DocumentId, EmbedError, EmbedLane, Embedder, EmbedderStatus, Error, OpContext, Permission, Result, limits,
+};
 use vital_store::{Claimed, Unaudited};
 
 /// Passages embedded between two writes: small enough that a query waits for one batch of the model at most.
@@ -32,6 +34,76 @@ pub(crate) async fn embed_sentences(p: &Platform, texts: Vec<String>) -> Option<
             None
         }
     }
+}
+
+/// Vectors of a caller's own texts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embeddings {
+    /// Name of the model that made them.
+    pub model: String,
+    /// A unit vector for each text, in order.
+    pub vectors: Vec<Vec<f32>>,
+    /// Tokens that were read.
+    pub tokens: usize,
+}
+
+/// Name of the model that [`embed_texts`] uses and the length of its vectors; none where there is no model.
+#[must_use]
+pub fn embedding_model(p: &Platform) -> Option<(&str, usize)> {
+    p.embedder.as_ref().ok().map(|m| (m.model(), m.dimensions()))
+}
+
+/// Makes vectors of a caller's own texts, in the lane behind every question. Nothing is stored.
+///
+/// # Errors
+/// `Forbidden` without the permission to ask; `Invalid` for no text, an empty text or one that the model would cut; `TooLarge` for too many;
+/// `RateLimited` while the model works for as many callers as it can; `Unavailable` without a model.
+pub async fn embed_texts(p: &Platform, cx: &OpContext, texts: Vec<String>) -> Result<Embeddings> {
+    cx.require(Permission::Ask)?;
+    if texts.is_empty() || texts.len() > limits::EMBEDDING_TEXTS_MAX {
+        let detail = format!("Send from 1 to {} texts at once; these are {}.", limits::EMBEDDING_TEXTS_MAX, texts.len());
+        return Err(Error::too_large("embedding.too_many", detail).with_field("/input", "Send them in several requests."));
+    }
+    let model = ready(p).cloned().ok_or_else(|| no_model(p))?;
+    let _place = p.embeddings.clone().try_acquire_owned().map_err(|_| {
+        let detail = "The embedding model works for as many callers as it can. Try again in a moment.";
+        Error::rate_limited("embedding.busy", detail).with_retry_after(MODEL_WAIT)
+    })?;
+    let counting = Arc::clone(&model);
+    let (texts, tokens) = tokio::task::spawn_blocking(move || counted(&*counting, texts)).await.map_err(Error::internal)??;
+    let mut vectors = Vec::with_capacity(texts.len());
+    for batch in texts.chunks(usize::try_from(BATCH).unwrap_or(1)) {
+        vectors.extend(model.embed(EmbedLane::Bulk, batch.to_vec()).await.map_err(failed_on_texts)?);
+    }
+    Ok(Embeddings { model: model.model().to_owned(), vectors, tokens })
+}
+
+/// Counts the tokens of texts, each of which has to fit the model.
+fn counted(model: &dyn Embedder, texts: Vec<String>) -> Result<(Vec<String>, usize)> {
+    let mut tokens = 0;
+    for (i, text) in texts.iter().enumerate() {
+        let wrong = |says: String| Err(Error::invalid("embedding.text", says.clone()).with_field(format!("/input/{i}"), says));
+        if text.trim().is_empty() {
+            return wrong("A text is empty. Nothing was embedded.".to_owned());
+        }
+        let count = model.count_tokens(text).map_err(failed_on_texts)?;
+        if count > model.tokens_max() {
+            let detail =
+                format!("Text {i} is longer than the {} tokens that the model reads. Nothing was embedded; divide it.", model.tokens_max());
+            return wrong(detail);
+        }
+        tokens += count;
+    }
+    Ok((texts, tokens))
+}
+
+fn failed_on_texts(why: EmbedError) -> Error {
+    Error::unavailable("embedding.failed", "The embedding model failed on these texts. Nothing was stored; try again.").with_source(why)
+}
+
+fn no_model(p: &Platform) -> Error {
+    let why = p.embedding_note().unwrap_or_else(|| "There is no embedding model.".to_owned());
+    Error::unavailable("embedding.no_model", format!("No vectors can be made now. {why}"))
 }
 
 /// What of a passage is embedded: its place in the document gives short passages their subject.

@@ -4,7 +4,10 @@
 //! proves nothing and takes nothing away; one name leads to one organisation. What a host means is read from memory, because every
 //! request asks, and is never older than a few [`LOOK`]s.
 
-use super::store;
+use super::{
+    issuance::{IssuanceNotice, Issuances},
+    store,
+};
 use crate::{Platform, identity::operator_context};
 use serde::Serialize;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
@@ -12,7 +15,7 @@ use time::OffsetDateTime;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 use vital_kernel::{AuditAction, AuditEntry, Error, OpContext, Permission, Result, TenantId, now};
-use vital_tls::{Domain, Names};
+use vital_tls::{Domain, Names, acme::Authority};
 
 /// Domains of one organisation; each costs an order at a certificate authority.
 pub const DOMAINS_MAX: usize = 10;
@@ -50,6 +53,8 @@ pub struct CustomDomain {
     /// Since when it is claimed (RFC 3339).
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
+    /// Whether the authority of this installation may issue certificates for it; none where there is no authority or it was not looked for.
+    pub issuance: Option<IssuanceNotice>,
 }
 
 /// The organisation that a custom domain leads to.
@@ -70,11 +75,12 @@ pub type DomainTable = Arc<BTreeMap<String, DomainOwner>>;
 pub(crate) struct Domains {
     table: watch::Sender<DomainTable>,
     name_server: Option<SocketAddr>,
+    issuances: Issuances,
 }
 
 impl Domains {
-    pub(crate) fn new(name_server: Option<SocketAddr>) -> Self {
-        Self { table: watch::Sender::new(Arc::default()), name_server }
+    pub(crate) fn new(name_server: Option<SocketAddr>, authority: Option<Authority>) -> Self {
+        Self { table: watch::Sender::new(Arc::default()), name_server, issuances: Issuances::new(authority) }
     }
 }
 
@@ -94,15 +100,25 @@ pub(super) fn record_value(proof: &str) -> String {
 /// `Forbidden` without the permission to read policies.
 pub async fn domains(p: &Platform, cx: &OpContext) -> Result<Vec<CustomDomain>> {
     cx.require(Permission::PolicyRead)?;
-    store::domains(&mut p.db.read(cx).await?).await
+    let mut all = store::domains(&mut p.db.read(cx).await?).await?;
+    for domain in &mut all {
+        domain.issuance = p.domains.issuances.known(&domain.domain);
+    }
+    Ok(all)
 }
 
-/// As [`domains`], for the operator's command line.
+/// As [`domains`], for the operator's command line, which looks for the CAA records now.
 ///
 /// # Errors
-/// `Unavailable` when the database does not answer.
+/// `Unavailable` when the database does not answer or the name servers of this machine are not known.
 pub async fn domains_as_operator(p: &Platform, tenant: TenantId) -> Result<Vec<CustomDomain>> {
-    store::domains(&mut p.db.read(&operator_context(tenant)).await?).await
+    let all = store::domains(&mut p.db.read(&operator_context(tenant)).await?).await?;
+    let servers = &servers(p)?;
+    let looked = all.into_iter().map(async |mut domain| {
+        domain.issuance = p.domains.issuances.look(servers, &domain.domain).await;
+        domain
+    });
+    Ok(futures_util::future::join_all(looked).await)
 }
 
 /// Claims a domain and returns it with the record that will prove it. It leads nowhere yet.
@@ -164,6 +180,7 @@ pub async fn remove_domain(p: &Platform, cx: &OpContext, domain: &str) -> Result
         return Err(unknown());
     }
     tx.commit(AuditEntry::new(AuditAction::DomainRemoved, "domain", domain)).await?;
+    p.domains.issuances.forget(domain);
     refresh_domains(p).await
 }
 
@@ -182,15 +199,22 @@ async fn prove(p: &Platform, cx: &OpContext, domain: &str) -> Result<CustomDomai
         return Err(not_there(&known, &records));
     }
     let action = if store::prove_domain(&mut tx, domain).await? { AuditAction::DomainVerified } else { AuditAction::DomainChecked };
-    let proven = found(store::domains(&mut tx).await?, domain)?;
+    let mut proven = found(store::domains(&mut tx).await?, domain)?;
     tx.commit(AuditEntry::new(action, "domain", domain)).await?;
     refresh_domains(p).await?;
+    proven.issuance = p.domains.issuances.look(&servers(p)?, domain).await;
     Ok(proven)
 }
 
+fn servers(p: &Platform) -> Result<Names> {
+    Names::new(p.domains.name_server).map_err(|error| Error::unavailable("domain.no_name_servers", error.to_string()))
+}
+
 async fn records(p: &Platform, domain: &str) -> Result<Vec<String>> {
-    let names = Names::new(p.domains.name_server).map_err(|error| Error::unavailable("domain.no_name_servers", error.to_string()))?;
-    names.txt(&record_name(domain)).await.map_err(|error| Error::unavailable("domain.no_answer", format!("{error}. Nothing was changed.")))
+    servers(p)?
+        .txt(&record_name(domain))
+        .await
+        .map_err(|error| Error::unavailable("domain.no_answer", format!("{error}. Nothing was changed.")))
 }
 
 fn not_there(domain: &CustomDomain, seen: &[String]) -> Error {
@@ -240,7 +264,8 @@ pub async fn refresh_domains(p: &Platform) -> Result<()> {
     Ok(())
 }
 
-/// Asks for the records of served domains again, those first that were not looked for the longest.
+/// Asks for the records of served domains again, those first that were not looked for the longest; and for CAA records that this process has
+/// not seen yet.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
@@ -250,6 +275,11 @@ pub async fn recheck_domains(p: &Platform) -> Result<()> {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, domain, "the proof of a custom domain was not seen"),
         }
+    }
+    let table = Arc::clone(&p.domains.table.borrow());
+    let unseen = table.keys().filter(|domain| p.domains.issuances.known(domain).is_none());
+    for domain in unseen.take(usize::try_from(CHECKS_MAX).unwrap_or_default()) {
+        p.domains.issuances.look(&servers(p)?, domain).await;
     }
     Ok(())
 }

@@ -11,24 +11,25 @@ use crate::{Platform, identity::operator_context};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::HashSet,
-    fs::{File, OpenOptions},
-    io::{BufRead as _, BufReader, Write as _},
+    collections::{BTreeMap, HashSet},
+    fs::{self, OpenOptions},
+    io::{ErrorKind, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 use time::OffsetDateTime;
 use vital_kernel::{AuditAction, AuditEntry, Error, Result, TenantId, now};
+use vital_store::DestroyedKey;
 
 /// What an erasure did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Erased {
     /// The organisation.
     pub tenant: TenantId,
     /// Keys that were destroyed.
-    pub keys: u64,
-    /// Rows that were deleted.
-    pub rows: i64,
+    pub keys: Vec<DestroyedKey>,
+    /// How many rows of which table were deleted, those of the directory aside.
+    pub rows: BTreeMap<String, u64>,
 }
 
 /// A line of the ledger.
@@ -66,12 +67,16 @@ async fn erase(p: &Platform, tenant: TenantId) -> Result<Erased> {
     let keys = p.db.destroy_keys(tenant, &hash_of(tenant)).await?;
     let cx = operator_context(tenant);
     let mut tx = p.db.write_erased(&cx).await?;
-    let mut rows = store::erase(&mut tx).await?;
+    let mut rows = tx.rows_by_table().await?;
+    store::erase(&mut tx).await?;
     tx.commit(AuditEntry::new(AuditAction::TenantErased, "tenant", tenant)).await?;
     store::forget(&p.db, tenant).await?;
     // Work that had begun before the keys were destroyed may have stored something meanwhile; no more can begin.
     let mut tx = p.db.write_erased(&cx).await?;
-    rows += store::erase(&mut tx).await?;
+    for (table, more) in tx.rows_by_table().await? {
+        *rows.entry(table).or_default() += more;
+    }
+    store::erase(&mut tx).await?;
     tx.commit(AuditEntry::new(AuditAction::TenantErased, "tenant", tenant)).await?;
     p.indexes.erase(tenant).await?;
     p.remembered.forget_all();
@@ -117,27 +122,42 @@ fn merge(ledger: &Path, elsewhere: &[(Vec<u8>, OffsetDateTime)]) -> std::io::Res
     Ok(known)
 }
 
+/// The whole text, empty where there is no ledger yet.
+fn text(ledger: &Path) -> std::io::Result<String> {
+    match fs::read_to_string(ledger) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+        read => read,
+    }
+}
+
 fn read(ledger: &Path) -> std::io::Result<HashSet<String>> {
-    let file = match File::open(ledger) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(HashSet::new()),
-        other => other?,
-    };
-    let lines: Vec<String> = BufReader::new(file).lines().collect::<Result<_, _>>()?;
+    let text = text(ledger)?;
     let mut known = HashSet::new();
-    for (i, line) in lines.iter().enumerate().filter(|(_, l)| !l.is_empty()) {
+    let mut lines = text.lines().filter(|line| !line.is_empty()).peekable();
+    while let Some(line) = lines.next() {
         match serde_json::from_str::<Line>(line) {
             Ok(line) => drop(known.insert(line.tenant_sha256)),
             // A crash cut the last line off before anything was destroyed: the command that wrote it has to be run again.
-            Err(_) if i + 1 == lines.len() => tracing::warn!("the last line of the ledger of erasures is cut off: run that erasure again"),
+            Err(_) if lines.peek().is_none() => {
+                tracing::warn!("the last line of the ledger of erasures is cut off: run that erasure again");
+            }
             Err(error) => return Err(error.into()),
         }
     }
     Ok(known)
 }
 
+/// Adds a line and waits until it is on the disk. A last line that a crash cut off is taken away first: in the middle of the ledger it would be
+/// taken for damage.
 fn append(ledger: &Path, line: &Line) -> std::io::Result<()> {
+    let before = text(ledger)?;
+    let whole = before.trim_end().rfind('\n').map_or(0, |at| at + 1);
+    let last = before.get(whole..).unwrap_or_default();
     let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(ledger)?;
-    // The line feed in front ends a line that a crash cut off.
+    if !last.is_empty() && serde_json::from_str::<Line>(last).is_err() {
+        file.set_len(whole as u64)?;
+    }
+    // The line feed in front ends a line that was written without one.
     file.write_all(format!("\n{}", serde_json::to_string(line)?).as_bytes())?;
     file.sync_all()
 }
@@ -174,7 +194,11 @@ mod tests {
         let line = || Line { tenant_sha256: hex::encode(hash_of(TenantId::new())), erased_at: now() };
         append(&ledger, &line()).unwrap();
         let whole = std::fs::read(&ledger).unwrap();
-        std::fs::write(&ledger, [whole.as_slice(), &whole[..30]].concat()).unwrap();
-        assert_eq!(read(&ledger).unwrap().len(), 1);
+        for cut in 0..whole.len() {
+            std::fs::write(&ledger, [whole.as_slice(), &whole[..cut]].concat()).unwrap();
+            assert_eq!(read(&ledger).unwrap().len(), 1, "{cut}");
+            append(&ledger, &line()).unwrap();
+            assert_eq!(read(&ledger).unwrap().len(), 2, "{cut}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod domains;
 mod erasure;
+mod issuance;
 mod policy;
 mod store;
 
@@ -16,6 +17,7 @@ pub use domains::{
     remove_domain, verify_domain, verify_domain_as_operator,
 };
 pub use erasure::{Erased, erase_tenant, replay_erasures};
+pub use issuance::IssuanceNotice;
 pub use policy::{Organisation, SignInPolicy, organisation, origin_known, set_policy};
 pub(crate) use policy::{policy_in, slug_in};
 

@@ -104,6 +104,7 @@ pub(super) async fn domains<M>(tx: &mut TenantTx<M>) -> Result<Vec<CustomDomain>
             record_value: record_value(&r.proof),
             domain: r.domain,
             created_at: r.created_at,
+            issuance: None,
             verified_at: r.verified_at,
             proved_at: r.proved_at,
             checked_at: r.checked_at,
@@ -170,13 +171,14 @@ pub(super) async fn domains_to_check(db: &Db, before: OffsetDateTime, most: i64)
 /// How long deleting what is stored of one organisation may take.
 const ERASURE_MINUTES_MAX: i32 = 60;
 
-/// Deletes everything of the transaction's tenant but its audit trail. Returns the number of rows.
-pub(super) async fn erase(tx: &mut TenantTx<Write>) -> Result<i64> {
+/// Deletes everything of the transaction's tenant but its audit trail.
+pub(super) async fn erase(tx: &mut TenantTx<Write>) -> Result<()> {
     sqlx::query!("select set_config('statement_timeout', $1, true)", format!("{ERASURE_MINUTES_MAX}min"))
         .fetch_one(tx.conn())
         .await
         .map_err(db_error)?;
-    sqlx::query_scalar!(r#"select app.erase_tenant() as "rows!""#).fetch_one(tx.conn()).await.map_err(db_error)
+    sqlx::query_scalar!(r#"select app.erase_tenant() as "rows!""#).fetch_one(tx.conn()).await.map_err(db_error)?;
+    Ok(())
 }
 
 /// Takes an erased tenant out of the directory, and with it logins, sessions, tokens and waiting jobs.

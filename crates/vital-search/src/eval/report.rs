@@ -204,6 +204,12 @@ mod tests {
         fn dimensions(&self) -> usize {
             3
         }
+        fn tokens_max(&self) -> usize {
+            256
+        }
+        fn count_tokens(&self, text: &str) -> Result<usize, EmbedError> {
+            Ok(text.len())
+        }
         fn status(&self) -> EmbedderStatus {
             EmbedderStatus::Ready
         }

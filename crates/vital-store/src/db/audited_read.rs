@@ -6,6 +6,7 @@
 use super::{Db, Read, TenantTx, Write};
 use std::marker::PhantomData;
 use vital_kernel::{AuditEntry, OpContext, Result};
+use vital_metrics::Stopwatch;
 
 /// A transaction that reads content and ends with the entry about it.
 #[derive(Debug)]
@@ -33,7 +34,13 @@ impl AuditedRead {
     /// `Unavailable` when the database went away.
     pub async fn commit(self, entry: AuditEntry) -> Result<()> {
         let TenantTx { tx, request, keys, tenant, trail, mode: _ } = self.0;
-        TenantTx::<Write> { tx, request, keys, tenant, trail, mode: PhantomData }.commit(entry).await
+        let mut tx = TenantTx::<Write> { tx, request, keys, tenant, trail, mode: PhantomData };
+        tx.trail.store(&mut tx.tx, tenant, request, vec![entry]).await?;
+        // Without the entry there were nothing to wait for.
+        let watch = Stopwatch::start();
+        let committed = tx.commit_stored().await;
+        vital_metrics::audit_committed(&watch);
+        committed
     }
 
     /// Ends the reading without an entry, where the same reader's reading of the same object has just been recorded.

@@ -5,7 +5,7 @@
 
 use super::Db;
 use crate::{PlatformReason, error::db_error};
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 use std::{
     collections::{HashMap, HashSet},
     sync::{
@@ -15,6 +15,7 @@ use std::{
 };
 use uuid::Uuid;
 use vital_kernel::{AuditEntry, Error, Result, TenantId};
+use vital_metrics::Stopwatch;
 
 /// Between the names of fields, which are identifiers.
 const SEPARATOR: &str = "\u{1f}";
@@ -59,19 +60,27 @@ impl Trail {
         self.lock().written.insert(tenant);
     }
 
-    /// Inserts entries in one statement.
+    /// Inserts entries in one statement; how long that takes is what the trail adds to a write.
     pub(super) async fn store(&self, conn: &mut PgConnection, tenant: TenantId, request: Uuid, entries: Vec<AuditEntry>) -> Result<()> {
         if self.refusing.load(Ordering::Relaxed) {
+            vital_metrics::audit_refused();
             return Err(Error::unavailable(
                 "audit.refused",
                 "The audit trail cannot be secured at the moment, and this installation then changes nothing. Nothing was stored; tell whoever runs the server.",
             ));
         }
         let first = self.count(tenant.0, entries.len());
-        if entries.len() > 1 {
-            return self.store_many(conn, request, entries, first).await;
+        let watch = Stopwatch::start();
+        match <[AuditEntry; 1]>::try_from(entries) {
+            Ok([entry]) => self.store_one(conn, request, entry, first).await?,
+            Err(entries) if entries.is_empty() => return Ok(()),
+            Err(entries) => self.store_many(conn, request, entries, first).await?,
         }
-        let Some(entry) = entries.into_iter().next() else { return Ok(()) };
+        vital_metrics::audit_stored(&watch);
+        Ok(())
+    }
+
+    async fn store_one(&self, conn: &mut PgConnection, request: Uuid, entry: AuditEntry, first: i64) -> Result<()> {
         sqlx::query(
             "insert into audit_entries (id, action, resource, resource_id, fields, request_id, node, counter)
              values ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -150,7 +159,7 @@ impl Db {
         let statement = format!(
             "BEGIN; SELECT set_config('app.tenant_id', '{tenant}', true), set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true)"
         );
-        Ok(TrailTx(self.app.begin_with(AssertSqlSafe(statement)).await.map_err(db_error)?))
+        Ok(TrailTx(self.pools.begin_app(statement).await.map_err(db_error)?))
     }
 
     /// The tenants whose entries this process has committed since it was asked last.

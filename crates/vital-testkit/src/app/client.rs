@@ -19,6 +19,15 @@ impl Client {
         Self { http, base, token }
     }
 
+    /// A client of a server that the test runs as a program of its own, with a token or as nobody.
+    #[must_use]
+    pub fn of(base: &str, token: Option<String>) -> Self {
+        vital_llm::ensure_crypto_provider();
+        #[expect(clippy::disallowed_methods, reason = "the client of the server that the test started")]
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self::new(http, base.to_owned(), token)
+    }
+
     /// The token that it sends.
     #[must_use]
     pub fn token(&self) -> Option<&str> {

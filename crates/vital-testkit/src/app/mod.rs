@@ -55,6 +55,8 @@ pub struct Options {
     pub tenants: bool,
     /// The name server that proofs of custom domains are read from.
     pub name_server: Option<SocketAddr>,
+    /// The authority whose rights to issue are looked for; it is asked for no certificate.
+    pub authority: Option<vital_tls::acme::Authority>,
     /// How often and how many at once. By default so much that no test comes near: all requests of a test come from one address.
     pub protection: Settings,
 }
@@ -70,6 +72,7 @@ impl Options {
             embedder: Err("There is no model in this test.".to_owned()),
             tenants: true,
             name_server: Some(NO_NAME_SERVER),
+            authority: None,
             protection: generous(),
         }
     }

@@ -53,6 +53,7 @@ impl Running {
                 egress: Egress::default().loopback_issuers(true),
                 trail: vital_platform::audit::trail::TrailSettings::within(&folder),
                 name_server: options.name_server,
+                authority: options.authority,
                 alone: true,
             };
             let platform = Platform::new(parts).unwrap();

@@ -40,6 +40,10 @@ pub struct Usage {
     pub output: u64,
     /// Tokens of the prompt from the cache; more than `input` is a lie that the formats can tell.
     pub cached_input: u64,
+    /// Tokens of the prompt written to the cache; Google has no such figure.
+    pub cache_write_input: u64,
+    /// Tokens generated that are reasoning; Anthropic has no such figure.
+    pub reasoning: u64,
 }
 
 /// Why the model stopped.
@@ -48,6 +52,8 @@ pub enum Stop {
     /// It was done.
     #[default]
     EndTurn,
+    /// It called tools. Google has no reason of its own for that.
+    ToolUse,
     /// It reached the allowed number of tokens.
     MaxTokens,
     /// It refused.
@@ -72,6 +78,7 @@ pub enum Chunking {
 pub(super) enum Head {
     Stream,
     Status { status: StatusCode, headers: HeaderMap, body: Bytes },
+    Vectors { vectors: Vec<Vec<f32>>, tokens: u64 },
     Silent,
     Cut,
 }
@@ -80,6 +87,7 @@ pub(super) enum Head {
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Text(String),
+    Call { id: String, name: String, fragments: Vec<String> },
     Error(String),
     Data(String),
     Forever(String),
@@ -130,7 +138,7 @@ impl Script {
     pub fn answer(text: &str) -> Self {
         let words = text.split_inclusive(' ');
         let output = words.clone().count() as u64;
-        words.fold(Self::new(), Self::text).usage(Usage { input: 100, output, cached_input: 0 })
+        words.fold(Self::new(), Self::text).usage(Usage { input: 100, output, ..Usage::default() })
     }
 
     /// A response with a status and no stream. A number that is no status stands for 500. Of the steps, those that need no
@@ -139,6 +147,12 @@ impl Script {
     pub fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         Self { head: Head::Status { status, headers: HeaderMap::new(), body: Bytes::new() }, ..Self::new() }
+    }
+
+    /// An answer to a request for vectors, whatever the texts are.
+    #[must_use]
+    pub fn vectors(vectors: Vec<Vec<f32>>, tokens: u64) -> Self {
+        Self { head: Head::Vectors { vectors, tokens }, ..Self::new() }
     }
 
     /// Reads the request and never answers.
@@ -177,6 +191,14 @@ impl Script {
     #[must_use]
     pub fn text(self, text: impl Into<String>) -> Self {
         self.step(Step::Text(text.into()))
+    }
+
+    /// Calls a tool with arguments in these fragments, a frame each; an empty id is left out. Google's format sends calls whole, and
+    /// arguments that are no JSON as a string.
+    #[must_use]
+    pub fn tool_call(self, id: &str, name: &str, fragments: &[&str]) -> Self {
+        let fragments = fragments.iter().map(|fragment| (*fragment).to_owned()).collect();
+        self.step(Step::Call { id: id.to_owned(), name: name.to_owned(), fragments })
     }
 
     /// Sends one frame with this data, whatever it is.

@@ -25,6 +25,17 @@ impl AuthorityHttp {
         }
         Ok(Self(builder.build().map_err(settings)?))
     }
+
+    /// Reads a document that needs no account.
+    pub(super) async fn get(&self, address: &str) -> Result<Bytes, AcmeError> {
+        let unreachable = |error: vital_outbound::OutboundError| AcmeError::Unreachable(error.to_string());
+        let url = self.0.address(address).map_err(|fault| AcmeError::Settings(fault.to_string()))?;
+        let answer = self.0.send(Outgoing::get(url, TYPES)).await.map_err(unreachable)?;
+        match answer.status().is_success() {
+            true => Ok(answer.bytes().await.map_err(unreachable)?.into()),
+            false => Err(AcmeError::Unreachable(format!("it answered with {}", answer.status()))),
+        }
+    }
 }
 
 impl HttpClient for AuthorityHttp {

@@ -58,7 +58,9 @@ impl Challenge {
         }
     }
 
-    const fn as_str(self) -> &'static str {
+    /// The name of the challenge (RFC 8555 section 8, RFC 8737).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http-01",
             Self::TlsAlpn => "tls-alpn-01",
@@ -77,6 +79,32 @@ pub struct Authority {
     pub challenge: Challenge,
     /// Further roots to trust when talking to it, in PEM.
     pub roots: Option<Vec<u8>>,
+}
+
+/// Names of an authority that are read from its directory.
+const NAMES_MAX: usize = 16;
+
+impl Authority {
+    /// The names by which CAA records mean this authority, as its directory says (RFC 8555 section 7.1.1); none where it does not.
+    ///
+    /// # Errors
+    /// When the authority does not answer, or not with a directory.
+    pub async fn caa_names(&self) -> Result<Vec<String>, AcmeError> {
+        #[derive(Default, Deserialize)]
+        struct Meta {
+            #[serde(default, rename = "caaIdentities")]
+            names: Vec<String>,
+        }
+        #[derive(Deserialize)]
+        struct Directory {
+            #[serde(default)]
+            meta: Meta,
+        }
+        let bytes = AuthorityHttp::new(self.roots.as_deref())?.get(&self.directory).await?;
+        let directory: Directory = serde_json::from_slice(&bytes)
+            .map_err(|error| AcmeError::Unreachable(one_line(&format!("its directory is malformed: {error}"))))?;
+        Ok(directory.meta.names.into_iter().take(NAMES_MAX).collect())
+    }
 }
 
 /// The answers that an authority fetches by http-01.

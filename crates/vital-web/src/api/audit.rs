@@ -7,12 +7,19 @@ use crate::{
     problem::Reply,
     state::AppState,
 };
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderName, StatusCode, header},
+    response::IntoResponse,
+};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use vital_kernel::{DocumentId, Error, RequestId};
-use vital_platform::audit::{self, Entry, Judgement, OperatorAccess, Review, ReviewSummary, Sighting, Verification, Week, WorkingHours};
+use vital_platform::audit::{
+    self, DownloadFormat, Entry, Judgement, OperatorAccess, Review, ReviewSummary, Sighting, Verification, Week, WorkingHours,
+};
 
 /// Which entries to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -65,6 +72,39 @@ impl Filter {
     }
 }
 
+/// What to download.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Download {
+    /// `jsonl` or `csv`.
+    format: DownloadFormat,
+    /// Only of this actor: an id, or a part of the name or address of members.
+    who: Option<String>,
+    /// Only of this action or group of actions.
+    action: Option<String>,
+    /// Only about this kind of object.
+    resource: Option<String>,
+    /// Only about the object with this id.
+    object: Option<String>,
+    /// Only of this request.
+    request: Option<String>,
+    /// Only from this day (UTC) or moment (RFC 3339) on.
+    since: Option<String>,
+    /// Only up to this day (UTC, all of it) or before this moment (RFC 3339).
+    until: Option<String>,
+}
+
+/// A file of entries, with the headers that make a browser keep it.
+pub(crate) fn file(bytes: Vec<u8>, format: DownloadFormat) -> impl IntoResponse {
+    let kind = match format {
+        DownloadFormat::Jsonl => "application/jsonl; charset=utf-8",
+        DownloadFormat::Csv => "text/csv; charset=utf-8; header=present",
+    };
+    let name = format!("attachment; filename=\"audit-trail-{}.{}\"", vital_kernel::now().date(), format.as_str());
+    let headers: [(HeaderName, String); 2] = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)];
+    (headers, bytes)
+}
+
 /// A page of reviews.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -95,6 +135,15 @@ pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, 
 #[utoipa::path(get, path = "/api/v1/audit/entries/{id}", tag = "audit", params(("id" = Uuid, Path)), responses((status = 200, body = Entry)))]
 pub(crate) async fn find(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<Uuid>) -> Reply<Json<Entry>> {
     Ok(Json(audit::entry(&s.platform, &caller.cx, id).await?))
+}
+
+/// Downloads the entries that fit, oldest first: JSON lines as exports have them, or a table. Needs a recent second factor, and is recorded.
+#[utoipa::path(post, path = "/api/v1/audit/download", tag = "audit", request_body = Download,
+    responses((status = 200, description = "The entries", content((String = "application/jsonl"), (String = "text/csv")))))]
+pub(crate) async fn download(State(s): State<AppState>, SignedIn(caller): SignedIn, Body(d): Body<Download>) -> Reply<impl IntoResponse> {
+    let Download { format, who, action, resource, object, request, since, until } = d;
+    let filter = Filter { who, action, resource, object, request, since, until, before: None, limit: None };
+    Ok(file(audit::download(&s.platform, &caller.cx, &filter.read()?, format).await?, format))
 }
 
 /// Verifies the trail: computes chain and tree anew and holds them against the signed checkpoints.

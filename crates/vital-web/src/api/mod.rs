@@ -14,6 +14,7 @@ pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod members;
 pub(crate) mod organisation;
+pub(crate) mod providers;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod sso;

@@ -36,7 +36,7 @@ pub(crate) async fn create(
     Id(id): Id<ConversationId>,
     Body(new): Body<NewTurn>,
 ) -> Reply<impl IntoResponse> {
-    let turn = ask::ask(&s.platform, &caller.cx, id, Question { text: new.question, expert: new.expert }).await?;
+    let turn = ask::ask(&s.platform, &caller.cx, id, Question { text: new.question, expert: new.expert, earlier: Vec::new() }).await?;
     Ok(accepted(turn))
 }
 

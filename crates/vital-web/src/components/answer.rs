@@ -56,7 +56,8 @@ const fn verdict(v: Verdict) -> &'static str {
     }
 }
 
-fn flag(v: Verdict, missing: &[String]) -> Option<String> {
+/// What the reader must know about a sentence that does not stand on its sources.
+pub(crate) fn flag(v: Verdict, missing: &[String]) -> Option<String> {
     match v {
         Verdict::Unsupported if missing.is_empty() => Some("not fully in the source".to_owned()),
         Verdict::Unsupported => Some(format!("not in the source: {}", missing.join(", "))),

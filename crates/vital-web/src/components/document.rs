@@ -16,8 +16,17 @@ pub(crate) fn badge(d: &Document) -> Markup {
     html! { span.badge data-state=(state) { (says) } }
 }
 
+/// What somebody may do with documents.
+#[derive(Clone, Copy)]
+pub(crate) struct May {
+    /// Add documents and delete own ones.
+    pub(crate) write: bool,
+    /// Delete those of others too.
+    pub(crate) manage: bool,
+}
+
 /// A row of the library.
-pub(crate) fn row(d: &Document, may_write: bool) -> Markup {
+pub(crate) fn row(d: &Document, may: May) -> Markup {
     let moving = matches!(d.state, DocumentState::Queued | DocumentState::Parsing | DocumentState::Indexing);
     html! {
         li.doc-row id={ "doc-" (d.id) } data-filter={ (d.title) " " (d.file_name) " " (d.identifiers.join(" ")) } data-poll=[moving.then(|| format!("/api/v1/documents/{}", d.id))] {
@@ -28,15 +37,17 @@ pub(crate) fn row(d: &Document, may_write: bool) -> Markup {
                 @for warning in &d.warnings { p.warn { (warning) } }
             }
             (badge(d))
-            @if may_write && !d.starter {
+            @if may.write && !d.starter {
                 div.doc-acts {
                     @if d.state == DocumentState::Failed { form method="post" action={ "/library/documents/" (d.id) "/retry" } { button.quiet type="submit" { "Try again" } } }
                     details.confirm {
                         summary aria-label={ "Delete " (d.title) } { "Delete…" }
-                        form method="post" action={ "/library/documents/" (d.id) "/delete" } {
-                            p { "Delete this document? No further answer will use it; this cannot be undone." }
-                            button.danger type="submit" { "Delete for good" }
-                        }
+                        @if d.yours || may.manage {
+                            form method="post" action={ "/library/documents/" (d.id) "/delete" } {
+                                p { "Delete this document? No further answer will use it; this cannot be undone." @if !d.yours { " Somebody else added it." } }
+                                button.danger type="submit" { "Delete for good" }
+                            }
+                        } @else { p { "Somebody else added this document. Whoever added it can delete it, and so can an administrator." } }
                     }
                 }
             }

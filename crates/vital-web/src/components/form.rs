@@ -96,6 +96,11 @@ impl<'a> Filled<'a> {
         self.problem.is_some()
     }
 
+    /// What was sent, where this form was refused.
+    pub(crate) const fn given(&self) -> Option<&'a Fields> {
+        self.given
+    }
+
     /// The id of a field.
     pub(crate) fn id(&self, name: &str) -> String {
         if self.form.is_empty() { name.to_owned() } else { format!("{}-{name}", self.form) }

@@ -51,6 +51,15 @@ notices! {
     ProviderAdded "provider-added" "The provider was added. Test it, then sign in with it once in another window before you rely on it.";
     ProviderChanged "provider-changed" "The provider was changed.";
     ProviderRemoved "provider-removed" "The provider was removed. Nobody gets in through it any more.";
+    ModelProviderAdded "model-provider-added" "The provider was added. Test its model before you rely on it: it is used from the next answer on.";
+    ModelProviderChanged "model-provider-changed" "The provider was changed. It counts from the next answer on.";
+    ModelProviderRemoved "model-provider-removed" "The provider was removed with its key and its models.";
+    ModelAdded "model-added" "The model was added, behind all others.";
+    ModelChanged "model-changed" "The model was changed. It counts from the next answer on.";
+    ModelRemoved "model-removed" "The model was removed.";
+    ModelsOrdered "models-ordered" "The order was changed. It counts from the next answer on.";
+    ExpertModels "expert-models" "The models of the expert were changed. They count from the next answer on.";
+    ProviderPolicy "provider-policy" "What the installation's provider may do was changed. It counts from the next answer on.";
     DomainAdded "domain-added" "The domain was added. Publish its TXT record, then look for it here.";
     DomainVerified "domain-verified" "The record was seen. The domain leads to your organisation from now on.";
     DomainRemoved "domain-removed" "The domain was removed. It leads nowhere any more.";

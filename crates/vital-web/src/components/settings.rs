@@ -40,6 +40,7 @@ tabs! {
     Roles "Roles" "/settings/roles" SettingsRead false;
     Invitations "Invitations" "/settings/invitations" UserRead false;
     Services "Service accounts" "/settings/service-accounts" KeyManage false;
+    Providers "Model providers" "/settings/providers" ProviderRead false;
     Policy "Sign-in policy" "/settings/policy" PolicyRead false;
     Sso "Single sign-on" "/settings/sso" PolicyRead false;
     Domains "Domains" "/settings/domains" PolicyRead false;

@@ -47,6 +47,12 @@ pub(crate) fn turn(t: &Turn, may_ask: bool) -> Markup {
                 summary { "What was searched" }
                 div { @if let Some(s) = &t.searched { (searched(s)) } }
             }
+            @if !t.earlier.is_empty() {
+                details.earlier {
+                    summary { "What the client said came before" }
+                    dl { @for e in &t.earlier { dt { (e.question) } dd { (e.answer) } } }
+                }
+            }
         }
     }
 }

@@ -2,37 +2,41 @@
 
 use super::View;
 use crate::{
-    api::audit::Filter,
+    api::audit::{Filter, file},
     caller::SignedIn,
     components::{
         form::{Fields, Filled, Refused},
         settings::{Tab, settings},
+        step_up::{self as step_up_form, Act, StepUp},
         text::{count, link_with, moment},
         trail::{self, EXPLORER, Linking},
     },
-    extract::{Id, Params},
+    extract::{Form, Id, Params},
     problem::{Problem, Reply},
     state::AppState,
+    step_up,
 };
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use axum_extra::extract::CookieJar;
 use maud::{Markup, html};
 use serde::Deserialize;
 use std::collections::HashMap;
 use uuid::Uuid;
 use vital_kernel::{DocumentId, Kind, Result, limits};
 use vital_platform::{
-    audit::{self, Entry, GROUPS, Verification},
+    audit::{self, DownloadFormat, Entry, GROUPS, Verification},
     identity::Caller,
     knowledge,
 };
 
 /// The fields of the filter, in the order of the form.
 const FIELDS: [&str; 7] = ["who", "action", "resource", "object", "since", "until", "request"];
-/// Names of the form on its page.
+/// Names of the forms on the page.
 const FORM: &str = "filter";
+const DOWNLOAD: &str = "download";
 
 /// Shows the explorer.
 pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, Params(given): Params<Fields>) -> Response {
@@ -42,7 +46,7 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
         Err(error) => Err(error),
     };
     match found {
-        Ok(entries) => explorer(&s, &view, &caller, &given, &entries, &html! {}).await.into_response(),
+        Ok(entries) => explorer(&s, &view, &caller, &given, &entries, &Above::default()).await.into_response(),
         Err(error) if error.kind() == Kind::Invalid => {
             let refused = Refused::new(FORM, given.clone(), error);
             let page = settings(&view, &caller, Tab::Audit, None, &[], &form(&given, Some(&refused)));
@@ -71,7 +75,47 @@ fn filter_of(given: &Fields) -> Filter {
 pub(crate) async fn verify(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View) -> Reply<Markup> {
     let found = audit::verify(&s.platform, &caller.cx).await?;
     let entries = audit::entries(&s.platform, &caller.cx, &Filter::default().read()?).await?;
-    explorer(&s, &view, &caller, &Fields::default(), &entries, &verified(&found)).await
+    explorer(&s, &view, &caller, &Fields::default(), &entries, &Above { said: verified(&found), refused: None }).await
+}
+
+/// Downloads what the filter in the form lets through.
+pub(crate) async fn download(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Form(given): Form<Fields>,
+) -> Response {
+    let by = step_up::prove(&s, caller, jar, &given).await;
+    let made = async {
+        by.outcome?;
+        let format: DownloadFormat = given.one("format").parse()?;
+        Ok((audit::download(&s.platform, &by.caller.cx, &filter_of(&given).read()?, format).await?, format))
+    };
+    match made.await {
+        Ok((bytes, format)) => (by.jar, file(bytes, format)).into_response(),
+        Err(error) => {
+            let refused = Refused::new(DOWNLOAD, given.clone(), error);
+            let page = async {
+                let entries = match filter_of(&given).read() {
+                    Ok(filter) => audit::entries(&s.platform, &by.caller.cx, &filter).await?,
+                    // What cannot be read is told beside the form.
+                    Err(_) => Vec::new(),
+                };
+                explorer(&s, &view, &by.caller, &given, &entries, &Above { said: html! {}, refused: Some(&refused) }).await
+            };
+            step_up::again(by.jar, &refused, page).await
+        }
+    }
+}
+
+/// What the explorer shows above its entries.
+#[derive(Default)]
+struct Above<'a> {
+    /// What has just been found.
+    said: Markup,
+    /// A download that was refused.
+    refused: Option<&'a Refused>,
 }
 
 fn verified(v: &Verification) -> Markup {
@@ -89,9 +133,10 @@ fn verified(v: &Verification) -> Markup {
     }
 }
 
-async fn explorer(s: &AppState, view: &View, caller: &Caller, given: &Fields, entries: &[Entry], above: &Markup) -> Reply<Markup> {
+async fn explorer(s: &AppState, view: &View, caller: &Caller, given: &Fields, entries: &[Entry], above: &Above<'_>) -> Reply<Markup> {
     let linking = linking(s, caller, entries, false).await?;
     let overdue = audit::overdue_reviews(&s.platform, &caller.cx).await?;
+    let ask = step_up::asked(s, caller).await?;
     let filtered = FIELDS.iter().any(|f| !given.one(f).trim().is_empty());
     let older = older(entries).map(|last| {
         let mut query: Vec<(&str, &str)> = FIELDS.iter().map(|f| (*f, given.one(f))).collect();
@@ -100,7 +145,7 @@ async fn explorer(s: &AppState, view: &View, caller: &Caller, given: &Fields, en
     });
     let body = html! {
         (super::reviews::banner(overdue))
-        (above)
+        (above.said)
         div.section-head {
             p.dim { "Everything that anybody did or read in your organisation, newest first, in UTC. Entries name objects and fields, never what is in them, and cannot be changed." }
             form method="post" action={ (EXPLORER) "/verify" } { button type="submit" { "Verify the trail" } }
@@ -110,8 +155,9 @@ async fn explorer(s: &AppState, view: &View, caller: &Caller, given: &Fields, en
         @else if filtered { p { "Nothing in the trail fits. Take a filter away, or widen the days. " a href=(EXPLORER) { "Show everything" } } }
         @else { p { "Nothing is recorded yet. As soon as somebody signs in, asks, reads or changes something, it stands here." } }
         @if let Some(older) = older { p.acts { a.button.quiet href=(older) { "Older entries" } } }
+        @if !entries.is_empty() || above.refused.is_some() { (download_form(given, ask, above.refused)) }
     };
-    Ok(settings(view, caller, Tab::Audit, None, &[], &body))
+    Ok(settings(view, caller, Tab::Audit, None, &["passkey.js"], &body))
 }
 
 /// The id behind which the next page begins, where there may be one.
@@ -133,6 +179,24 @@ pub(super) async fn linking<'a>(s: &AppState, caller: &'a Caller, entries: &[Ent
     let titles = knowledge::titles(&s.platform, &caller.cx, &ids).await?;
     let titles: HashMap<String, String> = titles.into_iter().map(|(id, title)| (id.to_string(), title)).collect();
     Ok(Linking { cx: &caller.cx, titles, own })
+}
+
+fn download_form(given: &Fields, ask: StepUp, refused: Option<&Refused>) -> Markup {
+    let filled = Filled::of(DOWNLOAD, refused);
+    let says = format!(
+        "This hands out every entry that fits the filter above, {} at most, as a file. The download is recorded and stands in the weekly review.",
+        count(i64::try_from(limits::AUDIT_DOWNLOAD_ENTRIES_MAX).unwrap_or(i64::MAX), "entry", "entries")
+    );
+    let act = Act { action: &format!("{EXPLORER}/download"), says: &says, button: "Download", destroys: false };
+    let inner = html! {
+        @for field in FIELDS { @if !given.one(field).is_empty() { input type="hidden" name=(field) value=(given.one(field)); } }
+        label for=(filled.id("format")) { "Format" }
+        select id=(filled.id("format")) name="format" {
+            option value="jsonl" { "JSON lines, as the command line exports them" }
+            option value="csv" selected[filled.value("format", "") == "csv"] { "Table (CSV), with names" }
+        }
+    };
+    step_up_form::folded(ask, &filled, &act, "Download these entries", "", &inner)
 }
 
 fn form(given: &Fields, refused: Option<&Refused>) -> Markup {

@@ -65,6 +65,7 @@ fn one(ask: StepUp, refused: Option<&Refused>, d: &CustomDomain, may_change: boo
                 div { dt { "Its value" } dd { code { (d.record_value) } } }
                 @if let Some(at) = d.proved_at { div { dt { "Last seen" } dd { (ago(at)) } } }
                 @if let Some(at) = d.checked_at { div { dt { "Last looked for" } dd { (ago(at)) } } }
+                @if let Some(notice) = &d.issuance { div { dt { "Certificates" } dd { (notice.says) } } }
             }
             @if may_change { (verification(ask, refused, d)) (removal(ask, refused, d)) }
         }

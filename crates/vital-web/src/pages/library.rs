@@ -9,7 +9,7 @@ use crate::{
     caller::SignedIn,
     components::{
         access::word,
-        document::row,
+        document::{May, row},
         layout::{Section, page},
         text::{link_with, size},
     },
@@ -59,7 +59,7 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
         documents,
         collections,
         governed,
-        may_write: caller.cx.may(Permission::DocumentWrite),
+        may: May { write: caller.cx.may(Permission::DocumentWrite), manage: caller.cx.may(Permission::DocumentManage) },
         limit: usize::try_from(limit).unwrap_or(usize::MAX),
     };
     Ok(page(&view, "Library", Section::Library, &["upload.js", "filter.js"], &content(&given, &shelf)))
@@ -70,7 +70,7 @@ struct Shelf {
     documents: Vec<Document>,
     collections: Vec<Collection>,
     governed: Option<Governed>,
-    may_write: bool,
+    may: May,
     /// Documents of a full page.
     limit: usize,
 }
@@ -102,7 +102,7 @@ pub(crate) async fn delete(State(s): State<AppState>, SignedIn(caller): SignedIn
 }
 
 fn content(given: &Given, shelf: &Shelf) -> Markup {
-    let Shelf { documents, collections, governed, may_write, limit } = shelf;
+    let Shelf { documents, collections, governed, may, limit } = shelf;
     let chosen = given.collection.as_deref();
     html! {
         div.section-head { h1 { "Library" } (search_form()) }
@@ -111,10 +111,10 @@ fn content(given: &Given, shelf: &Shelf) -> Markup {
             a href="/library" aria-current=[(!given.starter).then_some("page")] { "Your documents " b { (count(false)) } }
             a href="/library?starter=true" aria-current=[given.starter.then_some("page")] { "Starter library " b { (count(true)) } }
         }
-        @if *may_write && !given.starter { (drop_zone(chosen, collections)) }
+        @if may.write && !given.starter { (drop_zone(chosen, collections)) }
         (tags(chosen, given.starter, collections))
         @if let Some(governed) = governed.as_ref().filter(|_| !given.starter) { (forms(chosen, collections, governed)) }
-        (list(given, documents, *may_write))
+        (list(given, documents, *may))
         @if let Some(last) = documents.last().filter(|_| documents.len() == *limit) {
             @let starter = if given.starter { "true" } else { "" };
             @let before = last.id.to_string();
@@ -123,7 +123,7 @@ fn content(given: &Given, shelf: &Shelf) -> Markup {
     }
 }
 
-fn list(given: &Given, documents: &[Document], may_write: bool) -> Markup {
+fn list(given: &Given, documents: &[Document], may: May) -> Markup {
     let sought = given.title.as_deref().unwrap_or_default();
     html! {
         form.filter-form method="get" action="/library" {
@@ -131,7 +131,7 @@ fn list(given: &Given, documents: &[Document], may_write: bool) -> Markup {
             input.filter.js-filter type="search" name="title" value=(sought) placeholder="Filter by title or file name" aria-label="Filter documents";
             noscript { button type="submit" { "Filter" } }
         }
-        ul.docs.js-filtered.js-docs { @for d in documents { (row(d, may_write)) } }
+        ul.docs.js-filtered.js-docs { @for d in documents { (row(d, may)) } }
         p.dim.js-none hidden { "No document here has these words in its title." }
         @if documents.is_empty() && sought.is_empty() && !given.starter {
             p.dim.js-empty { "Nothing here yet. What you add is read, cut into passages with exact offsets, and can be cited as soon as it is ready. Only who may read its collection sees it." }

@@ -240,6 +240,7 @@ fn says(f: &Finding) -> Markup {
         FindingKind::BulkRead | FindingKind::UnusualVolume => "document.read",
         FindingKind::SignInSpray => "session.sign_in_failed",
         FindingKind::AdminGranted => "user.admin_granted",
+        FindingKind::OperatorGrant => "operator.access_granted",
         FindingKind::BreakGlass | FindingKind::Export | FindingKind::OffHours => "",
     };
     let link = link_with(EXPLORER, &[("who", id.as_deref().unwrap_or_default()), ("action", action), ("since", &since), ("until", &until)]);
@@ -247,6 +248,7 @@ fn says(f: &Finding) -> Markup {
         h3 {
             @match f.kind {
                 FindingKind::BreakGlass => { "The operator " (who) " opened the organisation" }
+                FindingKind::OperatorGrant => { "An operator gave " (f.object_name.as_deref().unwrap_or("somebody who is gone")) " lasting access by command" }
                 FindingKind::Export => { (who) " exported, " (count(f.events, "time", "times")) }
                 FindingKind::BulkRead => { (who) " opened " (documents) " within an hour" }
                 FindingKind::UnusualVolume => { (who) " opened " (documents) "; in a usual week it is " (f.usual.unwrap_or(0)) }

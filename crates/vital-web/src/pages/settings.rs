@@ -11,6 +11,7 @@ use crate::{
         text::{moment, size},
     },
     extract::{Form, Params},
+    problem::Reply,
     state::AppState,
     step_up,
 };
@@ -18,22 +19,26 @@ use axum::{extract::State, response::Response};
 use axum_extra::extract::CookieJar;
 use maud::{Markup, html};
 use vital_kernel::{Permission, limits};
-use vital_platform::identity::{self, Caller};
+use vital_platform::{
+    identity::{self, Caller},
+    providers,
+};
 
 /// Shows the page.
-pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, Params(seen): Params<Seen>) -> Markup {
-    page(&s, &view, &caller, seen.done.as_deref(), None)
+pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, Params(seen): Params<Seen>) -> Reply<Markup> {
+    page(&s, &view, &caller, seen.done.as_deref(), None).await
 }
 
-fn page(s: &AppState, view: &View, caller: &Caller, done: Option<&str>, refused: Option<&Refused>) -> Markup {
+async fn page(s: &AppState, view: &View, caller: &Caller, done: Option<&str>, refused: Option<&Refused>) -> Reply<Markup> {
     let note = s.platform.embedding_note();
+    let composer = providers::composer(&s.platform, &caller.cx).await?;
     let body = html! {
         div.columns {
             div { (person(caller)) (name(caller, Filled::of("profile", refused))) (looks(view.theme)) }
-            div { (platform(&s.platform.composer(), note.as_deref())) (bounds()) }
+            div { (platform(&composer, note.as_deref())) (bounds()) }
         }
     };
-    settings(view, caller, Tab::Profile, done, &[], &body)
+    Ok(settings(view, caller, Tab::Profile, done, &[], &body))
 }
 
 /// Changes one's name.
@@ -48,7 +53,7 @@ pub(crate) async fn change_name(
         Ok(()) => step_up::done(jar, &Done::Profile.at("/settings")),
         Err(error) => {
             let refused = Refused::new("profile", given, error);
-            step_up::again(jar, &refused, std::future::ready(Ok(page(&s, &view, &caller, None, Some(&refused))))).await
+            step_up::again(jar, &refused, page(&s, &view, &caller, None, Some(&refused))).await
         }
     }
 }

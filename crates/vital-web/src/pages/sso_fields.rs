@@ -55,11 +55,11 @@ pub(super) fn inputs(filled: Filled<'_>, kind: ProviderKind, present: Option<&Ss
     }
 }
 
-fn required<'a>(filled: &Filled<'a>, f: &Field<'a>) -> Markup {
+pub(super) fn required<'a>(filled: &Filled<'a>, f: &Field<'a>) -> Markup {
     input(filled, f, true)
 }
 
-fn optional<'a>(filled: &Filled<'a>, f: &Field<'a>) -> Markup {
+pub(super) fn optional<'a>(filled: &Filled<'a>, f: &Field<'a>) -> Markup {
     input(filled, f, false)
 }
 

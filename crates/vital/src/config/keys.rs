@@ -9,7 +9,7 @@
 //! | `token_key` | none | The label of the AES-256 key within the token. |
 //! | `token_former_key` | none | The label of the key before it, while `vital keys rotate root` puts the new one in its place. |
 //! | `token_pin_file` | none | The file of the PIN, mode 0600. |
-//! | `spread_s` | `30` | Seconds from 1 to 600 until a new version of an organisation's key seals. Nodes read keys again after a third of it. |
+//! | `spread_s` | `30` | Seconds from 1 to 600 until a new version of an organisation's key seals, and until former logins of the database are refused. Nodes read keys and logins again after a third of it. |
 
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};

@@ -14,9 +14,11 @@
 //! | `connections` | `4096` | Connections at once; further ones wait. |
 //! | `connections_per_address` | `256` | Connections of one network address at once; further ones are closed. A trusted proxy's are not counted. |
 //! | `redis_url` | none | A Redis in which nodes count together, as `redis://user:password@host:6379`, on another machine as `rediss://…`. None: each process counts for itself. |
+//! | `redis_password_file` | none | File (mode 0600) of the password, instead of one in `redis_url`. Read again for every new connection. |
 //! | `redis_ca_file` | public authorities | Certificates (PEM) of the authorities that may have signed the certificate of that Redis. |
 //! | `allow_plain_redis` | `false` | Allows a Redis on another machine without verified TLS. |
 
+use super::secret_file;
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -57,6 +59,9 @@ pub(crate) struct Limits {
     /// Address of a Redis; it may hold a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) redis_url: Option<String>,
+    /// The file of its password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) redis_password_file: Option<PathBuf>,
     /// Certificates of the authorities that vouch for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) redis_ca_file: Option<PathBuf>,
@@ -79,6 +84,7 @@ impl Default for Limits {
             connections: limits::CONNECTIONS_MAX,
             connections_per_address: limits::CONNECTIONS_ADDRESS_MAX,
             redis_url: None,
+            redis_password_file: None,
             redis_ca_file: None,
             allow_plain_redis: false,
         }
@@ -113,7 +119,10 @@ impl Limits {
 
     /// Refuses what would put the password of Redis on a network, in the clear or to whoever answers.
     fn check_redis(&self) -> anyhow::Result<()> {
-        let Some(url) = &self.redis_url else { return Ok(()) };
+        let Some(url) = &self.redis_url else {
+            let is_alone = self.redis_password_file.is_some();
+            return if is_alone { Err(Failure::new("`limits.redis_password_file` needs `limits.redis_url`").into()) } else { Ok(()) };
+        };
         // The address may hold a password, so it is not repeated here.
         let is_known = ["redis://", "rediss://", "redis+unix://"].iter().any(|scheme| url.starts_with(scheme));
         let place = Place::of(url).ok().filter(|_| is_known).ok_or_else(|| {
@@ -170,7 +179,8 @@ impl Limits {
     /// When the address of Redis cannot be one.
     pub(crate) fn throttle(&self) -> anyhow::Result<Throttle> {
         let redis_authorities = self.redis_ca_file.as_deref().map(certificates).transpose().map_err(|e| Failure::new(e.to_string()))?;
-        let config = Config { redis: self.redis_url.clone(), redis_authorities, ..Config::default() };
+        let redis_password = self.redis_password_file.as_deref().map(|path| secret_file("limits.redis_password_file", path)).transpose()?;
+        let config = Config { redis: self.redis_url.clone(), redis_authorities, redis_password, ..Config::default() };
         Throttle::new(&config).map_err(|error| Failure::new(format!("`limits.redis_url`: {error}")).into())
     }
 }

@@ -9,15 +9,17 @@
 //! | `security` | `starttls` | `starttls`, `tls` (usually port 465), or `none` for a relay on this machine alone. |
 //! | `username` | none | User name at the server; goes with one of the next two. |
 //! | `password_env` | none | The environment variable that holds the password. |
-//! | `password_file` | none | The file that holds the password. |
+//! | `password_file` | none | The file (mode 0600) that holds the password. Read again when it changes. |
 //! | `timeout_s` | `20` | How long the delivery of one message may take, 1 to 300. |
 
+use super::secret_file;
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use vital_keys::SecretText;
 use vital_mail::{Mailer, Security, SmtpConfig};
 use vital_store::transport::is_this_machine;
 use zeroize::Zeroizing;
@@ -125,15 +127,12 @@ impl Mail {
         Mailer::smtp(config).map_err(|e| Failure::new(format!("`[mail]` cannot be used: {e}")).into())
     }
 
-    fn password(&self) -> anyhow::Result<Option<Zeroizing<String>>> {
+    fn password(&self) -> anyhow::Result<Option<SecretText>> {
         if let Some(name) = &self.password_env {
             let value = std::env::var(name).map_err(|_| Failure::new(format!("`mail.password_env` names `{name}`, which is not set")))?;
-            return Ok(Some(Zeroizing::new(value)));
+            return Ok(Some(SecretText::given(&Zeroizing::new(value))));
         }
-        let Some(path) = &self.password_file else { return Ok(None) };
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failure::new(format!("`mail.password_file` is `{}`, which cannot be read: {error}", path.display())))?;
-        Ok(Some(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
+        self.password_file.as_deref().map(|path| secret_file("mail.password_file", path)).transpose()
     }
 }
 

@@ -13,6 +13,7 @@ mod keys;
 mod limits;
 mod log;
 mod mail;
+mod metrics;
 mod models;
 mod provider;
 mod server;
@@ -33,6 +34,7 @@ pub(crate) use keys::Keys;
 pub(crate) use limits::Limits;
 pub(crate) use log::{Log, LogFormat};
 pub(crate) use mail::Mail;
+pub(crate) use metrics::Metrics;
 pub(crate) use models::Models;
 pub(crate) use provider::Provider;
 pub(crate) use server::Server;
@@ -70,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// Where the checkpoints of the audit trail go.
     pub(crate) audit: Audit,
+    /// The listener that Prometheus reads.
+    pub(crate) metrics: Metrics,
     /// The log.
     pub(crate) log: Log,
 }
@@ -161,6 +165,15 @@ fn load_with(flags: Overrides, environment: Overrides) -> anyhow::Result<Loaded>
 }
 
 /// `vital.toml` in the data folder, if it is there.
+/// The secret in a file that a key of the configuration names; the file is read again when it changes.
+fn secret_file(key: &str, path: &Path) -> anyhow::Result<vital_keys::SecretText> {
+    vital_keys::SecretText::in_file(path, |_| Ok(())).map_err(|error| unreadable(key, path, &error).into())
+}
+
+fn unreadable(key: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("the file `{}`, named by `{key}`, cannot be used: {error}", path.display()))
+}
+
 fn default_file(data: Option<&Path>) -> Option<PathBuf> {
     let path = data.map_or_else(|| Server::default().data, Path::to_owned).join(FILE_NAME);
     path.exists().then_some(path)
@@ -174,6 +187,7 @@ impl Config {
         self.limits.check()?;
         self.mail.check()?;
         self.audit.check()?;
+        self.metrics.check(&self.server, self.tls.is_on())?;
         self.identity.check(&self.server)?;
         self.egress.check()?;
         self.keys.check()?;
@@ -304,11 +318,11 @@ mod tests {
             let text = format!("format = \"openai\"\nmodel = \"{}\"", provider.model);
             toml::from_str::<Provider>(&text).unwrap()
         });
-        let Config { server, tls, database, models, identity, egress, limits, audit, log, .. } = config;
+        let Config { server, tls, database, models, identity, egress, limits, audit, metrics, log, .. } = config;
         assert!(audit.folder.is_some() && audit.key_file.is_some() && audit.public_file.is_some());
         assert_eq!(Audit { folder: None, key_file: None, public_file: None, ..audit }, Audit::default());
         assert_eq!((identity, egress), (Identity::default(), Egress::default()));
-        assert_eq!(Limits { redis_url: None, redis_ca_file: None, ..limits.clone() }, Limits::default());
+        assert_eq!(Limits { redis_url: None, redis_password_file: None, redis_ca_file: None, ..limits.clone() }, Limits::default());
         assert_eq!(
             (Server { public_url: None, hosts: Vec::new(), trusted_proxies: Vec::new(), ..server.clone() }, log),
             (Server::default(), Log::default())
@@ -316,12 +330,14 @@ mod tests {
         assert_eq!(Database { url: None, ca_file: None, pg_home: None, ..database.clone() }, Database::default());
         assert_eq!(tls.hsts_s, Tls::default().hsts_s);
         let optional = [
+            metrics.listen.is_some() && metrics.token_file.is_some(),
             tls.files().is_some(),
             tls.redirect_listen.is_some(),
             tls.name_server.is_some(),
             tls.acme.is_some_and(|acme| !acme.contact.is_empty() && acme.ca_file.is_some()),
             !server.hosts.is_empty(),
             limits.redis_url.is_some(),
+            limits.redis_password_file.is_some(),
             limits.redis_ca_file.is_some(),
             database.ca_file.is_some(),
             !server.trusted_proxies.is_empty(),

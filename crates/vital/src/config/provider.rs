@@ -2,12 +2,12 @@
 //!
 //! | Key | Default | Meaning |
 //! |---|---|---|
-//! | `format` | needed | `openai` (also Ollama, vLLM, llama.cpp and many gateways) or `anthropic`. |
-//! | `model` | needed | The model, in the provider's own name. |
-//! | `base_url` | the format's own service | Where the provider is, for example `http://127.0.0.1:11434`. |
+//! | `format` | needed | `openai` (also Ollama, vLLM, llama.cpp and many gateways), `azure_openai`, `anthropic` or `google`. |
+//! | `model` | needed | The model, in the provider's own name; for `azure_openai` the deployment. |
+//! | `base_url` | the format's own service | Where the provider is, for example `http://127.0.0.1:11434`; needed for `azure_openai`. |
 //! | `name` | the format | The name under which people and logs know the provider. |
 //! | `api_key_env` | none | Name of the environment variable that holds the key. |
-//! | `api_key_file` | none | File that holds the key. At most one of the two; local models need none. |
+//! | `api_key_file` | none | File (mode 0600) that holds the key; read again when it changes. At most one of the two; local models need none. |
 //! | `allow_http` | `false` | Allows plain HTTP to another machine, for a model in a private network. |
 //! | `max_output_tokens` | `2048` | Most tokens of one answer. |
 //! | `temperature` | `0.2` | Sampling temperature: 0 to 2, for `anthropic` 0 to 1. |
@@ -18,18 +18,14 @@
 //!
 //! A key never stands in the configuration file, so that the file can be shown, copied and kept under version control.
 
+use super::unreadable;
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     time::Duration,
 };
 use vital_llm::{ApiKey, ProviderConfig, Timeouts, WireFormat};
-
-/// Longest key, in bytes; it keeps a wrong file from being read into memory.
-const KEY_BYTES_MAX: u64 = 16 * 1024;
 
 /// The section.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -122,7 +118,9 @@ impl Provider {
     const fn own_name(&self) -> &'static str {
         match self.format {
             WireFormat::OpenAi => "openai",
+            WireFormat::AzureOpenAi => "azure-openai",
             WireFormat::Anthropic => "anthropic",
+            WireFormat::Google => "google",
         }
     }
 
@@ -130,6 +128,9 @@ impl Provider {
         match self.format {
             WireFormat::OpenAi => "https://api.openai.com/v1",
             WireFormat::Anthropic => "https://api.anthropic.com",
+            WireFormat::Google => "https://generativelanguage.googleapis.com",
+            // Each customer has an address of their own; the empty one is refused with a word about `base_url`.
+            WireFormat::AzureOpenAi => "",
         }
     }
 
@@ -151,15 +152,7 @@ impl Provider {
 }
 
 fn read_key(path: &Path) -> anyhow::Result<ApiKey> {
-    let fault = |what: String| Failure::new(format!("the key file `{}`, named by `provider.api_key_file`, {what}", path.display()));
-    let mut key = String::new();
-    let read = File::open(path).and_then(|file| file.take(KEY_BYTES_MAX + 1).read_to_string(&mut key));
-    match read {
-        Err(error) => Err(fault(format!("cannot be read: {error}")).into()),
-        Ok(bytes) if bytes as u64 > KEY_BYTES_MAX => Err(fault(format!("is longer than {KEY_BYTES_MAX} bytes")).into()),
-        Ok(_) if key.trim().is_empty() => Err(fault("is empty".to_owned()).into()),
-        Ok(_) => Ok(ApiKey::new(key)),
-    }
+    ApiKey::in_file(path).map_err(|error| unreadable("provider.api_key_file", path, &error).into())
 }
 
 #[cfg(test)]

@@ -107,6 +107,7 @@ async fn answer_all(cases: &[Case], embedder: Result<Arc<dyn Embedder>, String>)
         egress: config.egress_rules()?,
         trail: config.audit.settings(&config.server),
         name_server: config.tls.name_server,
+        authority: config.tls.authority()?,
         alone: true,
     })?;
     let work = tokio::spawn(vital_platform::work::run(Arc::clone(&platform)));
@@ -157,7 +158,7 @@ async fn library_ready(platform: &Platform, cx: &OpContext, by_meaning: bool) ->
 async fn ask_one(platform: &Arc<Platform>, caller: &Caller, question: &str) -> anyhow::Result<Outcome> {
     let cx = &caller.cx;
     let conversation = ask::open_conversation(platform, cx, None).await?;
-    let asked = ask::ask(platform, cx, conversation.id, Question { text: question.to_owned(), expert: None }).await?;
+    let asked = ask::ask(platform, cx, conversation.id, Question { text: question.to_owned(), expert: None, earlier: Vec::new() }).await?;
     let events = ask::follow(Arc::clone(platform), caller.clone(), asked.id, 0).await?;
     pin_mut!(events);
     while let Some(event) = events.next().await {

@@ -5,6 +5,8 @@
 
 pub(crate) mod embedder;
 mod listen;
+mod logins;
+mod metrics;
 mod signals;
 mod supervise;
 pub(crate) mod tls;
@@ -52,8 +54,9 @@ pub(crate) async fn run(config: Config, begun: Instant) -> anyhow::Result<Exit> 
         Some(address) => Some(listen::bind(address).await?),
         None => None,
     };
+    let metrics = metrics::prepare(&config).await?;
     let mut running = tokio::select! {
-        started = start(&config, listener, plain, bound) => started?,
+        started = start(&config, Listeners { listener, plain, metrics }, bound) => started?,
         name = signals.next() => {
             tracing::info!(signal = name, "stopped before it was ready");
             return Ok(Exit::Done);
@@ -78,7 +81,16 @@ pub(crate) async fn run(config: Config, begun: Instant) -> anyhow::Result<Exit> 
     }
 }
 
-async fn start(config: &Config, listener: TcpListener, plain: Option<TcpListener>, bound: SocketAddr) -> anyhow::Result<Running> {
+/// The addresses that were taken.
+struct Listeners {
+    listener: TcpListener,
+    /// For plain HTTP beside https.
+    plain: Option<TcpListener>,
+    metrics: Option<metrics::Prepared>,
+}
+
+async fn start(config: &Config, listeners: Listeners, bound: SocketAddr) -> anyhow::Result<Running> {
+    let Listeners { listener, plain, metrics } = listeners;
     let provider = config.provider.as_ref().map(crate::config::Provider::open).transpose()?;
     // The model is read on a thread of its own while the database starts.
     let embedder = embedder::load(&config.models);
@@ -97,6 +109,7 @@ async fn start(config: &Config, listener: TcpListener, plain: Option<TcpListener
         egress: config.egress_rules()?,
         trail: config.audit.settings(&config.server),
         name_server: config.tls.name_server,
+        authority: config.tls.authority()?,
         alone: cluster.is_some(),
     })?;
     // Before anything is served: a database restored from a backup must not bring back what was erased.
@@ -111,7 +124,11 @@ async fn start(config: &Config, listener: TcpListener, plain: Option<TcpListener
         .with_hosts(config.server.hosts.clone())
         .with_hsts(config.tls.hsts_s);
     let router = vital_web::router(state);
-    let web = match tls::prepare(config, &platform, &path).await? {
+    let prepared = tls::prepare(config, &platform, &path).await?;
+    if let Some(metrics) = metrics {
+        metrics.serve(config, Arc::clone(&platform), prepared.as_ref().map(|p| p.tls.clone()), closing.clone());
+    }
+    let web = match prepared {
         None => tokio::spawn(vital_web::serve(listener, router, protection, closing.clone())),
         Some(prepared) => {
             if let Some(plain) = plain {
@@ -122,6 +139,8 @@ async fn start(config: &Config, listener: TcpListener, plain: Option<TcpListener
             tokio::spawn(vital_web::serve_tls(listener, tls, router, protection, closing.clone()))
         }
     };
+    let window = Duration::from_secs(config.keys.spread_s);
+    tokio::spawn(logins::follow(Arc::clone(&platform), database::role_file(&path), window, closing.clone()));
     let work = tokio::spawn(work(Arc::clone(&platform), closing.clone()));
     let (supervisor, folder) = match cluster {
         Some(cluster) => (Some(Supervisor::new(cluster, folder, config.clone())), None),

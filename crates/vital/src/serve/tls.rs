@@ -4,7 +4,11 @@
 //! about certificates stops it.
 
 use crate::{config::Config, failure::Failure};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use time::OffsetDateTime;
 use tokio::{
     net::TcpListener,
@@ -143,10 +147,13 @@ impl Keeping {
     /// Warns where a certificate became more urgent, and keeps how all stand for the command line.
     fn tell(&mut self) {
         let standing = self.certificates.standing(OffsetDateTime::now_utc());
+        vital_metrics::certificates(
+            standing.iter().map(|one| (site_or(&one.domain).to_owned(), one.not_after.map(SystemTime::from))).collect(),
+        );
         for one in &standing {
             let before = self.told.iter().find(|told| told.domain == one.domain).map(|told| told.state);
             if one.state != State::Good && before != Some(one.state) {
-                let site = if one.domain.is_empty() { "the site" } else { &one.domain };
+                let site = site_or(&one.domain);
                 tracing::warn!(
                     domain = site,
                     left_s = one.left_s,
@@ -165,6 +172,11 @@ impl Keeping {
         }
         self.told = standing;
     }
+}
+
+/// What a certificate is for, for people: the site itself has no name here.
+fn site_or(domain: &str) -> &str {
+    if domain.is_empty() { "site" } else { domain }
 }
 
 /// Waits as long as between two looks.

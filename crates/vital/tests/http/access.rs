@@ -34,6 +34,10 @@ struct Targets {
     opening: String,
     /// A provider of single sign-on.
     provider: String,
+    /// A model provider.
+    model_provider: String,
+    /// A model at it.
+    model: String,
     /// A custom domain that is not proven.
     domain: String,
     /// An entry of the trail.
@@ -59,6 +63,8 @@ impl Targets {
             key: id(),
             opening: id(),
             provider: id(),
+            model_provider: id(),
+            model: id(),
             domain: format!("{}.acme-bio.com", id()),
             entry: id(),
             week: "2026-W01".to_owned(),
@@ -71,6 +77,7 @@ impl Targets {
         app.sql(&format!(
             "delete from groups where tenant_id = '{tenant}';
              delete from sso_providers where tenant_id = '{tenant}';
+             delete from providers where tenant_id = '{tenant}';
              delete from directory.domains where tenant = '{tenant}';
              update members set active = false where kind = 'service' and tenant_id = '{tenant}'"
         ))
@@ -82,7 +89,21 @@ impl Targets {
         let entry = app.sql_text(&format!("select id from audit_entries where tenant_id = '{tenant}' order by id limit 1")).await.unwrap();
         let all = Self { document: app.a().document.clone(), entry, week: reviewed_week(app).await, ..Self::unknown() };
         let Self {
-            failed_document, conversation, turn, collection, member, person, group, invitation, key, opening, provider, domain, ..
+            failed_document,
+            conversation,
+            turn,
+            collection,
+            member,
+            person,
+            group,
+            invitation,
+            key,
+            opening,
+            provider,
+            model_provider,
+            model,
+            domain,
+            ..
         } = &all;
         let title = app.sealed("documents.title", failed_document, &format!("{CANARY_A} scan")).await;
         let file_name = app.sealed("documents.file_name", failed_document, &format!("{CANARY_A}.pdf")).await;
@@ -90,9 +111,10 @@ impl Targets {
         let question = app.sealed("turns.question", turn, &format!("What about {CANARY_A} granules?")).await;
         app.sql(&format!(
             "insert into documents (tenant_id, id, collection_id, title, file_name, size_bytes, content_hash, authority, state, failure_code,
-                                    failure_detail, created_at)
-             select '{tenant}', '{failed_document}', id, {title}, {file_name}, 9, sha256('{failed_document}'), 'own', 'failed',
-                    'document.no_text', 'No text.', now() from collections where tenant_id = '{tenant}' and slug = 'own';
+                                    failure_detail, uploaded_by, created_at)
+             select '{tenant}', '{failed_document}', c.id, {title}, {file_name}, 9, sha256('{failed_document}'), 'own', 'failed',
+                    'document.no_text', 'No text.', l.user_id, now()
+             from collections c, directory.logins l where c.tenant_id = '{tenant}' and c.slug = 'own' and l.email = '{0}';
              insert into conversations (tenant_id, id, owner_id, title, turn_count, created_at, updated_at)
              select '{tenant}', '{conversation}', user_id, {asked}, 1, now(), now() from directory.logins where email = '{0}';
              insert into collections (tenant_id, id, slug, name, starter, owner_id, access, created_at)
@@ -111,6 +133,10 @@ impl Targets {
              insert into break_glass (tenant_id, id, member_id, operator, reason, opened_at, ends_at, closed_at)
              values ('{tenant}', '{opening}', '{member}', 'Operator', 'Why {CANARY_A} was opened to look.', now(), now(), now());
              insert into directory.domains (domain, tenant, proof, created_at) values ('{domain}', '{tenant}', repeat('p', 32), now());
+             insert into providers (tenant_id, id, name, format, base_url, created_at, updated_at)
+             values ('{tenant}', '{model_provider}', '{CANARY_A} models', 'openai', 'http://127.0.0.1:9/{CANARY_A}', now(), now());
+             insert into models (tenant_id, id, provider_id, name, max_output_tokens, temperature, enabled, position, created_at, updated_at)
+             values ('{tenant}', '{model}', '{model_provider}', '{CANARY_A} model', 100, 1, false, 0, now(), now());
              insert into sso_providers (tenant_id, id, kind, name, issuer, client_id, default_roles, created_at, updated_at)
              values ('{tenant}', '{provider}', 'oidc', '{CANARY_A} accounts', 'http://127.0.0.1:9/{CANARY_A}', 'vital', '{{viewer}}', now(), now())",
             Persona::Member.email()
@@ -132,6 +158,8 @@ impl Targets {
             t if t.contains("/keys/{id}") => &self.key,
             t if t.contains("/break-glass/{id}") || t.contains("/operator-access/{id}") => &self.opening,
             t if t.contains("/sso/") => &self.provider,
+            t if t.contains("/provider-models/{id}") || t.contains("/providers/models/{id}") => &self.model,
+            t if t.contains("/providers/{id}") => &self.model_provider,
             t if t.contains("/entries/{id}") => &self.entry,
             _ => &self.turn,
         };
@@ -140,6 +168,7 @@ impl Targets {
             .replace("{id}", id)
             .replace("{slug}", slug)
             .replace("{file}", "swagger-ui.css")
+            .replace("{model}", "clinical-pharmacology")
             .replace("{provider}", &self.provider)
             .replace("{week}", &self.week);
         match template {
@@ -192,6 +221,13 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         })),
         ("POST", "/api/v1/conversations") => request.json(&json!({})),
         ("POST", "/api/v1/conversations/{id}/turns") => request.json(&json!({ "question": "Where are the granules stored?" })),
+        ("POST", "/v1/chat/completions") => {
+            request.json(&json!({ "model": "auto", "messages": [{ "role": "user", "content": "Where are the granules stored?" }] }))
+        }
+        ("POST", "/v1/messages") => request.json(
+            &json!({ "model": "auto", "max_tokens": 64, "messages": [{ "role": "user", "content": "Where are the granules stored?" }] }),
+        ),
+        ("POST", "/v1/embeddings") => request.json(&json!({ "model": "any", "input": "Where are the granules stored?" })),
         ("POST", "/api/v1/route") => request.json(&json!({ "question": "Who helps with a 510(k)?" })),
         ("POST", "/api/v1/documents" | "/library/upload") => request.form_data(&Form::new().file("standard.txt", unique)),
         ("POST", "/api/v1/collections") => request.json(&json!({ "name": unique, "access": "private" })),
@@ -214,9 +250,16 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
             "kind": "oidc", "name": "Another", "issuer": "https://idp.example", "client_id": "vital", "default_roles": ["viewer"],
         })),
         ("PATCH", "/api/v1/sso/providers/{id}") => request.json(&json!({ "name": "Renamed" })),
+        ("POST", "/api/v1/providers") => request.json(&json!({ "name": "Another", "format": "google", "models": [{ "name": "model-1" }] })),
+        ("PATCH", "/api/v1/providers/{id}") => request.json(&json!({ "name": "Renamed" })),
+        ("POST", "/api/v1/providers/{id}/models") => request.json(&json!({ "name": unique })),
+        ("PUT", "/api/v1/provider-models" | "/api/v1/experts/{slug}/models") => request.json(&json!({ "models": [] })),
+        ("PATCH", "/api/v1/provider-models/{id}") => request.json(&json!({ "enabled": false })),
+        ("PUT", "/api/v1/provider-policy") => request.json(&json!({ "installation_allowed": true })),
         ("PUT", "/api/v1/audit/working-hours") => {
             request.json(&json!({ "time_zone": "UTC", "from_hour": 7, "to_hour": 19, "weekdays": [1, 2, 3, 4, 5] }))
         }
+        ("POST", "/api/v1/audit/download") => request.json(&json!({ "format": "jsonl", "action": "tenant.created" })),
         ("POST", "/api/v1/audit/reviews/{week}/signature") => request.json(&json!({ "judgements": [] })),
         ("POST", "/api/v1/break-glass/{id}/review") => request.json(&json!({ "note": "As announced." })),
         (_, scim) if scim.starts_with("/scim/") && method != "GET" => request.json(&json!({
@@ -254,6 +297,7 @@ fn settings_form<'a>(path: &str, unique: &'a str, member: &'a str, domain: &'a s
         "/settings/security/password" => vec![("present", "not this one"), ("password", PASSWORD)],
         "/settings/security/totp" => vec![("name", "Phone"), ("password", PASSWORD)],
         "/settings/security/totp/confirm" => vec![("id", member), ("code", "000000")],
+        "/settings/audit/download" => vec![("format", "csv"), ("action", "tenant.created")],
         "/settings/keys" => vec![("name", "script"), ("scopes", "settings.read"), ("days", "90")],
         "/settings/members/{id}/roles" => vec![("roles", "viewer")],
         "/settings/groups" | "/settings/groups/{id}/rename" => vec![("name", unique)],
@@ -272,6 +316,13 @@ fn settings_form<'a>(path: &str, unique: &'a str, member: &'a str, domain: &'a s
             ]
         }
         "/settings/domains" => vec![("domain", domain)],
+        "/settings/providers" => {
+            vec![("preset", "google"), ("name", "Another"), ("models", "model-1"), ("base_url", "https://llm.example")]
+        }
+        "/settings/providers/{id}" => vec![("name", "Renamed"), ("base_url", "https://llm.example")],
+        "/settings/providers/{id}/models" => vec![("name", unique), ("max_output_tokens", "100"), ("temperature", "1")],
+        "/settings/providers/models/{id}" => vec![("max_output_tokens", "100"), ("temperature", "1")],
+        "/settings/providers/models/{id}/move" => vec![("to", "up")],
         "/settings/sso/{id}/active" => vec![("active", "yes")],
         "/settings/reviews/working-hours" => vec![("time_zone", "UTC"), ("from_hour", "7"), ("to_hour", "19"), ("weekdays", "1")],
         "/settings/operator-access/{id}/review" => vec![("note", "As announced.")],
@@ -289,7 +340,7 @@ fn operations() -> Vec<(String, String)> {
 
 /// Whether an operation belongs to the interfaces of programs.
 fn for_programs(path: &str) -> bool {
-    path.starts_with("/api/") || path.starts_with("/scim/")
+    path.starts_with("/api/") || path.starts_with("/scim/") || path.starts_with("/v1/")
 }
 
 #[tokio::test]

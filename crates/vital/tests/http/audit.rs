@@ -4,17 +4,21 @@ use crate::{
     app, app_with,
     ask::SAID,
     contract, ended,
-    members::{give_roles, id_of},
+    members::{forget_proof, give_roles, id_of},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use vital_kernel::TenantId;
 use vital_llm::Timeouts;
-use vital_platform::identity::break_glass;
+use vital_platform::{
+    audit::trail::{self, Format, Which},
+    identity::break_glass,
+};
 use vital_testkit::{
     app::{CANARY_A, Client, PASSWORD, Persona, QUESTION_A, Reply, TestApp, until},
     provider::{Gate, Script, ScriptedProvider},
 };
+use vital_trail::LogId;
 
 /// What a page or operation shows of content, and what it leaves behind.
 const READING: [(&str, &str); 9] = [
@@ -327,4 +331,104 @@ async fn making_an_administrator_is_an_entry_of_its_own() {
     raised.sort();
     assert_eq!(raised, ["user.admin_granted", "user.roles_changed"]);
     assert_eq!(actions(&change(&["member", "tenant_admin"]).await), ["user.roles_changed"], "they were one before");
+}
+
+/// Waits until every entry of organisation A has its number, and runs the sequencer for it.
+async fn numbered(app: &TestApp) {
+    until("the entries to be numbered", || async {
+        app.on_platform(|p| async move { trail::sequence(&p).await.unwrap() }).await;
+        let waiting =
+            app.sql_text(&format!("select count(*) from audit_entries where seq is null and tenant_id = '{}'", app.a().tenant)).await;
+        (waiting.as_deref() == Some("0")).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_download_has_the_lines_of_an_export_needs_a_fresh_proof_and_is_recorded() {
+    let app = app().await;
+    let auditor = app.client(Persona::Auditor);
+    app.member().get(&format!("/api/v1/documents/{}/text", app.a().document)).await.expect(200);
+    numbered(&app).await;
+    let got = auditor.post("/api/v1/audit/download", &json!({ "format": "jsonl", "action": "document.read" })).await.expect(200);
+    assert_eq!(got.header("content-type"), Some("application/jsonl; charset=utf-8"));
+    assert!(got.header("content-disposition").unwrap().starts_with("attachment; filename=\"audit-trail-20"));
+    let log = LogId(app.a().tenant.parse().unwrap());
+    let export = app
+        .on_platform(move |p| async move {
+            let mut out = Vec::new();
+            trail::export(&p, log, Format::Jsonl, &mut out, |_| ()).await.unwrap();
+            String::from_utf8(out).unwrap()
+        })
+        .await;
+    let expected: Vec<&str> = export.lines().filter(|line| line.contains("\"action\":\"document.read\"")).collect();
+    let text = got.text();
+    assert_eq!(text.lines().collect::<Vec<_>>(), expected, "byte for byte");
+    assert!(!expected.is_empty());
+    let left = left_by(&app, &got).await;
+    assert_eq!((actions(&left), &left[0]["fields"]), (vec!["audit.exported"], &json!(["jsonl"])));
+    auditor.post("/api/v1/audit/download", &json!({ "format": "xlsx" })).await.expect(422);
+    auditor.post("/api/v1/audit/download", &json!({ "format": "csv", "action": "nothing.such" })).await.problem(422, "audit.action");
+    forget_proof(&app, Persona::TenantAdmin).await;
+    let admin = app.client(Persona::TenantAdmin);
+    admin.post("/api/v1/audit/download", &json!({ "format": "jsonl" })).await.problem(403, "step_up.required");
+    let refused =
+        admin.request("POST", "/settings/audit/download").form(&[("format", "csv"), ("action", "document.read")]).send().await.expect(403);
+    assert!(refused.text().contains("Download these entries"), "the page again, with its form");
+    assert_eq!(entries(&auditor, "action=audit.exported").await.len(), 2, "what was refused is no export");
+}
+
+#[tokio::test]
+async fn a_table_is_harmless_to_spreadsheets_and_too_much_of_it_is_refused() {
+    let app = app().await;
+    let auditor = app.client(Persona::Auditor);
+    app.sql(&format!(
+        "update members set display_name = '=HYPERLINK(\"http://evil.example\")' where email = '{}'",
+        Persona::Member.email()
+    ))
+    .await;
+    app.member().get(&format!("/api/v1/documents/{}/text", app.a().document)).await.expect(200);
+    numbered(&app).await;
+    let got = auditor
+        .request("POST", "/settings/audit/download")
+        .form(&[("format", "csv"), ("action", "document.read")])
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(got.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
+    let table = got.text();
+    assert!(
+        table.starts_with("number,time,actor_id,actor,") && table.contains(",\"'=HYPERLINK(\"\"http://evil.example\"\")\","),
+        "{table}"
+    );
+    app.sql(&format!(
+        "insert into audit_entries (tenant_id, id, action, resource, resource_id, fields, request_id, seq, prev, hash)
+         select '{}', gen_random_uuid(), 'session.signed_out', 'session', 's', '{{}}', gen_random_uuid(), 1000000 + n, sha256('p'), sha256('h')
+         from generate_series(1, {}) n",
+        app.a().tenant,
+        vital_kernel::limits::AUDIT_DOWNLOAD_ENTRIES_MAX + 1
+    ))
+    .await;
+    let detail = auditor.post("/api/v1/audit/download", &json!({ "format": "csv", "action": "session.signed_out" })).await;
+    let detail = detail.problem(413, "audit.download_too_large")["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("10000") && detail.contains("vital audit export"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_verification_says_who_how_far_and_what_came_of_it() {
+    let app = app().await;
+    numbered(&app).await;
+    let auditor = app.client(Persona::Auditor);
+    let found = auditor.post("/api/v1/audit/verification", &json!({})).await.expect(200).json();
+    let by_button = entries(&auditor, "action=audit.verified").await;
+    assert_eq!(by_button[0]["objects"], json!([app.a().tenant, format!("entries:{}", found["entries"])]));
+    assert_eq!((&by_button[0]["fields"], &by_button[0]["actor"]["id"]), (&json!(["sound"]), &json!(id_of(&app, Persona::Auditor).await)));
+    let log = LogId(app.a().tenant.parse().unwrap());
+    app.on_platform(move |p| async move {
+        let report = trail::verify(&p, Which::One(log), None, |_| false, |_| ()).await.unwrap().pop().unwrap();
+        trail::record_verification(&p, &report, false).await.unwrap();
+    })
+    .await;
+    let by_operator = entries(&auditor, "action=audit.verified").await;
+    assert_eq!((by_operator.len(), &by_operator[0]["actor"], &by_operator[0]["fields"]), (2, &Value::Null, &json!(["sound"])));
 }

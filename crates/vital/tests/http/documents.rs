@@ -133,6 +133,36 @@ async fn a_deleted_document_is_gone_from_search_and_answers_at_once() {
 }
 
 #[tokio::test]
+async fn what_somebody_else_added_is_deleted_by_administrators_alone_and_by_whoever_added_it() {
+    let app = app().await;
+    let (member, author) = (app.member(), app.client(Persona::ExpertAuthor));
+    let id = settled(&member, member.upload("a.txt", SENTENCE).await.expect(201).json()["id"].as_str().unwrap()).await["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/api/v1/documents/{id}");
+    for persona in [Persona::ExpertAuthor, Persona::Reviewer] {
+        let detail = app.client(persona).delete(&path).await.problem(403, "document.not_yours")["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("Nothing was deleted") && detail.contains("administrator"), "{detail}");
+    }
+    author.act(&format!("/library/documents/{id}/delete")).await.expect(403);
+    assert_eq!(
+        (&author.get(&path).await.expect(200).json()["yours"], &member.get(&path).await.expect(200).json()["yours"]),
+        (&json!(false), &json!(true))
+    );
+    let button = format!("/library/documents/{id}/delete");
+    let page = author.get("/library").await.expect(200).text();
+    assert!(!page.contains(&button) && page.contains("Somebody else added this document."));
+    for persona in [Persona::Member, Persona::TenantAdmin] {
+        assert!(app.client(persona).get("/library").await.expect(200).text().contains(&button));
+    }
+    app.client(Persona::TenantAdmin).delete(&path).await.expect(204);
+    let own = settled(&author, author.upload("a.txt", SENTENCE).await.expect(201).json()["id"].as_str().unwrap()).await;
+    member.delete(&format!("/api/v1/documents/{}", own["id"].as_str().unwrap())).await.problem(403, "document.not_yours");
+    author.delete(&format!("/api/v1/documents/{}", own["id"].as_str().unwrap())).await.expect(204);
+}
+
+#[tokio::test]
 async fn a_document_deleted_while_it_is_read_never_comes_back() {
     let app = app().await;
     let member = app.member();
@@ -146,6 +176,26 @@ async fn a_document_deleted_while_it_is_read_never_comes_back() {
     .await;
     member.get(&format!("/api/v1/documents/{id}")).await.problem(404, "document.unknown");
     assert_eq!(member.get("/api/v1/search?q=numbat").await.expect(200).json()["hits"], json!([]));
+}
+
+#[tokio::test]
+async fn a_document_whose_reading_ended_the_server_three_times_is_left_alone_and_says_so() {
+    let app = app().await;
+    let (tenant, id) = (&app.a().tenant, uuid::Uuid::now_v7().to_string());
+    let title = app.sealed("documents.title", &id, "bomb").await;
+    let file_name = app.sealed("documents.file_name", &id, "bomb.pdf").await;
+    app.sql(&format!(
+        "insert into documents (tenant_id, id, collection_id, title, file_name, size_bytes, content_hash, authority, state, created_at)
+         select '{tenant}', '{id}', id, {title}, {file_name}, 9, sha256('{id}'), 'own', 'parsing', now()
+         from collections where tenant_id = '{tenant}' and slug = 'own';
+         insert into directory.jobs (id, tenant, kind, subject, attempts, run_at, created_at)
+         values (gen_random_uuid(), '{tenant}', 'ingest_document', '{id}', 3, now(), now())"
+    ))
+    .await;
+    let failed = settled(&app.member(), &id).await;
+    assert_eq!((&failed["state"], &failed["failure"]["code"]), (&json!("failed"), &json!("document.reader_ended")), "{failed}");
+    let left = app.sql_text(&format!("select count(*) from directory.jobs where subject = '{id}'")).await;
+    assert_eq!(left.as_deref(), Some("0"), "and its work is over");
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use std::{
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
 };
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _};
 use vital_testkit::app::{Client, PASSWORD, Persona, Reply, TestApp, until};
+use vital_tls::acme::{Authority, Challenge};
 
 const DOMAIN: &str = "path.acme-bio.com";
 
@@ -57,9 +59,32 @@ impl NameServer {
 }
 
 async fn stage() -> (NameServer, TestApp) {
+    stage_with(None).await
+}
+
+async fn stage_with(authority: Option<Authority>) -> (NameServer, TestApp) {
     let names = NameServer::start().await;
-    let options = vital_testkit::app::Options { name_server: Some(names.address), ..options() };
+    let options = vital_testkit::app::Options { name_server: Some(names.address), authority, ..options() };
     (names, TestApp::start(options).await)
+}
+
+/// An authority whose directory says that CAA records mean it by `ca.example`.
+async fn authority() -> Authority {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let directory = format!("http://{}/directory", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = tokio::io::BufReader::new(stream);
+            let mut line = String::new();
+            while stream.read_line(&mut line).await.unwrap() > 2 {
+                line.clear();
+            }
+            let body = json!({ "newOrder": "http://127.0.0.1:9/order", "meta": { "caaIdentities": ["ca.example"] } }).to_string();
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close", body.len());
+            stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
+        }
+    });
+    Authority { directory, contact: Vec::new(), challenge: Challenge::Http, roots: None }
 }
 
 /// Asks as a browser does that was led here by a name.
@@ -117,6 +142,43 @@ async fn a_domain_leads_to_its_organisation_once_its_record_was_seen() {
 }
 
 #[tokio::test]
+async fn whether_the_authority_may_issue_is_told_with_the_proof_and_on_the_page() {
+    let (names, mut app) = stage_with(Some(authority().await)).await;
+    let only = |issuer: &str| json!({ "host": "acme-bio.com.", "policies": [{ "tag": "issue", "value": issuer }] });
+    names.tell("add-caa", only("other.example")).await;
+    let admin = app.client(Persona::TenantAdmin);
+    assert!(claimed(&admin).await["issuance"].is_null(), "nothing is looked for before the proof");
+    admin.delete(&format!("/api/v1/domains/{DOMAIN}")).await.expect(204);
+    proven(&names, &admin).await;
+    let listed = admin.get("/api/v1/domains").await.expect(200).json();
+    let notice = &listed[0]["issuance"];
+    assert_eq!(notice["may_issue"], false, "{listed}");
+    let says = notice["says"].as_str().unwrap();
+    assert!(says.contains("acme-bio.com") && says.contains("only other.example") && says.contains("refuse"), "{says}");
+    assert!(admin.get("/settings/domains").await.expect(200).text().contains(says));
+
+    names.tell("clear-caa", json!({ "host": "acme-bio.com." })).await;
+    names.tell("add-caa", only("ca.example")).await;
+    let verified = admin.act(&format!("/api/v1/domains/{DOMAIN}/verify")).await.expect(200).json();
+    assert_eq!(verified["issuance"]["may_issue"], true, "{verified}");
+    names.tell("clear-caa", json!({ "host": "acme-bio.com." })).await;
+
+    // A process that has just started looks by itself.
+    app.restart().await;
+    let looked = until("the look for CAA records", || async {
+        app.on_platform(|p| async move {
+            vital_platform::tenancy::refresh_domains(&p).await.unwrap();
+            vital_platform::tenancy::domains::recheck_domains(&p).await.unwrap();
+        })
+        .await;
+        let listed = app.client(Persona::TenantAdmin).get("/api/v1/domains").await.expect(200).json();
+        (!listed[0]["issuance"].is_null()).then_some(listed)
+    })
+    .await;
+    assert!(looked[0]["issuance"]["says"].as_str().unwrap().starts_with("No CAA record"), "{looked}");
+}
+
+#[tokio::test]
 async fn nobody_of_another_organisation_is_anybody_on_a_custom_domain() {
     let (names, app) = stage().await;
     proven(&names, &app.client(Persona::TenantAdmin)).await;
@@ -147,8 +209,9 @@ async fn a_domain_lapses_only_when_its_record_was_gone_for_long() {
     };
     app.sql(checked).await;
     assert_eq!(recheck().await, "true", "within the three days");
-    app.sql(&format!("{checked}, proved_at = now() - interval '73 hours'")).await;
+    // The failure comes first: the server looks on its own, too.
     names.tell("set-servfail", json!({ "host": "_vital-path.path.acme-bio.com" })).await;
+    app.sql(&format!("{checked}, proved_at = now() - interval '73 hours'")).await;
     assert_eq!(recheck().await, "true", "a name server that fails takes nothing away");
     names.tell("clear-servfail", json!({ "host": "_vital-path.path.acme-bio.com" })).await;
     assert_eq!(recheck().await, "false");

@@ -164,7 +164,7 @@ auditor       -     -     -     -      403      403 403 403
 other tenant  -     -     -     -      -        404 404 404
 group         list  docs  read  search ask      retry delete add
 owner         yes   yes   yes   yes    yes      202 204 201
-in the group  yes   yes   yes   yes    yes      202 204 201
+in the group  yes   yes   yes   yes    yes      202 403 201
 other member  -     -     -     -      -        404 404 404
 viewer        -     -     -     -      403      403 403 403
 admin         -     -     -     -      -        404 404 404
@@ -172,8 +172,8 @@ auditor       -     -     -     -      403      403 403 403
 other tenant  -     -     -     -      -        404 404 404
 tenant        list  docs  read  search ask      retry delete add
 owner         yes   yes   yes   yes    yes      202 204 201
-in the group  yes   yes   yes   yes    yes      202 204 201
-other member  yes   yes   yes   yes    yes      202 204 201
+in the group  yes   yes   yes   yes    yes      202 403 201
+other member  yes   yes   yes   yes    yes      202 403 201
 viewer        yes   yes   yes   yes    403      403 403 403
 admin         yes   yes   yes   yes    yes      202 204 201
 auditor       -     -     -     -      403      403 403 403

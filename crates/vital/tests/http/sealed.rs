@@ -1,10 +1,10 @@
-//! What lies on the disk says nothing; a key can be exchanged while people work; what was erased stays erased.
+//! What lies on the disk says nothing; a key can be exchanged while people work.
 
 use super::{app, uploaded};
 use serde_json::json;
 use std::{path::Path, sync::Arc};
 use vital_kernel::TenantId;
-use vital_platform::{keys, tenancy};
+use vital_platform::keys;
 use vital_testkit::app::{Persona, TestApp, until};
 
 const CANARY: &str = "zyxomethadrine7741";
@@ -12,7 +12,7 @@ const CANARY: &str = "zyxomethadrine7741";
 const CONTROL: &str = "control9038zyx";
 
 /// Whether a text stands in any file under a folder, as UTF-8 or UTF-16.
-fn holds(folder: &Path, text: &str) -> Option<String> {
+pub(super) fn holds(folder: &Path, text: &str) -> Option<String> {
     let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
     for entry in std::fs::read_dir(folder).unwrap().filter_map(Result::ok) {
         let path = entry.path();
@@ -33,7 +33,7 @@ fn holds(folder: &Path, text: &str) -> Option<String> {
     None
 }
 
-async fn folders(app: &TestApp) -> [std::path::PathBuf; 2] {
+pub(super) async fn folders(app: &TestApp) -> [std::path::PathBuf; 2] {
     let data = app.sql_text("select current_setting('data_directory')").await.unwrap();
     let oid = app.sql_text("select oid from pg_database where datname = current_database()").await.unwrap();
     [Path::new(&data).join("base").join(oid), Path::new(&data).join("pg_wal")]
@@ -97,70 +97,8 @@ async fn an_organisations_key_is_exchanged_while_people_read_and_ask_and_no_requ
     member.get(&format!("/api/v1/conversations/{conversation}")).await.expect(200);
 }
 
-#[tokio::test]
-async fn an_erased_organisation_is_gone_and_stays_gone_when_a_backup_brings_it_back() {
-    let mut app = app().await;
-    let tenant = TenantId(app.a().tenant.parse().unwrap());
-    let member = app.member();
-    // What a backup would hold: the directory, the wrapped keys and a conversation.
-    app.sql(
-        "create schema backup;
-             create table backup.tenants as select * from directory.tenants;
-             create table backup.keys as select * from directory.tenant_keys;
-             create table backup.members as select * from members;
-             create table backup.conversations as select * from conversations",
-    )
-    .await;
-    let index = app.folder().join("index").join(tenant.to_string());
-    assert!(index.exists());
-
-    let erased = app.on_platform(move |p| async move { tenancy::erase_tenant(&p, tenant).await.unwrap() }).await;
-    assert!(erased.keys >= 2 && erased.rows > 0);
-    assert_eq!(member.get("/api/v1/me").await.status, 401, "nobody of it is signed in any more");
-    assert!(!index.exists(), "its index is gone");
-    assert_eq!(rows_of(&app, tenant).await, Vec::<String>::new());
-    app.client(Persona::OtherMember).get("/api/v1/conversations").await.expect(200);
-
-    app.kill().await;
-    app.sql(&format!(
-        "insert into directory.tenants select * from backup.tenants where id = '{tenant}';
-         insert into directory.tenant_keys select * from backup.keys where tenant = '{tenant}';
-         insert into members select * from backup.members where tenant_id = '{tenant}';
-         insert into conversations select * from backup.conversations where tenant_id = '{tenant}';
-         delete from directory.erasures;
-         drop schema backup cascade"
-    ))
-    .await;
-    assert_ne!(rows_of(&app, tenant).await, Vec::<String>::new(), "the backup brought it back");
-    app.restart().await;
-    assert_eq!(rows_of(&app, tenant).await, Vec::<String>::new(), "and the ledger erased it again before anything was served");
-    let left = app.sql_text(&format!("select count(*) from directory.tenant_keys where tenant = '{tenant}'")).await;
-    assert_eq!(left.as_deref(), Some("0"));
-}
-
 async fn tables(app: &TestApp) -> Vec<String> {
     let all = "select string_agg(c.oid::regclass::text, ',') from pg_class c join pg_namespace n on n.oid = c.relnamespace
                where c.relkind = 'r' and n.nspname in ('public', 'directory')";
     app.sql_text(all).await.unwrap().split(',').map(str::to_owned).collect()
-}
-
-/// The tables, but for the audit trail, that hold something of a tenant.
-async fn rows_of(app: &TestApp, tenant: TenantId) -> Vec<String> {
-    let tables = app
-        .sql_text(
-            "select string_agg(c.oid::regclass::text || ' ' || a.attname, ',' order by 1) from pg_class c
-             join pg_attribute a on a.attrelid = c.oid and a.attname in ('tenant_id', 'tenant') and not a.attisdropped
-             join pg_namespace n on n.oid = c.relnamespace
-             where c.relkind = 'r' and n.nspname in ('public', 'directory') and c.relname not like 'audit_%'",
-        )
-        .await
-        .unwrap();
-    let mut found = Vec::new();
-    for pair in tables.split(',') {
-        let (table, column) = pair.split_once(' ').unwrap();
-        if app.sql_text(&format!("select count(*) from {table} where {column} = '{tenant}'")).await.as_deref() != Some("0") {
-            found.push(table.to_owned());
-        }
-    }
-    found
 }

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 use vital_kernel::{BreakGlassId, Result};
 use vital_store::{Read, TenantTx, db_error};
+use vital_trail::{Fields, Hash, LogId, Stamp, Text};
 
 /// Members that a part of a name may mean.
 const MEMBERS_MAX: i64 = 200;
@@ -22,6 +23,31 @@ pub(crate) struct EntryRow {
     pub resource_id: String,
     pub fields: Vec<String>,
     pub request_id: Uuid,
+    pub node: Uuid,
+    pub counter: i64,
+    pub hash: Option<Vec<u8>>,
+}
+
+impl EntryRow {
+    /// The entry at its place of the log, with its link of the chain; zeros where it has none.
+    pub(crate) fn at_place(self, log: LogId) -> (vital_trail::Entry<'static>, Hash) {
+        let hash = self.hash.as_deref().and_then(|bytes| bytes.try_into().ok()).unwrap_or_default();
+        let entry = vital_trail::Entry {
+            log,
+            seq: self.seq.and_then(|seq| u64::try_from(seq).ok()).unwrap_or_default(),
+            id: self.id,
+            at: Stamp::of(self.at),
+            node: self.node,
+            counter: u64::try_from(self.counter).unwrap_or_default(),
+            actor: self.actor_id,
+            action: self.action.into(),
+            resource: self.resource.into(),
+            resource_id: self.resource_id.into(),
+            fields: self.fields.into_iter().map(Text::from).collect::<Fields<'static>>(),
+            request: self.request_id,
+        };
+        (entry, hash)
+    }
 }
 
 /// Which entries to read; none means any.
@@ -46,7 +72,8 @@ pub(crate) struct Wanted {
 pub(crate) async fn entries(tx: &mut TenantTx<Read>, w: &Wanted) -> Result<Vec<EntryRow>> {
     sqlx::query_as!(
         EntryRow,
-        r#"select e.id, e.seq, e.at, e.actor_id, e.action, e.resource, e.resource_id, e.fields, e.request_id
+        r#"select e.id, e.seq, e.at, e.actor_id, e.action, e.resource, e.resource_id, e.fields, e.request_id,
+                  e.node, e.counter, e.hash
            from audit_entries e
            where ($1::uuid[] is null or e.actor_id = any ($1)) and ($2::text[] is null or e.action = any ($2))
              and ($3::text is null or e.resource = $3)
@@ -83,7 +110,8 @@ pub(crate) async fn sightings(tx: &mut TenantTx<Read>, document: Uuid, before: O
     sqlx::query_as!(
         EntryRow,
         r#"select e.id as "id!", e.seq, e.at as "at!", e.actor_id, e.action as "action!", e.resource as "resource!",
-                  e.resource_id as "resource_id!", e.fields as "fields!", e.request_id as "request_id!"
+                  e.resource_id as "resource_id!", e.fields as "fields!", e.request_id as "request_id!", e.node as "node!",
+                  e.counter as "counter!", e.hash
            from ((select a.* from audit_entries a
                   where a.resource_id = $1::text and a.resource <> 'documents' and a.action = 'document.read' and ($3::uuid is null or a.id < $3)
                   order by a.id desc limit $4)

@@ -144,18 +144,20 @@ pub(crate) async fn insert_findings(tx: &mut TenantTx<Write>, span: &Span, hours
                       coalesce(b.closed_at, b.ends_at) as last_at
                from w join break_glass b on b.id::text = w.resource_id where w.action = 'break_glass.opened'
                union all
-               select 2, 'export', actor_id, null, count(*), null, min(at), max(at) from w where action like '%.exported' group by actor_id
+               select 2, 'operator_grant', actor_id, resource_id::uuid, 1, null, at, at from w where action = 'operator.access_granted'
                union all
-               select 3, 'bulk_read', actor_id, null, n, null, first_at, last_at from bulk
+               select 3, 'export', actor_id, null, count(*), null, min(at), max(at) from w where action like '%.exported' group by actor_id
                union all
-               select 4, 'unusual_volume', o.actor_id, null, o.n, u.n, o.first_at, o.last_at
+               select 4, 'bulk_read', actor_id, null, n, null, first_at, last_at from bulk
+               union all
+               select 5, 'unusual_volume', o.actor_id, null, o.n, u.n, o.first_at, o.last_at
                from opened o join usual u on u.actor_id = o.actor_id where o.n > u.n * $12
                union all
-               select 5, 'sign_in_spray', null, null, n, null, first_at, last_at from spray
+               select 6, 'sign_in_spray', null, null, n, null, first_at, last_at from spray
                union all
-               select 6, 'admin_granted', actor_id, resource_id::uuid, 1, null, at, at from w where action = 'user.admin_granted'
+               select 7, 'admin_granted', actor_id, resource_id::uuid, 1, null, at, at from w where action = 'user.admin_granted'
                union all
-               select 7, 'off_hours', actor_id, null, count(*), null, min(at), max(at) from w
+               select 8, 'off_hours', actor_id, null, count(*), null, min(at), max(at) from w
                where actor_id is not null and coalesce(actor_kind, 'person') = 'person' and action not in ('document.ingested', 'document.failed')
                  and not (extract(isodow from at at time zone $4)::smallint = any ($7)
                           and extract(hour from at at time zone $4)::smallint >= $5 and extract(hour from at at time zone $4)::smallint < $6)
@@ -258,7 +260,7 @@ pub(crate) async fn findings<M>(tx: &mut TenantTx<M>, week: Week) -> Result<Vec<
                   (select b.id from break_glass b where b.tenant_id = f.tenant_id and b.member_id = f.subject_id limit 1) as opening
            from review_findings f
            left join members m on m.tenant_id = f.tenant_id and m.id = f.subject_id
-           left join members o on o.tenant_id = f.tenant_id and o.id = f.object_id and f.kind = 'admin_granted'
+           left join members o on o.tenant_id = f.tenant_id and o.id = f.object_id and f.kind in ('admin_granted', 'operator_grant')
            where f.week = $1 order by f.n"#,
         week.monday()
     )

@@ -129,11 +129,5 @@ async fn record(p: &Platform, log: LogId, format: Format) -> Result<()> {
         Format::Syslog => "syslog",
     };
     let entry = AuditEntry::new(AuditAction::AuditExported, "audit_log", log).fields(&[format]);
-    match tenant_of(log) {
-        // Only the export of a tenant that is still there can be told in its own log.
-        Some(tenant) if crate::tenancy::list(p).await?.iter().any(|t| t.id == tenant) => {
-            p.db.write(&crate::identity::operator_context(tenant)).await?.commit(entry).await
-        }
-        _ => p.db.record_installation(entry).await,
-    }
+    super::record(p, log, entry).await
 }

@@ -102,6 +102,31 @@ pub(super) fn append(folder: &Path, log: LogId, checkpoint: &Checkpoint, note: &
     Ok(())
 }
 
+/// Tells whether the folder looks as if a checkpoint could be written. Nothing is written for that, because nothing could be taken away
+/// again where only more is allowed; a full disk shows itself at the next checkpoint.
+pub(super) fn looks_writable(folder: &Path) -> bool {
+    let file = path(folder, LogId::INSTALLATION);
+    match OpenOptions::new().append(true).open(file) {
+        Ok(_) => true,
+        Err(error) if error.kind() == ErrorKind::NotFound => can_be_made(folder),
+        Err(_) => false,
+    }
+}
+
+/// The nearest folder that is there decides.
+fn can_be_made(folder: &Path) -> bool {
+    for at in folder.ancestors() {
+        // A relative path ends at the working directory.
+        let at = if at.as_os_str().is_empty() { Path::new(".") } else { at };
+        match fs::metadata(at) {
+            Ok(there) => return there.is_dir() && !there.permissions().readonly(),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
 /// The checkpoints of a log, oldest first. A line that cannot be read is an item too.
 pub(super) struct Checkpoints {
     file: Option<BufReader<File>>,

@@ -6,21 +6,26 @@
 //!
 //! A log is a tenant's, or the installation's own. The limits of the whole are in docs/AUDIT.md.
 
+mod certificate;
 mod export;
 mod folder;
 mod prove;
 mod sequencer;
 mod signing;
 mod status;
+mod verified;
 mod verify;
 
+pub use certificate::{CertifiedErasure, erase_with_certificate};
 pub use export::{Format, export};
 pub use prove::{consistency, prove, witness_request};
 pub(crate) use sequencer::work;
 pub use sequencer::{round, run, sequence, sign_checkpoints};
 pub use signing::{public_keys, rotate_signing_key};
-pub use status::{LogStatus, Status, status};
-pub use verify::{Which, verify};
+pub use status::{LogStatus, Standing, Status, checkpoints_writable, standing, status};
+pub use verified::{Verified, last_verified};
+pub(crate) use verify::verification_entry;
+pub use verify::{Which, record_verification, verify};
 
 use crate::Platform;
 use std::{
@@ -29,7 +34,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
-use vital_kernel::{Error, Result};
+use vital_kernel::{AuditEntry, Error, Result};
 use vital_trail::{Hash, LogId, TrailError};
 
 /// Where checkpoints and keys are kept, and what happens when they cannot be.
@@ -103,6 +108,16 @@ pub fn erased(p: &Platform) -> Result<HashSet<Hash>> {
     };
     let hashes = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
     Ok(hashes.filter_map(|line| hex::decode(line.tenant_sha256).ok()?.try_into().ok()).collect())
+}
+
+/// Records what the operator did with a log in that log itself, as long as its tenant is there to read it, and in the installation's own otherwise.
+async fn record(p: &Platform, log: LogId, entry: AuditEntry) -> Result<()> {
+    match tenant_of(log) {
+        Some(tenant) if crate::tenancy::list(p).await?.iter().any(|t| t.id == tenant) => {
+            p.db.write(&crate::identity::operator_context(tenant)).await?.commit(entry).await
+        }
+        _ => p.db.record_installation(entry).await,
+    }
 }
 
 fn tenant_of(log: LogId) -> Option<vital_kernel::TenantId> {

@@ -3,12 +3,12 @@
 //! Everything is computed anew from the entries; the stored links and states are only compared. Who rewrites entries, links and states
 //! together still has to answer to the checkpoints.
 
-use super::{folder, signing, tenant_of, unusable};
+use super::{folder, signing, tenant_of, unusable, verified};
 use crate::{Platform, audit::store::trail as store};
 use std::iter::Peekable;
 use time::OffsetDateTime;
 use uuid::Uuid;
-use vital_kernel::Result;
+use vital_kernel::{AuditAction, AuditEntry, Result};
 use vital_store::PlatformReason;
 use vital_trail::{Checker, Checkpoint, Fault, Keys, LogId, Note, Report, Seen, SignedNote, Stamp, TrailError};
 
@@ -42,6 +42,7 @@ pub async fn verify(
         let erased = log.tenant().is_some_and(&erased);
         reports.push(verify_log(p, log, since.map(Stamp::of), erased, &keys, &progress).await?);
     }
+    verified::keep(p, which, &reports);
     Ok(reports)
 }
 
@@ -152,6 +153,26 @@ async fn verify_log(p: &Platform, log: LogId, since: Option<Stamp>, erased: bool
         report.note(0, Note::Waiting { entries: waiting });
     }
     Ok(report)
+}
+
+/// The entry about a verification: of which log, how many entries of it were read, and whether it was sound. `since` tells that it began behind a checkpoint.
+pub(crate) fn verification_entry(report: &Report, log: LogId, since: bool) -> AuditEntry {
+    let result: &[&str] = match (report.sound, since) {
+        (true, false) => &["sound"],
+        (false, false) => &["faults"],
+        (true, true) => &["sound", "since"],
+        (false, true) => &["faults", "since"],
+    };
+    AuditEntry::about(AuditAction::AuditVerified, "audit_log", [log.to_string(), format!("entries:{}", report.entries)]).fields(result)
+}
+
+/// Records that the operator verified a log, in that log, or in the installation's own where its organisation is gone.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer; the verification itself stands.
+pub async fn record_verification(p: &Platform, report: &Report, since: bool) -> Result<()> {
+    let Some(log) = report.log else { return Ok(()) };
+    super::record(p, log, verification_entry(report, log, since)).await
 }
 
 /// The keys, which must be there to verify anything.

@@ -110,7 +110,7 @@ pub(crate) async fn review_opening(tx: &mut TenantTx<Write>, id: BreakGlassId, b
 }
 
 /// The addresses of the active administrators.
-pub(crate) async fn admin_emails(tx: &mut TenantTx<Write>) -> Result<Vec<String>> {
+pub(crate) async fn admin_emails<M>(tx: &mut TenantTx<M>) -> Result<Vec<String>> {
     sqlx::query_scalar!(
         "select email from members where 'tenant_admin' = any (roles) and kind = 'person' and active and removed_at is null order by id"
     )

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod break_glass;
+mod credentials;
 mod factors;
 mod groups;
 mod invitations;
@@ -14,6 +15,7 @@ mod sso;
 
 pub(super) use accounts::*;
 pub(super) use break_glass::*;
+pub(super) use credentials::*;
 pub(super) use factors::*;
 pub(super) use groups::*;
 pub(super) use invitations::*;

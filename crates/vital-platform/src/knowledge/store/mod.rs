@@ -78,6 +78,7 @@ struct DocumentRow {
     file_name: Vec<u8>,
     collection: String,
     starter: bool,
+    yours: bool,
     format: Option<String>,
     size_bytes: i64,
     state: String,
@@ -103,6 +104,7 @@ impl DocumentRow {
             file_name: tx.open_text(file_name_of(r.id), &r.file_name)?,
             collection: r.collection,
             starter: r.starter,
+            yours: r.yours,
             format: r.format,
             size_bytes: r.size_bytes,
             state: DocumentState::parse(&r.state),
@@ -141,7 +143,8 @@ pub(super) async fn documents(tx: &mut TenantTx<Read>, filter: &DocumentFilter) 
 async fn documents_before(tx: &mut TenantTx<Read>, filter: &DocumentFilter, before: Option<Uuid>, limit: i64) -> Result<Vec<Document>> {
     let rows = sqlx::query_as!(
         DocumentRow,
-        r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter, d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
+        r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter,
+                  coalesce(d.uploaded_by = app.actor_id() or c.owner_id = app.actor_id(), false) as "yours!", d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
                   d.warnings, d.pages, d.passage_count, d.embedded_count, d.authority, d.identifiers, d.version_hash, d.created_at, d.ready_at
            from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
            where ($1::text is null or c.slug = $1) and ($2::bool is null or c.starter = $2)
@@ -161,7 +164,8 @@ async fn documents_before(tx: &mut TenantTx<Read>, filter: &DocumentFilter, befo
 pub(super) async fn document(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<Document>> {
     let row = sqlx::query_as!(
         DocumentRow,
-        r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter, d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
+        r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter,
+                  coalesce(d.uploaded_by = app.actor_id() or c.owner_id = app.actor_id(), false) as "yours!", d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
                   d.warnings, d.pages, d.passage_count, d.embedded_count, d.authority, d.identifiers, d.version_hash, d.created_at, d.ready_at
            from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
            where d.id = $1 and c.id in (select app.visible_collections())"#,
@@ -249,9 +253,19 @@ pub(super) async fn set_failed(tx: &mut TenantTx<Write>, id: DocumentId, failure
     Ok(())
 }
 
-pub(super) async fn delete(tx: &mut TenantTx<Write>, id: DocumentId) -> Result<()> {
-    sqlx::query!("delete from documents where id = $1", id.0).execute(tx.conn()).await.map_err(db_error)?;
-    Ok(())
+/// Deletes a document that the actor added or whose collection they own; that of anybody for whoever manages documents. False where it is neither.
+pub(super) async fn delete(tx: &mut TenantTx<Write>, id: DocumentId, manages: bool) -> Result<bool> {
+    let gone = sqlx::query!(
+        "delete from documents d using collections c
+         where d.id = $1 and c.tenant_id = d.tenant_id and c.id = d.collection_id
+           and ($2 or d.uploaded_by = app.actor_id() or c.owner_id = app.actor_id())",
+        id.0,
+        manages
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(gone.rows_affected() == 1)
 }
 
 /// Number of passages of ready documents that the actor may read.

@@ -1,0 +1,206 @@
+//! From a request to the first item of its answer: the tries at each target, in order.
+
+use super::{
+    Gateway, backoff,
+    cache::{CacheKey, Recording},
+    error::{Attempt, Fault, GatewayError},
+    slots::{Entered, Permit},
+    stream::{Answering, GatewayStream, Live, is_targets_fault},
+    target::Target,
+};
+use crate::{ChatRequest, Delta, DeltaStream, LlmError, TokenUsage};
+use futures_util::StreamExt as _;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use vital_kernel::TenantId;
+
+/// How long after the first failure at a target its last retry may begin, where another target can take the request. So a
+/// target that fails at once is left within two seconds.
+pub const FAILOVER_WITHIN: Duration = Duration::from_secs(1);
+/// Longest wait before a retry, also where a provider asks for a longer one: a person is waiting, and is told when to come back instead.
+pub const RETRY_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a target must have been silent for a caller's deadline to count against it.
+const SILENCE_BLAMED: Duration = Duration::from_secs(10);
+
+/// Most targets that one request is offered to; those behind them are not tried.
+pub const TRIED_MAX: usize = 16;
+
+/// On whose behalf a request is made.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// Whose turn in the queue and whose kept answers.
+    pub tenant: TenantId,
+    /// When the answer must be complete, waiting and retries included.
+    pub deadline: Instant,
+}
+
+/// How a target was left without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// The next one is tried.
+    FallBack,
+    /// No other one would help.
+    GiveUp,
+}
+
+/// An answer that has begun.
+struct Begun {
+    head: [Option<Delta>; 2],
+    rest: DeltaStream,
+}
+
+/// A try that failed, with what the provider had counted by then.
+struct Failed {
+    fault: Fault,
+    usage: Option<TokenUsage>,
+}
+
+impl Gateway {
+    /// Sends a request to the first of these targets that answers, and returns with the first item of the answer in hand.
+    ///
+    /// # Errors
+    /// [`GatewayError`] with every try, if no target began an answer within the deadline; nothing was shown then.
+    pub async fn stream(&self, caller: &Caller, targets: &[Arc<Target>], request: &ChatRequest) -> Result<GatewayStream, GatewayError> {
+        let targets = &targets[..targets.len().min(TRIED_MAX)];
+        let mut attempts = Vec::new();
+        for (at, target) in targets.iter().enumerate() {
+            let key = self.cache_key(caller.tenant, target, request);
+            if let Some(kept) = key.as_ref().and_then(|key| self.cache.as_ref()?.get(key)) {
+                return Ok(GatewayStream::replay(target.answering(attempts, Duration::ZERO, true), kept));
+            }
+            let others = others_open(&targets[at + 1..]);
+            match try_target(caller, target, request, others, &mut attempts).await {
+                Ok((mut live, queued)) => {
+                    live.recording = key.zip(self.cache.clone()).map(|(key, cache)| Recording::new(cache, key));
+                    return Ok(GatewayStream::live(target.answering(attempts, queued, false), live));
+                }
+                Err(Left::FallBack) => {}
+                Err(Left::GiveUp) => break,
+            }
+        }
+        if attempts.is_empty() { Err(GatewayError::NoTarget) } else { Err(GatewayError::NoAnswer { attempts }) }
+    }
+
+    fn cache_key(&self, tenant: TenantId, target: &Target, request: &ChatRequest) -> Option<CacheKey> {
+        self.cache.as_ref().filter(|_| target.settings.cached)?;
+        Some(CacheKey::new(tenant, &target.name, &target.source.repeatable(request)?))
+    }
+}
+
+impl Target {
+    fn answering(&self, attempts: Vec<Attempt>, queued: Duration, replayed: bool) -> Answering {
+        Answering { target: Arc::clone(&self.name), price: Arc::clone(&self.price), attempts, queued, replayed }
+    }
+}
+
+/// Tells whether one of the targets would let a request in.
+fn others_open(targets: &[Arc<Target>]) -> bool {
+    targets.iter().any(|target| target.breaker.shut().is_none())
+}
+
+/// Tries one target until it answers or is left; `others` tells whether another can take the request.
+async fn try_target(
+    caller: &Caller,
+    target: &Target,
+    request: &ChatRequest,
+    others: bool,
+    attempts: &mut Vec<Attempt>,
+) -> Result<(Live, Duration), Left> {
+    target.budget.request();
+    let mut until = None;
+    for retry in 0.. {
+        let began = Instant::now();
+        let failed = match attempt(caller, target, request).await {
+            Ok(begun) => return Ok(begun),
+            Err(failed) => failed,
+        };
+        let now = Instant::now();
+        let until = *until.get_or_insert(if others { caller.deadline.min(now + FAILOVER_WITHIN) } else { caller.deadline });
+        let (pause, left) = what_next(target, &failed.fault, retry, until);
+        let took = now - began;
+        tracing::warn!(model_target = &*target.name, error = failed.fault.code(), ?took, ?pause, "a model target gave no answer");
+        attempts.push(Attempt { target: Arc::clone(&target.name), fault: failed.fault, usage: failed.usage, took });
+        match pause {
+            Some(pause) => sleep(pause).await,
+            None => return Err(left),
+        }
+    }
+    Err(Left::FallBack)
+}
+
+/// The wait before the next try at the same target, if there is to be one, and what follows otherwise.
+fn what_next(target: &Target, fault: &Fault, retry: u32, until: Instant) -> (Option<Duration>, Left) {
+    let error = match fault {
+        Fault::Provider(error) => error,
+        Fault::Deadline => return (None, Left::GiveUp),
+        Fault::BreakerOpen { .. } | Fault::Overloaded(_) => return (None, Left::FallBack),
+    };
+    match error {
+        // A refusal is an answer, and a request that cannot be sent cannot be sent elsewhere either.
+        LlmError::ContentFiltered | LlmError::Request { .. } => return (None, Left::GiveUp),
+        error if !error.retryable() || retry >= target.settings.retries => return (None, Left::FallBack),
+        _ => {}
+    }
+    let retry_after = match error {
+        LlmError::RateLimited { retry_after } => *retry_after,
+        _ => None,
+    };
+    let pause = backoff::wait(retry, retry_after);
+    if pause > RETRY_WAIT_MAX {
+        return (None, Left::FallBack);
+    }
+    // The budget is asked last, for asking takes a retry out of it.
+    let allowed = until.saturating_duration_since(Instant::now()) > pause && target.budget.retry();
+    (allowed.then_some(pause), Left::FallBack)
+}
+
+/// One try: a slot, the breaker, the call, and the first item that can be shown.
+async fn attempt(caller: &Caller, target: &Target, request: &ChatRequest) -> Result<(Live, Duration), Failed> {
+    let refused = |fault| Failed { fault, usage: None };
+    if let Some(retry_in) = target.breaker.shut() {
+        return Err(refused(Fault::BreakerOpen { retry_in }));
+    }
+    let entered = Instant::now();
+    let permit = slot(caller, target).await.map_err(refused)?;
+    let sent = Instant::now();
+    // Asked again, for the breaker may have opened while the request waited.
+    let mut ticket = target.breaker.enter().map_err(|retry_in| refused(Fault::BreakerOpen { retry_in }))?;
+    let mut usage = None;
+    match timeout_at(caller.deadline, begin(target, request, &mut usage)).await {
+        Ok(Ok(Begun { head, rest })) => {
+            ticket.answered();
+            let deadline = Box::pin(sleep_until(caller.deadline));
+            Ok((Live { head, rest, ticket, deadline, recording: None, permit }, sent - entered))
+        }
+        Ok(Err(error)) => {
+            if is_targets_fault(&error) {
+                ticket.failed();
+            }
+            Err(Failed { fault: Fault::Provider(error), usage })
+        }
+        Err(_) => {
+            if sent.elapsed() >= SILENCE_BLAMED {
+                ticket.failed();
+            }
+            Err(Failed { fault: Fault::Deadline, usage })
+        }
+    }
+}
+
+async fn slot(caller: &Caller, target: &Target) -> Result<Permit, Fault> {
+    match target.lane.enter(caller.tenant).map_err(Fault::Overloaded)? {
+        Entered::Now(permit) => Ok(permit),
+        Entered::Later(waiting) => timeout_at(caller.deadline, waiting).await.map_err(|_| Fault::Deadline),
+    }
+}
+
+/// Calls the provider and waits for the first item that can be shown; `usage` is what it counted by then.
+async fn begin(target: &Target, request: &ChatRequest, usage: &mut Option<TokenUsage>) -> Result<Begun, LlmError> {
+    let mut rest = target.source.open(request).await?;
+    loop {
+        match rest.next().await.ok_or(LlmError::Cut)?? {
+            Delta::Usage(counted) => *usage = Some(counted),
+            shown => return Ok(Begun { head: [usage.map(Delta::Usage), Some(shown)], rest }),
+        }
+    }
+}

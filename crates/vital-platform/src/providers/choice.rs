@@ -1,0 +1,200 @@
+//! What writes an answer, and the clients of an organisation's models that are kept between answers.
+
+use super::{
+    key_of,
+    provider::{ANSWERING, Spec, built},
+    store,
+};
+use crate::Platform;
+use moka::sync::Cache;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use vital_kernel::{Error, ExpertId, ModelId, OpContext, Permission, Result, TenantId};
+use vital_llm::{
+    ApiKey, ChatRequest, LlmError, Provider,
+    gateway::{Caller, Gateway, GatewayStream, PriceKey, Target, TargetSettings, TargetSpec},
+};
+use vital_store::{Read, TenantTx};
+
+/// Organisations whose clients are held at once.
+const HELD_MAX: u64 = 1_000;
+/// How long clients are held that nobody asks.
+const IDLE: Duration = Duration::from_secs(10 * 60);
+/// How long tests of an organisation are counted.
+const TESTS_WITHIN: Duration = Duration::from_secs(60);
+/// How long an answer may take in all, the wait for a free place and further models included.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
+/// What the answer is called that is selected from the passages on this server.
+const EXTRACTIVE: &str = "extractive";
+
+/// The code of the error that nothing which is in use can be used.
+const UNUSABLE: &str = "provider.none_usable";
+
+/// Name of the target that is the installation's provider.
+const INSTALLATION: &str = "installation";
+
+/// One that can write an answer.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    /// The organisation's model; none for the installation's provider.
+    pub model: Option<ModelId>,
+    /// Provider and model, as people know them.
+    pub composer: Arc<str>,
+    target: Arc<Target>,
+}
+
+impl Writer {
+    /// The installation's provider behind the gateway.
+    pub(crate) fn installation(gateway: &Gateway, provider: &Provider) -> Self {
+        Self::new(gateway, None, provider.clone(), None)
+    }
+
+    fn new(gateway: &Gateway, model: Option<ModelId>, provider: Provider, before: Option<&Self>) -> Self {
+        let price = PriceKey { provider: provider.name().to_owned(), model: provider.model().to_owned() };
+        let composer = format!("{} {}", provider.name(), provider.model()).into();
+        let name = model.map_or_else(|| INSTALLATION.to_owned(), |id| id.to_string());
+        let spec = TargetSpec { name, provider, settings: TargetSettings::new(price) };
+        Self { model, composer, target: Arc::new(gateway.target(spec, before.map(|writer| &*writer.target))) }
+    }
+}
+
+/// What writes an answer.
+#[derive(Clone, Debug, Default)]
+pub struct Choice {
+    /// Those that may write it, in the order of fallback; empty: it is selected from the passages on this server.
+    pub writers: Vec<Writer>,
+}
+
+impl Choice {
+    /// Name of what writes first: `extractive`, or provider and model.
+    #[must_use]
+    pub fn composer(&self) -> String {
+        self.writers.first().map_or_else(|| EXTRACTIVE.to_owned(), |writer| writer.composer.to_string())
+    }
+
+    /// Begins an answer: those that may write it are tried in their order. Returns it with the name of the one that writes it.
+    ///
+    /// # Errors
+    /// Why none of them began; nothing was written then.
+    pub(crate) async fn begin(&self, p: &Platform, tenant: TenantId, request: &ChatRequest) -> Result<(GatewayStream, String)> {
+        let targets: Vec<_> = self.writers.iter().map(|writer| writer.target.clone()).collect();
+        let caller = Caller { tenant, deadline: tokio::time::Instant::now() + ANSWER_WITHIN };
+        let stream = p.gateway.stream(&caller, &targets, request).await?;
+        let writing = self.writers.iter().find(|writer| writer.target.name() == &*stream.answering().target);
+        let composer = writing.map_or_else(|| self.composer(), |writer| writer.composer.to_string());
+        Ok((stream, composer))
+    }
+}
+
+type Built = std::result::Result<Writer, LlmError>;
+
+/// The models of one organisation, as of one number of change.
+struct Held {
+    version: i64,
+    /// Models that are in use, in their order.
+    order: Vec<ModelId>,
+    writers: HashMap<ModelId, Built>,
+}
+
+/// What the platform holds of model providers.
+pub(crate) struct Remembered {
+    held: Cache<TenantId, Arc<Held>>,
+    pub(super) tests: Cache<TenantId, u32>,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self {
+            held: Cache::builder().max_capacity(HELD_MAX).time_to_idle(IDLE).build(),
+            tests: Cache::builder().max_capacity(HELD_MAX).time_to_live(TESTS_WITHIN).build(),
+        }
+    }
+}
+
+/// Chooses what writes an answer of an expert: the expert's own models, else those of the organisation in their order, else the installation's
+/// provider where the organisation allows it, else nobody.
+///
+/// # Errors
+/// `Forbidden` without the permission to ask; `Unavailable` where none of the models that are in use can be used, with the reason of the first.
+pub async fn for_answer(p: &Platform, cx: &OpContext, expert: ExpertId) -> Result<Choice> {
+    cx.require(Permission::Ask)?;
+    choose(p, cx, Some(expert)).await
+}
+
+/// Name of what writes the answers of experts without models of their own.
+///
+/// # Errors
+/// `Forbidden` without the permission to see settings.
+pub async fn composer(p: &Platform, cx: &OpContext) -> Result<String> {
+    cx.require(Permission::SettingsRead)?;
+    match choose(p, cx, None).await {
+        Err(error) if error.code() == UNUSABLE => Ok("no model: those that are set up cannot be used".to_owned()),
+        choice => Ok(choice?.composer()),
+    }
+}
+
+async fn choose(p: &Platform, cx: &OpContext, expert: Option<ExpertId>) -> Result<Choice> {
+    let mut tx = p.db.read(cx).await?;
+    let situation = store::situation(&mut tx, expert).await?;
+    let before = p.providers.held.get(&cx.tenant());
+    let held = match before {
+        Some(held) if held.version == situation.version => held,
+        before => {
+            let fresh = Arc::new(load(p, &mut tx, situation.version, before.as_deref()).await?);
+            p.providers.held.insert(cx.tenant(), fresh.clone());
+            fresh
+        }
+    };
+    tx.end().await?;
+    if situation.own.is_empty() && held.order.is_empty() {
+        return Ok(Choice { writers: p.installation.iter().filter(|_| situation.installation_allowed).cloned().collect() });
+    }
+    let wanted = if situation.own.is_empty() { &held.order } else { &situation.own };
+    usable(wanted.iter().filter_map(|id| Some((*id, held.writers.get(id)?))))
+}
+
+/// Those that can be used. Where something is in use and nothing can be used, nobody else takes its place.
+fn usable<'a>(wanted: impl Iterator<Item = (ModelId, &'a Built)>) -> Result<Choice> {
+    let (mut writers, mut first) = (Vec::new(), None);
+    for (model, built) in wanted {
+        match built {
+            Ok(writer) => writers.push(writer.clone()),
+            Err(error) => {
+                tracing::warn!(%error, %model, "a model of an organisation cannot be used and is passed over");
+                first.get_or_insert_with(|| error.clone());
+            }
+        }
+    }
+    match first {
+        Some(error) if writers.is_empty() => Err(Error::unavailable(
+            UNUSABLE,
+            "None of the models that your organisation set up can be used, so nothing was sent anywhere. Your question is kept; an administrator should test them under Settings, Model providers.",
+        )
+        .with_source(error)),
+        _ => Ok(Choice { writers }),
+    }
+}
+
+/// Makes the models of an organisation ready. What is under way at a model goes on and counts for the one that takes its place.
+async fn load(p: &Platform, tx: &mut TenantTx<Read>, version: i64, before: Option<&Held>) -> Result<Held> {
+    let mut held = Held { version, order: Vec::new(), writers: HashMap::new() };
+    if version == 0 {
+        return Ok(held);
+    }
+    let rows = store::providers(tx, None).await?;
+    for model in store::models(tx).await?.into_iter().filter(|m| m.in_use) {
+        let Some(row) = rows.iter().find(|row| row.id == model.provider) else { continue };
+        let key = row.api_key.as_deref().map(|sealed| tx.open_text(key_of(row.id), sealed)).transpose()?.map(ApiKey::new);
+        let spec = Spec {
+            name: &row.name,
+            model: &model.name,
+            max_output_tokens: model.max_output_tokens,
+            temperature: model.temperature,
+            timeouts: ANSWERING,
+        };
+        held.order.push(model.id);
+        let former = before.and_then(|held| held.writers.get(&model.id)?.as_ref().ok());
+        let provider = built(p, row.format, &row.base_url, key, spec);
+        held.writers.insert(model.id, provider.map(|provider| Writer::new(&p.gateway, Some(model.id), provider, former)));
+    }
+    Ok(held)
+}

@@ -1,0 +1,165 @@
+//! The logins of the runtime roles: two pairs of which one is in use, their passwords, and the exchange of one pair for the other while servers
+//! run.
+//!
+//! **Invariants:** the file names a pair only once the database lets it in; a pair is shut out only after the other was in the file for the
+//! whole window; whatever moment an exchange is cut off at, the pair in the file works, and running it again finishes it.
+//!
+//! Membership, rights and the check of both are in `migrations/0010_logins.sql` and `guard.rs`.
+
+mod exchange;
+mod file;
+
+pub use exchange::{Exchanged, Step};
+pub use file::{RoleFile, RoleFileError};
+
+use crate::OpenError;
+use rand::RngCore;
+use serde::{Deserialize, Serialize};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
+
+/// The number of the advisory lock under which logins are changed.
+const LOCK: i64 = 0x7669_7461_6c6c_6f67;
+
+/// One login of each runtime role.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Pair {
+    /// The roles themselves, which the first start uses.
+    #[default]
+    A,
+    /// The logins that inherit from them.
+    B,
+}
+
+impl Pair {
+    const fn names(self) -> [&'static str; 2] {
+        match self {
+            Self::A => ["vital_app", "vital_platform"],
+            Self::B => ["vital_app_b", "vital_platform_b"],
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    const fn is_first(&self) -> bool {
+        matches!(self, Self::A)
+    }
+}
+
+/// Which pair of logins is in use, and its passwords. Written as it was before there were two pairs for as long as the first one is in use, so
+/// that an earlier version can read it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleSecrets {
+    app: String,
+    platform: String,
+    #[serde(default, skip_serializing_if = "Pair::is_first")]
+    login: Pair,
+    /// Whether the other pair may still be let in: an exchange is under way, or was cut off.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    exchanging: bool,
+    /// Made by this process for a database whose logins nobody here knows.
+    #[serde(skip)]
+    fresh: bool,
+}
+
+impl RoleSecrets {
+    /// Makes two random passwords of 256 bits for the first pair.
+    #[must_use]
+    pub fn generate() -> Self {
+        let secret = || {
+            let mut bytes = [0_u8; 32];
+            rand::rng().fill_bytes(&mut bytes);
+            hex::encode(bytes)
+        };
+        Self { app: secret(), platform: secret(), login: Pair::A, exchanging: false, fresh: true }
+    }
+
+    /// Whether these are the same logins with the same passwords, in whatever state their exchange is.
+    pub(crate) fn are_those(&self, other: &Self) -> bool {
+        (self.login, &self.app, &self.platform) == (other.login, &other.app, &other.platform)
+    }
+
+    /// New passwords for the pair that is not in use.
+    fn next(&self) -> Self {
+        Self { login: self.login.other(), exchanging: true, fresh: false, ..Self::generate() }
+    }
+
+    fn are_hex(&self) -> bool {
+        [&self.app, &self.platform].iter().all(|s| s.len() == 64 && s.bytes().all(|b| b.is_ascii_hexdigit()))
+    }
+
+    /// How the two roles log in at the database of `base`.
+    ///
+    /// # Errors
+    /// `Secrets` when these are no passwords of ours.
+    pub(crate) fn options(&self, base: &PgConnectOptions) -> Result<[PgConnectOptions; 2], OpenError> {
+        if !self.are_hex() {
+            return Err(OpenError::Secrets);
+        }
+        let [app, platform] = self.login.names();
+        Ok([base.clone().username(app).password(&self.app), base.clone().username(platform).password(&self.platform)])
+    }
+}
+
+impl std::fmt::Debug for RoleSecrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RoleSecrets({:?}, …)", self.login)
+    }
+}
+
+/// Whether both logins get in. Any other failure than a refused password is an error.
+pub(crate) async fn admitted(logins: &[PgConnectOptions; 2]) -> Result<bool, OpenError> {
+    for options in logins {
+        match options.connect().await {
+            Ok(conn) => conn.close().await.map_err(OpenError::Statement)?,
+            Err(e) if e.as_database_error().and_then(|d| d.code()).is_some_and(|c| c == "28P01") => return Ok(false),
+            Err(e) => return Err(OpenError::Connect(e)),
+        }
+    }
+    Ok(true)
+}
+
+/// Lets in the pair that the file names, unless the database says that an exchange went past this file.
+pub(crate) async fn let_in(conn: &mut PgConnection, secrets: &RoleSecrets) -> Result<(), OpenError> {
+    let mut tx = conn.begin().await.map_err(OpenError::Statement)?;
+    // Two servers that start at once would otherwise change the same row of the catalogue at once, which fails.
+    sqlx::query("select pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *tx).await.map_err(OpenError::Statement)?;
+    let second_in_use: bool = sqlx::query_scalar("select coalesce(bool_or(rolcanlogin), false) from pg_roles where rolname = any ($1)")
+        .bind(Pair::B.names().as_slice())
+        .fetch_one(&mut *tx)
+        .await
+        .map_err(OpenError::Statement)?;
+    if !secrets.fresh && second_in_use != (secrets.login == Pair::B) {
+        return Err(OpenError::Outdated);
+    }
+    set_passwords(&mut tx, secrets).await.map_err(OpenError::Statement)?;
+    if secrets.fresh {
+        shut_out(&mut tx, secrets.login.other()).await.map_err(OpenError::Statement)?;
+    }
+    tx.commit().await.map_err(OpenError::Statement)
+}
+
+/// Sets the passwords of a pair. They are hexadecimal (checked by whoever made the options), so they may stand in the statement.
+async fn set_passwords(conn: &mut PgConnection, secrets: &RoleSecrets) -> Result<(), sqlx::Error> {
+    for (role, password) in secrets.login.names().into_iter().zip([&secrets.app, &secrets.platform]) {
+        sqlx::query(AssertSqlSafe(format!("alter role {role} login password '{password}'"))).execute(&mut *conn).await?;
+    }
+    Ok(())
+}
+
+/// Lets a pair in no more. The first one keeps its attribute LOGIN, without a password: a version that knows no second pair can be put back and
+/// sets passwords of its own.
+async fn shut_out(conn: &mut PgConnection, pair: Pair) -> Result<(), sqlx::Error> {
+    let attribute = if pair == Pair::B { "nologin" } else { "login" };
+    for role in pair.names() {
+        sqlx::query(AssertSqlSafe(format!("alter role {role} {attribute} password null"))).execute(&mut *conn).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Asks what was heard and follows the answer. A client that leaves leaves the answer alone: it is written to its end and kept.
+
+use super::{
+    AUTO, Note,
+    heard::Heard,
+    telling::{End, Said, Telling},
+};
+use crate::{problem::Reply, state::AppState};
+use axum::{
+    http::{HeaderMap, HeaderName, HeaderValue},
+    response::sse::{KeepAlive, KeepAliveStream, Sse},
+};
+use futures_util::{Stream, StreamExt as _, stream};
+use std::{convert::Infallible, time::Duration};
+use vital_kernel::{ConversationId, Error, Permission, RequestId};
+use vital_platform::{
+    ask::{self, Question, Turn},
+    identity::Caller,
+};
+
+/// Names the conversation of the product: in a reply, the one that the answer stands in; in a request, the one to go on with.
+pub(super) const CONVERSATION: HeaderName = HeaderName::from_static("x-conversation-id");
+/// Names the turn.
+const TURN: HeaderName = HeaderName::from_static("x-turn-id");
+/// Says how many exchanges of the history were left out.
+const LEFT_OUT: HeaderName = HeaderName::from_static("x-history-left-out");
+/// A comment keeps proxies from ending a quiet stream.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// What answering takes, asked for before anything is stored: the answer is written with the rights of the caller.
+const NEEDED: [Permission; 4] = [Permission::Ask, Permission::ConversationRead, Permission::ExpertRead, Permission::DocumentRead];
+
+/// A question that was accepted.
+pub(super) struct Asked {
+    pub turn: Turn,
+    pub headers: HeaderMap,
+    /// What was asked of: a slug, or `auto`.
+    pub model: String,
+    caller: Caller,
+}
+
+/// Asks in a conversation of its own, or in the one that the request names, whose turns are then the history.
+pub(super) async fn ask(s: &AppState, caller: Caller, request: &HeaderMap, model: String, heard: Heard) -> Reply<Asked> {
+    for permission in NEEDED {
+        caller.cx.require(permission)?;
+    }
+    let expert = (model != AUTO).then(|| model.clone());
+    let mut left_out = heard.left_out();
+    let question = Question { text: heard.question, expert, earlier: heard.earlier };
+    let turn = match request.get(CONVERSATION) {
+        None => ask::ask_anew(&s.platform, &caller.cx, question).await?,
+        Some(id) => {
+            left_out = 0;
+            let id: Option<ConversationId> = id.to_str().ok().and_then(|id| id.parse().ok());
+            let id =
+                id.ok_or_else(|| Error::not_found("conversation.unknown", "There is no such conversation, or it is not yours to see."))?;
+            ask::ask(&s.platform, &caller.cx, id, Question { earlier: Vec::new(), ..question }).await?
+        }
+    };
+    let mut headers = HeaderMap::new();
+    let mut say = |name, value: String| headers.extend(HeaderValue::try_from(value).ok().map(|value| (name, value)));
+    say(CONVERSATION, turn.conversation_id.to_string());
+    say(TURN, turn.id.to_string());
+    if left_out > 0 {
+        say(LEFT_OUT, left_out.to_string());
+    }
+    Ok(Asked { turn, headers, model, caller })
+}
+
+impl Asked {
+    /// Follows the answer to its end, or until the server stops.
+    pub(super) async fn follow(&self, s: &AppState) -> Reply<impl Stream<Item = Said> + Send + use<>> {
+        let events = ask::follow(s.platform.clone(), self.caller.clone(), self.turn.id, 0).await?;
+        let mut telling = Telling::new(self.model.clone());
+        let events = events.take_until(s.closing.clone().cancelled_owned()).map(Some).chain(stream::once(async { None }));
+        Ok(events.map(move |event| stream::iter(telling.take(event))).flatten())
+    }
+
+    /// The request, for the log.
+    pub(super) const fn request_id(&self) -> RequestId {
+        self.caller.cx.request_id()
+    }
+
+    /// What the formats have no place for.
+    pub(super) fn note(&self, end: End) -> Note {
+        note(&self.turn, end)
+    }
+}
+
+/// What the formats have no place for.
+pub(super) fn note(turn: &Turn, end: End) -> Note {
+    let End { state, composer, confidence, trust, .. } = end;
+    Note { conversation_id: turn.conversation_id.0, turn_id: turn.id.0, state, composer, confidence, trust }
+}
+
+/// A stream of frames.
+pub(super) fn event_stream<S>(frames: S) -> Sse<KeepAliveStream<impl Stream<Item = Result<axum::response::sse::Event, Infallible>>>>
+where
+    S: Stream<Item = axum::response::sse::Event> + Send + 'static,
+{
+    Sse::new(frames.map(Ok)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
+}
