@@ -90,7 +90,7 @@ async function download(page, world) {
   assert.match(head, /action/);
   assert.equal(rows.length, shown);
   for (const row of rows) assert.ok(row.includes(ADMIN.name), "a table names who it was");
-  await page.goto("/settings/audit?action=audit.downloaded");
+  await page.goto("/settings/audit?action=audit.exported");
   assert.equal(await page.locator(".trail tbody tr").count(), 2, "downloads are in the trail themselves");
 }
 

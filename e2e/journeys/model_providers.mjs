@@ -7,6 +7,7 @@ import { addAuthenticator } from "../lib/factors.mjs";
 
 const NAME = "Corvane models";
 const KEY = "sk-corvane-0123456789";
+const QUESTION = "What are the five attributes of an estimand under ICH E9(R1)?";
 const PAGE = "/settings/providers";
 /** The installation has a provider, and an organisation may have one on this machine. */
 export const config = ({ provider }) => `[identity]\nallow_loopback_issuers = true\n\n${provider.config}`;
@@ -134,14 +135,14 @@ async function expert(admin) {
   await audit(page, "provider-expert");
   await second.selectOption("");
   await page.getByRole("button", { name: "Save" }).click();
-  await page.getByText("scripted-large", { exact: false }).first().waitFor();
   await page.getByRole("region", { name: "Experts with models of their own" }).getByText(": scripted-large").waitFor();
 }
 
 async function answers(page, world) {
   await page.goto("/");
-  const turn = await ask(page, "What is the sign-in policy of a clinical trial?");
+  const turn = await ask(page, QUESTION);
   const stream = await world.provider.next();
+  assert.equal(stream.key, `Bearer ${KEY}`, "it is the organisation's provider that is asked");
   stream.write("An estimand has five attributes [1].\n");
   stream.end();
   assert.equal(await ended(turn), "answered");
@@ -163,4 +164,8 @@ async function off(page, world) {
   await page.getByText("It may not write your answers.").waitFor();
   await page.getByText("Extractive:").waitFor();
   await audit(page, "providers-off");
+  await page.goto("/");
+  const turn = await ask(page, QUESTION);
+  assert.equal(await ended(turn), "answered", "nobody has to write it");
+  await turn.getByText("Extractive: sentences of your sources").waitFor();
 }

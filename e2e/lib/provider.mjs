@@ -18,6 +18,7 @@ export class ScriptedProvider {
     request.resume();
     response.writeHead(200, { "content-type": "text/event-stream" });
     const stream = {
+      key: request.headers.authorization,
       write: (text) => response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: text } }] })}\n\n`),
       end: () => response.end(`data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] })}\n\ndata: [DONE]\n\n`),
       closed: once(response, "close"),

@@ -158,10 +158,14 @@ pub const PASSWORD_HASHES_MAX: usize = 2;
 pub const PASSWORD_HASH_WAIT: Duration = Duration::from_secs(10);
 /// Generations that run at once in one process; further ones are refused with a clear error.
 pub const GENERATIONS_MAX: usize = 256;
+/// Of these, generations for one organisation: a provider of its own that answers slowly holds nobody else up.
+pub const GENERATIONS_TENANT_MAX: usize = 128;
 /// Texts that one request for vectors may bring.
 pub const EMBEDDING_TEXTS_MAX: usize = 256;
 /// Requests for vectors of callers' own texts that the embedding model works for at once.
 pub const EMBEDDINGS_MAX: usize = 4;
+/// Of these, requests for one organisation.
+pub const EMBEDDINGS_TENANT_MAX: usize = 2;
 /// Statement timeout inside a tenant transaction.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests of one network address within a minute; an IPv6 /64 counts as one address.

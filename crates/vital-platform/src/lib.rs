@@ -10,6 +10,7 @@ pub mod experts;
 pub mod identity;
 pub mod keys;
 pub mod knowledge;
+mod places;
 mod platform;
 pub mod providers;
 pub mod tenancy;

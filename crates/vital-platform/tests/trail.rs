@@ -510,3 +510,93 @@ async fn two_nodes_share_the_work() {
     other.stop().await;
     stage.p.stop().await;
 }
+
+/// Asserts that a certificate is whole, and the only file in its folder. Returns the purposes of the keys, and who destroyed them.
+fn certified(stage: &Stage, certificate: &Path) -> (Vec<String>, String) {
+    let keys = Keys::parse(&fs::read_to_string(&stage.settings.public_file).unwrap()).unwrap();
+    let erasure = vital_trail::Erasure::open(&fs::read(certificate).unwrap(), &keys).unwrap().unwrap();
+    assert_eq!((erasure.tenant, erasure.rows["members"]), (stage.tenant.0, 1), "{erasure:?}");
+    assert_eq!(fs::metadata(certificate).unwrap().permissions().mode() & 0o777, 0o600);
+    let left: Vec<_> = fs::read_dir(certificate.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, [certificate], "nothing else is left in the folder");
+    (erasure.keys.into_iter().map(|key| key.purpose).collect(), erasure.operator)
+}
+
+async fn member(stage: &Stage) {
+    let member = format!(
+        "insert into members (tenant_id, id, email, display_name, roles, created_at) values ('{}', gen_random_uuid(), 'a@b.example', 'Ada', '{{member}}', now())",
+        stage.tenant
+    );
+    stage.superuser().await.execute(AssertSqlSafe(member)).await.unwrap();
+}
+
+/// An organisation with keys and a row, whose erasure is cut off once its keys are destroyed: the database refuses to delete anything.
+async fn cut_off() -> Stage {
+    let stage = Stage::new().await;
+    stage.write(1).await;
+    member(&stage).await;
+    let mut admin = stage.superuser().await;
+    let refuse = "create function public.refuse() returns trigger language plpgsql as $$ begin raise exception 'cut off'; end $$;
+                  create trigger cut_off before delete on members for each statement execute function public.refuse()";
+    admin.execute(refuse).await.unwrap();
+    trail::erase_with_certificate(&stage.p, stage.tenant, "Ada Operator").await.unwrap_err();
+    let keys: i64 = sqlx::query_scalar("select count(*) from directory.tenant_keys").fetch_one(&mut admin).await.unwrap();
+    assert_eq!(keys, 0, "the keys are gone by then");
+    stage
+}
+
+async fn goes_on(stage: &Stage) {
+    stage.superuser().await.execute("drop trigger cut_off on members; drop function public.refuse()").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_that_was_cut_off_and_is_run_again_is_certified_with_the_keys_that_the_first_run_destroyed() {
+    let stage = cut_off().await;
+    trail::erase_with_certificate(&stage.p, stage.tenant, "Grace Operator").await.unwrap_err();
+    goes_on(&stage).await;
+    let done = trail::erase_with_certificate(&stage.p, stage.tenant, "Grace Operator").await.unwrap();
+    let told = (vec!["content".to_owned(), "index".to_owned()], "Ada Operator".to_owned());
+    assert_eq!(certified(&stage, &done.certificate), told, "who destroyed the keys is named");
+    assert!(trail::replay_erasures(&stage.p).await.unwrap().is_empty(), "one certificate is enough");
+
+    // With another data folder nobody knows which keys there were: a certificate that names none is not signed.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = platform(&stage.test, elsewhere.path(), TrailSettings::within(elsewhere.path())).await;
+    let refused = trail::erase_with_certificate(&other, stage.tenant, "Eve").await.unwrap_err();
+    assert_eq!(refused.code(), "erasure.elsewhere");
+    other.stop().await;
+    stage.p.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_refuses_to_serve_beside_an_unfinished_erasure_and_certifies_it_when_it_is_finished() {
+    let stage = cut_off().await;
+    let refused = trail::replay_erasures(&stage.p).await.unwrap_err();
+    let ledger = stage.folder.path().join("erasures.jsonl").display().to_string();
+    assert!(refused.detail().contains(&stage.tenant.to_string()) && refused.detail().contains(&ledger), "{refused}");
+    goes_on(&stage).await;
+    // The last run got as far as the directory: no list of organisations has it any more.
+    stage.superuser().await.execute("delete from directory.tenants").await.unwrap();
+    let done = trail::replay_erasures(&stage.p).await.unwrap().remove(0);
+    assert_eq!(certified(&stage, &done.certificate), (vec!["content".to_owned(), "index".to_owned()], "Ada Operator".to_owned()));
+    stage.p.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_look_at_the_rows_of_an_erasure_has_the_time_for_a_large_organisation() {
+    let stage = Stage::new().await;
+    stage.write(1).await;
+    member(&stage).await;
+    // Every statement on the table fails that would be cut off after the ordinary time.
+    let hurried = "create function public.unhurried() returns boolean language plpgsql stable as $$ begin
+                       if current_setting('statement_timeout') <> '1h' then raise exception 'hurried'; end if;
+                       return true;
+                   end $$;
+                   create policy unhurried on members as restrictive using (public.unhurried())";
+    stage.superuser().await.execute(hurried).await.unwrap();
+    let mut tx = stage.p.db().write_erased(&operator_context(stage.tenant)).await.unwrap();
+    assert!(tx.rows_by_table().await.is_err(), "the ordinary time is noticed");
+    drop(tx);
+    trail::erase_with_certificate(&stage.p, stage.tenant, "Ada Operator").await.unwrap();
+    stage.p.stop().await;
+}

@@ -16,14 +16,14 @@ use crate::{
     OpenError, RoleSecrets,
     error::db_error,
     keys::{KeyRing, unusable},
-    logins::admitted,
+    logins::{admitted, was_cut_off},
 };
 use sqlx::{PgConnection, Postgres, Transaction, pool::PoolConnection, postgres::PgConnectOptions};
 use std::{
     marker::PhantomData,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -105,6 +105,7 @@ pub struct Db {
     platform_uses: [AtomicU64; PlatformReason::COUNT],
     ring: KeyRing,
     trail: Arc<Trail>,
+    told_cut_off: AtomicBool,
 }
 
 /// Marks a transaction that only reads.
@@ -161,16 +162,19 @@ pub enum Unaudited {
 
 impl Db {
     pub(crate) fn connect_lazy(secrets: RoleSecrets, logins: [PgConnectOptions; 2], sizes: PoolSizes, ring: KeyRing) -> Self {
-        Self { pools: Pools::lazy(secrets, logins, sizes), platform_uses: Default::default(), trail: Arc::default(), ring }
+        let pools = Pools::lazy(secrets, logins, sizes);
+        Self { pools, platform_uses: Default::default(), trail: Arc::default(), ring, told_cut_off: AtomicBool::new(false) }
     }
 
     /// Uses these logins of the runtime roles from now on, if the database lets them in. Transactions under way keep their connection to
-    /// their end. Returns once nothing is connected with the former logins any more, with false where these were in use already.
+    /// their end. Returns once nothing is connected with the former logins any more, with false where these were in use already. An exchange
+    /// to them that was cut off is told in the log, once.
     ///
     /// # Errors
     /// `Outdated` when the database refuses these logins: the former ones then stay in use. Otherwise when it does not answer.
     pub async fn use_logins(&self, secrets: &RoleSecrets) -> Result<bool, OpenError> {
         if self.pools.use_already(secrets) {
+            self.tell_if_cut_off(secrets).await;
             return Ok(false);
         }
         let logins = secrets.options(&self.pools.address())?;
@@ -179,6 +183,23 @@ impl Db {
         }
         self.pools.replace(secrets.clone(), logins).await;
         Ok(true)
+    }
+
+    async fn tell_if_cut_off(&self, secrets: &RoleSecrets) {
+        if !secrets.is_exchanging() {
+            self.told_cut_off.store(false, Ordering::Relaxed);
+            return;
+        }
+        if self.told_cut_off.load(Ordering::Relaxed) {
+            return;
+        }
+        // A database that is away for a moment answers at the next look.
+        let Ok(mut conn) = self.pools.acquire_platform().await else { return };
+        if was_cut_off(&mut conn, secrets).await.unwrap_or(false) && !self.told_cut_off.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "an exchange of the database's role passwords was cut off, so the former logins still get in: run `vital keys rotate database` again"
+            );
+        }
     }
 
     /// Opens a read-only transaction for the context's tenant.

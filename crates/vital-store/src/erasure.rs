@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
 use vital_kernel::{Error, Result, TenantId};
 
-/// A key that was destroyed.
+/// A key that was destroyed, or that an erasure is about to destroy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DestroyedKey {
     /// What it was for.
@@ -16,7 +16,26 @@ pub struct DestroyedKey {
     pub root_key: String,
 }
 
+type Row = (String, i32, String);
+
+fn keys(rows: Vec<Row>) -> Result<Vec<DestroyedKey>> {
+    let key = |(purpose, version, root_key): Row| {
+        Ok(DestroyedKey { purpose, version: u32::try_from(version).map_err(Error::internal)?, root_key })
+    };
+    rows.into_iter().map(key).collect()
+}
+
 impl Db {
+    /// The keys of a tenant that an erasure would destroy.
+    ///
+    /// # Errors
+    /// `Unavailable` when the database does not answer.
+    pub async fn keys_to_destroy(&self, tenant: TenantId) -> Result<Vec<DestroyedKey>> {
+        let mut tx = self.platform(PlatformReason::Keys).await?;
+        let there = sqlx::query_as("select purpose, version, root_key from directory.tenant_keys where tenant = $1").bind(tenant.0);
+        keys(there.fetch_all(tx.conn()).await.map_err(db_error)?)
+    }
+
     /// Destroys every key of a tenant: nothing that was sealed for it opens from here on, and no new key is made for it. The tenant is marked
     /// as erased in the same transaction. Other nodes hold its keys for a third of the spread at most.
     ///
@@ -34,23 +53,20 @@ impl Db {
             .execute(tx.conn())
             .await
             .map_err(db_error)?;
-        let gone: Vec<(String, i32, String)> =
-            sqlx::query_as("delete from directory.tenant_keys where tenant = $1 returning purpose, version, root_key")
-                .bind(tenant.0)
-                .fetch_all(tx.conn())
-                .await
-                .map_err(db_error)?;
+        let gone: Vec<Row> = sqlx::query_as("delete from directory.tenant_keys where tenant = $1 returning purpose, version, root_key")
+            .bind(tenant.0)
+            .fetch_all(tx.conn())
+            .await
+            .map_err(db_error)?;
         tx.commit().await?;
         self.ring().forget(tenant);
-        let key = |(purpose, version, root_key): (String, i32, String)| {
-            Ok(DestroyedKey { purpose, version: u32::try_from(version).map_err(Error::internal)?, root_key })
-        };
-        gone.into_iter().map(key).collect()
+        keys(gone)
     }
 }
 
 impl TenantTx<Write> {
-    /// How many rows of the transaction's tenant each table holds that an erasure deletes from; tables without any are left out.
+    /// How many rows of the transaction's tenant each table holds that an erasure deletes from; tables without any are left out. It reads
+    /// every row: the caller has given the transaction the time for that.
     ///
     /// # Errors
     /// `Unavailable` when the database does not answer.

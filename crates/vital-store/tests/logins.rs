@@ -178,25 +178,102 @@ async fn an_exchange_that_was_cut_off_is_finished_by_running_it_again() {
         assert!(matches!(second, Err(OpenError::Exchanging)), "{second:?}");
     }
     let between = place.text();
+    until_cut_off(&place).await;
     assert!(place.admits("vital_app", &before).await && place.admits("vital_app_b", &between).await, "both pairs get in meanwhile");
     db.platform(PlatformReason::Readiness).await.unwrap();
     place.open().await.unwrap().close().await;
-    // The database notices a moment later that whoever was cut off is gone, and then gives its lock back.
-    let exchanged = loop {
-        match place.file.exchange(&place.admin(), Duration::ZERO, |_| {}).await {
-            Err(OpenError::Exchanging) => tokio::task::yield_now().await,
-            other => break other.unwrap(),
-        }
-    };
+    // What the command does: it leaves the database with the logins of the file and comes back with the same ones.
+    let command = place.open().await.unwrap();
+    command.close().await;
+    let exchanged = place.file.exchange(&place.admin(), Duration::ZERO, |_| {}).await.unwrap();
+    assert!(command.use_logins(&place.file.read().unwrap().unwrap()).await.unwrap());
+    command.platform(PlatformReason::Trail).await.unwrap();
+    command.close().await;
+    assert!(!place.file.was_cut_off(&place.admin()).await.unwrap());
     assert!(exchanged.resumed && exchanged.logins[0] == "vital_app_b");
     assert!(exchanged.ended > 0, "a server that never looked at the file is disconnected");
     assert!(
         !place.admits("vital_app", &before).await && place.admits("vital_app_b", &between).await,
         "the passwords are those of the first try"
     );
+    // A copy of the file from meanwhile still says that an exchange is under way; it was finished, so a new one begins.
+    std::fs::write(place.file.path(), &between).unwrap();
+    assert!(!place.file.was_cut_off(&place.admin()).await.unwrap());
     let again = place.file.exchange(&place.admin(), Duration::ZERO, |_| {}).await.unwrap();
     assert!(!again.resumed && again.logins[0] == "vital_app");
+    assert!(!place.admits("vital_app_b", &between).await && place.admits("vital_app", &place.text()).await);
+    // By now that copy names the pair that was refused: it must not end the present one.
+    let copy = RoleFile::at(place.file.path().with_file_name("copy.json"));
+    copy_private(&between, copy.path());
+    let refused = copy.exchange(&place.admin(), Duration::ZERO, |_| {}).await;
+    assert!(matches!(refused, Err(OpenError::Outdated)), "{refused:?}");
+    assert!(place.admits("vital_app", &place.text()).await);
     place.open().await.unwrap().close().await;
+    place.stop().await;
+}
+
+/// The database notices a moment later that whoever was cut off is gone, and then gives its lock back.
+async fn until_cut_off(place: &Place) {
+    while !place.file.was_cut_off(&place.admin()).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn copy_private(text: &str, path: &std::path::Path) {
+    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_of_exchanges_long_ago_brings_no_password_back() {
+    let place = Place::new().await;
+    place.open().await.unwrap().close().await;
+    let mut files = vec![place.text()];
+    for role in ["vital_app_b", "vital_app", "vital_app_b"] {
+        place.file.exchange(&place.admin(), Duration::ZERO, |_| {}).await.unwrap();
+        for old in &files {
+            let refused = Db::open(&place.admin(), &serde_json::from_str(old).unwrap(), SIZES, test_keys()).await;
+            assert!(matches!(refused, Err(OpenError::Outdated)), "{role}: {refused:?}");
+            assert!(!place.admits("vital_app", old).await && !place.admits("vital_app_b", old).await);
+        }
+        assert!(place.admits(role, &place.text()).await, "the present ones were not touched");
+        files.push(place.text());
+    }
+    // A role whose password was lost in the database gets that of the present file back.
+    let mut admin = place.admin().connect().await.unwrap();
+    sqlx::raw_sql("alter role vital_app_b password null").execute(&mut admin).await.unwrap();
+    place.open().await.unwrap().close().await;
+    assert!(place.admits("vital_app_b", &place.text()).await);
+    place.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_of_the_former_logins_cannot_let_itself_in_again() {
+    let place = Place::new().await;
+    place.open().await.unwrap().close().await;
+    let own = format!("{{\"app\":\"{}\"}}", "ab".repeat(32));
+    let password = serde_json::from_str::<serde_json::Value>(&place.text()).unwrap()["app"].as_str().unwrap().to_owned();
+    let mut conn = place.admin().username("vital_app").password(&password).connect().await.unwrap();
+    // Within a transaction it is not idle, so it is not ended at once.
+    sqlx::raw_sql("begin").execute(&mut conn).await.unwrap();
+    let (shut, mut is_shut) = tokio::sync::watch::channel(false);
+    let former = tokio::spawn(async move {
+        is_shut.wait_for(|shut| *shut).await.unwrap();
+        let set = format!("alter role vital_app password '{}'; commit", "ab".repeat(32));
+        sqlx::raw_sql(sqlx::AssertSqlSafe(set)).execute(&mut conn).await.unwrap();
+        conn
+    });
+    let exchanged = place
+        .file
+        .exchange(&place.admin(), Duration::ZERO, |step| {
+            shut.send_replace(matches!(step, ExchangeStep::Ending { .. }));
+        })
+        .await
+        .unwrap();
+    drop(former.await.unwrap());
+    assert_eq!((exchanged.ended, exchanged.left), (1, 0));
+    assert!(!place.admits("vital_app", &own).await);
     place.stop().await;
 }
 

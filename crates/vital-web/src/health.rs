@@ -20,6 +20,8 @@ use vital_platform::audit::trail;
 
 /// How long a probe's result is given out again, so that probes cannot load the database.
 const PROBE_KEPT: Duration = Duration::from_secs(1);
+/// How long the details of a probe may take to find out.
+const STANDING_WAIT: Duration = Duration::from_secs(3);
 
 /// The last readiness probe.
 #[derive(Default)]
@@ -96,6 +98,8 @@ pub(crate) async fn ready(
             fresh
         }
     };
+    // Probes do not wait for the details.
+    drop(last);
     if detailed {
         ready.audit = Some(audit_trail(&s, ready.database).await);
     }
@@ -115,7 +119,10 @@ fn is_here(peer: SocketAddr, headers: &HeaderMap) -> bool {
 
 async fn audit_trail(s: &AppState, database: bool) -> AuditTrail {
     // A database that has just not answered is not waited for again.
-    let standing = if database { trail::standing(&s.platform).await.ok() } else { None };
+    let standing = match database {
+        true => tokio::time::timeout(STANDING_WAIT, trail::standing(&s.platform)).await.ok().and_then(Result::ok),
+        false => None,
+    };
     AuditTrail {
         waiting: standing.map(|standing| standing.waiting),
         lag_s: standing.map(|standing| standing.lag_s as u64),

@@ -86,7 +86,7 @@ async fn to_https(State(r): State<Redirect>, method: Method, headers: HeaderMap,
 
 /// Whether a path is called by programs and not by people who follow links.
 fn is_for_programs(path: &str) -> bool {
-    ["/api/v1", "/scim"].iter().any(|start| path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    ["/api/v1", "/v1", "/scim"].iter().any(|start| path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// The port of an address with its colon; empty where it has none.
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn programs_are_told_and_people_are_sent_on() {
-        for path in ["/api/v1", "/api/v1/me", "/scim/v2/Users"] {
+        for path in ["/api/v1", "/api/v1/me", "/v1/models", "/scim/v2/Users"] {
             assert!(is_for_programs(path), "{path}");
         }
         for path in ["/", "/library", "/api/docs", "/scimitar", "/api/v12"] {

@@ -8,6 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use std::time::Duration;
 use vital_kernel::{Error, limits};
 use vital_platform::knowledge::{self, NewDocument};
 
@@ -20,14 +22,32 @@ pub(crate) const UPLOAD_BODY_BYTES_MAX: usize = limits::UPLOAD_BYTES_MAX + MULTI
 /// Longest text field beside a file.
 const FIELD_BYTES_MAX: usize = 1_024;
 
-/// Refuses a body over the limit of its route before reading it.
+/// Largest refused body that is read and dropped: its sender may look for the reply only after the last byte, and would see a lost
+/// connection instead.
+const DROPPED_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// How long that may take.
+const DROPPED_WITHIN: Duration = Duration::from_secs(2);
+
+async fn drop_body(request: Request) {
+    let mut bytes = request.into_body().into_data_stream();
+    let rest = async { while let Some(Ok(_)) = bytes.next().await {} };
+    // Whether all of it came changes nothing: the reply goes out, and what is left is lost with the connection.
+    let _ = tokio::time::timeout(DROPPED_WITHIN, rest).await;
+}
+
+/// Refuses a body over the limit of its route, and one far over it before reading any of it.
 pub(crate) async fn refuse_early(request: Request, next: Next) -> Response {
     let uploads = request.extensions().get::<MatchedPath>().is_some_and(|m| UPLOAD_ROUTES.contains(&m.as_str()));
     let limit = if uploads { UPLOAD_BODY_BYTES_MAX } else { limits::BODY_BYTES_MAX };
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     match length {
         Some(length) if length > limit as u64 && uploads => Problem::from(knowledge::too_large()).into_response(),
-        Some(length) if length > limit as u64 => body_too_large(limit).into_response(),
+        Some(length) if length > limit as u64 => {
+            if length <= DROPPED_BYTES_MAX {
+                drop_body(request).await;
+            }
+            body_too_large(limit).into_response()
+        }
         _ => next.run(request).await,
     }
 }

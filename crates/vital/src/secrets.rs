@@ -3,12 +3,15 @@
 //! What organisations keep for themselves (sessions, API keys, secrets of identity providers) is counted and has no age here: each ends by
 //! itself or in the organisation's settings. No secret is read to tell its age.
 
-use crate::{config::Config, database::SECRETS_FILE};
+use crate::{
+    config::Config,
+    database::{self, SECRETS_FILE},
+};
 use serde::Serialize;
 use std::path::Path;
 use time::{Duration, OffsetDateTime};
 use vital_platform::{Platform, identity::CredentialCounts, keys};
-use vital_store::KeyStatus;
+use vital_store::{KeyStatus, embedded::Cluster};
 
 /// Ages in days after which a secret is told to be overdue; docs/KEYS.md lists them.
 const ROOT_DAYS_MAX: i64 = 365;
@@ -40,19 +43,45 @@ pub(crate) struct Secret {
     pub(crate) age_d: Option<i64>,
     /// The age after which it is overdue; none where it ends by itself or has no age.
     pub(crate) max_age_d: Option<i64>,
-    /// Whether it is older than that.
+    /// Whether it is older than that, or its exchange was cut off.
     pub(crate) overdue: bool,
     /// How it is exchanged.
     pub(crate) exchange: &'static str,
 }
 
 /// Every secret of the installation with its age, for the metrics and for `vital keys status`. Costs two statements and a look at a few
-/// files.
+/// files, and a connection where an exchange of the logins at the database was begun and not finished.
 ///
 /// # Errors
 /// When the database does not answer or the root key cannot be read.
 pub(crate) async fn secret_ages(config: &Config, p: &Platform) -> anyhow::Result<Vec<Secret>> {
-    of_installation(config, &keys::status(p).await?)
+    let mut all = of_installation(config, &keys::status(p).await?)?;
+    match exchange_was_cut_off(config).await {
+        Ok(true) => all.iter_mut().filter(|secret| secret.class == "database").for_each(cut_off),
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, "whether an exchange of the database's role passwords was cut off cannot be told"),
+    }
+    Ok(all)
+}
+
+/// Whether the former logins at the database may still get in, because their exchange was cut off.
+async fn exchange_was_cut_off(config: &Config) -> anyhow::Result<bool> {
+    let data = &config.server.data;
+    let address = match config.database.running()? {
+        Some(address) => Some(address),
+        None => Cluster::connect_to_running(data)?,
+    };
+    match address {
+        Some(address) => Ok(database::role_file(data).was_cut_off(&address).await?),
+        None => Ok(false),
+    }
+}
+
+/// The file is as new as the exchange that was cut off, but what it took the place of is still accepted.
+fn cut_off(secret: &mut Secret) {
+    secret.what.push_str(": their exchange was cut off, so the former ones still get in");
+    secret.exchange = "it was cut off: run `vital keys rotate database` again";
+    secret.overdue = true;
 }
 
 fn of_installation(config: &Config, keys: &KeyStatus) -> anyhow::Result<Vec<Secret>> {

@@ -211,4 +211,33 @@ async fn every_class_of_secret_is_exchanged_under_load_and_no_request_fails() {
         let secret = all.iter().find(|s| s["class"] == class).unwrap_or_else(|| panic!("{class}: {status}"));
         assert_eq!(secret["overdue"], json!(false), "{secret}");
     }
+    finishes_what_was_cut_off(&installation).await;
+}
+
+/// An exchange of the logins that was cut off is told, and finished by the command.
+async fn finishes_what_was_cut_off(installation: &Installation) {
+    let admin = Cluster::connect_to_running(&installation.path("data")).unwrap().unwrap();
+    let file = RoleFile::at(installation.path("data/role-secrets.json"));
+    {
+        let waits = AtomicBool::new(false);
+        let mut cut = Box::pin(file.exchange(&admin, Duration::from_secs(600), |_| waits.store(true, Ordering::Relaxed)));
+        while !waits.load(Ordering::Relaxed) {
+            assert!(tokio::time::timeout(Duration::from_millis(20), &mut cut).await.is_err());
+        }
+        assert_eq!(database_of(installation).await["overdue"], json!(false), "it is under way");
+    }
+    let told = until("the end of what was cut off", async || {
+        Some(database_of(installation).await).filter(|secret| secret["overdue"] == json!(true))
+    });
+    let told = told.await;
+    assert!(told["exchange"].as_str().unwrap().contains("cut off: run `vital keys rotate database` again"), "{told}");
+    let done: Value = serde_json::from_str(&installation.command(&["keys", "rotate", "database", "--json"]).await).unwrap();
+    assert_eq!(done["resumed"], json!(true), "{done}");
+    assert_eq!(database_of(installation).await["overdue"], json!(false));
+}
+
+/// What `vital keys status` says about the logins at the database.
+async fn database_of(installation: &Installation) -> Value {
+    let status: Value = serde_json::from_str(&installation.command(&["keys", "status", "--json"]).await).unwrap();
+    status["secrets"].as_array().unwrap().iter().find(|s| s["class"] == "database").unwrap().clone()
 }

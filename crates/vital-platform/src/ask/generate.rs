@@ -15,11 +15,11 @@ use crate::{
     Platform,
     experts::{self, Expert},
     knowledge::{self, Retrieval},
+    places::Place,
     providers,
     work::Holding,
 };
 use std::{collections::HashMap, sync::Arc, time::Instant};
-use tokio::sync::OwnedSemaphorePermit;
 use vital_kernel::{AuditAction, AuditEntry, ConversationId, Error, ExpertId, Kind, OpContext, Result, TurnId, limits};
 use vital_store::Claimed;
 
@@ -50,7 +50,7 @@ pub(super) struct Outcome {
 }
 
 /// Writes the answer of a turn to its end, whatever happens on the way.
-pub(super) async fn run(p: Arc<Platform>, work: Work, permit: OwnedSemaphorePermit) {
+pub(super) async fn run(p: Arc<Platform>, work: Work, place: Place) {
     let started = Instant::now();
     let mut recorder = Recorder::start(p.clone(), work.cx.clone(), work.turn, 1, work.live.events.clone());
     recorder.record.earlier.clone_from(&work.earlier);
@@ -69,13 +69,17 @@ pub(super) async fn run(p: Arc<Platform>, work: Work, permit: OwnedSemaphorePerm
     }
     p.streams.close(work.turn);
     drop(work.held);
-    drop(permit);
+    drop(place);
 }
 
 async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome: &mut Outcome) -> Result<TurnState> {
-    let earlier = earlier(p, work).await?;
+    let mut earlier = earlier(p, work).await?;
+    // What was refused is no history either: a model never sees it.
+    earlier.retain(|exchange| !compose::is_patient_specific(&exchange.question));
     let questions: Vec<&str> = earlier.iter().map(|e| e.question.as_str()).collect();
-    if compose::is_patient_specific(&work.question) {
+    // A case can be told in one message and asked about in the next.
+    let told = questions.last().is_some_and(|last| compose::is_patient_specific(&format!("{last} {}", work.question)));
+    if told || compose::is_patient_specific(&work.question) {
         return refuse_patient_specific(p, work, recorder, outcome).await;
     }
     let query = history::search_query(&work.question, &questions);

@@ -25,6 +25,7 @@ mod write;
 use crate::{
     Platform,
     experts::{self, ExpertSummary},
+    places::Place,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -218,8 +219,20 @@ pub async fn delete_conversation(p: &Platform, cx: &OpContext, id: ConversationI
 pub async fn ask_anew(p: &Arc<Platform>, cx: &OpContext, question: Question) -> Result<Turn> {
     cx.require(Permission::Ask)?;
     valid_question(&question.text)?;
+    let place = place(p, cx)?;
     let opened = open_conversation(p, cx, question.expert.as_deref()).await?;
-    ask(p, cx, opened.id, question).await
+    ask_in(p, cx, opened.id, question, place).await
+}
+
+/// A place to write an answer in.
+fn place(p: &Platform, cx: &OpContext) -> Result<Place> {
+    p.generations.take(cx.tenant()).ok_or_else(|| {
+        Error::rate_limited(
+            "ask.busy",
+            "The platform is writing as many answers as it can, in all or for your organisation. Your question was not stored; ask again in a moment.",
+        )
+        .with_retry_after(std::time::Duration::from_secs(5))
+    })
 }
 
 /// Asks a question in a conversation of the caller. Returns as soon as the question is stored; the answer is written by a task of its own.
@@ -230,6 +243,12 @@ pub async fn ask_anew(p: &Arc<Platform>, cx: &OpContext, question: Question) -> 
 /// the conversation is full, `RateLimited` when the platform writes as many answers as it can.
 pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question: Question) -> Result<Turn> {
     cx.require(Permission::Ask)?;
+    valid_question(&question.text)?;
+    let place = place(p, cx)?;
+    ask_in(p, cx, id, question, place).await
+}
+
+async fn ask_in(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question: Question, place: Place) -> Result<Turn> {
     let owner = cx.require_user()?;
     let text = valid_question(&question.text)?;
     let earlier = history::recent(question.earlier);
@@ -237,13 +256,6 @@ pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question
         Some(slug) => Some(experts::find(p, cx, slug).await?),
         None => None,
     };
-    let permit = p.generations.clone().try_acquire_owned().map_err(|_| {
-        Error::rate_limited(
-            "ask.busy",
-            "The platform is writing as many answers as it can. Your question was not stored; ask again in a moment.",
-        )
-        .with_retry_after(std::time::Duration::from_secs(5))
-    })?;
     let turn = TurnId::new();
     let mut tx = p.db.write(cx).await?;
     let row = store::lock_conversation(&mut tx, id, owner).await?.ok_or_else(unknown)?;
@@ -275,7 +287,7 @@ pub async fn ask(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question
         cx: cx.clone(),
         live,
     };
-    p.tasks.spawn(generate::run(p.clone(), work, permit));
+    p.tasks.spawn(generate::run(p.clone(), work, place));
     Ok(Turn {
         id: turn,
         conversation_id: id,

@@ -15,11 +15,12 @@ use vital_kernel::{
 };
 
 /// What an operator may do in an organisation: read.
-const READING: [Permission; 8] = [
+const READING: [Permission; 9] = [
     Permission::ExpertRead,
     Permission::DocumentRead,
     Permission::UserRead,
     Permission::SettingsRead,
+    Permission::ProviderRead,
     Permission::PolicyRead,
     Permission::BreakGlassRead,
     Permission::AuditRead,

@@ -65,7 +65,7 @@ pub async fn embed_texts(p: &Platform, cx: &OpContext, texts: Vec<String>) -> Re
         return Err(Error::too_large("embedding.too_many", detail).with_field("/input", "Send them in several requests."));
     }
     let model = ready(p).cloned().ok_or_else(|| no_model(p))?;
-    let _place = p.embeddings.clone().try_acquire_owned().map_err(|_| {
+    let _place = p.embeddings.take(cx.tenant()).ok_or_else(|| {
         let detail = "The embedding model works for as many callers as it can. Try again in a moment.";
         Error::rate_limited("embedding.busy", detail).with_retry_after(MODEL_WAIT)
     })?;

@@ -3,6 +3,7 @@
 pub mod domains;
 mod erasure;
 mod issuance;
+mod pending;
 mod policy;
 mod store;
 
@@ -16,8 +17,10 @@ pub use domains::{
     CustomDomain, DomainOwner, DomainTable, add_domain, domains, domains_as_operator, owner_of_host, proven_domains, refresh_domains,
     remove_domain, verify_domain, verify_domain_as_operator,
 };
-pub use erasure::{Erased, erase_tenant, replay_erasures};
+pub(crate) use erasure::{certificates, settled};
+pub use erasure::{erase_tenant, replay_erasures};
 pub use issuance::IssuanceNotice;
+pub(crate) use pending::replace;
 pub use policy::{Organisation, SignInPolicy, organisation, origin_known, set_policy};
 pub(crate) use policy::{policy_in, slug_in};
 

@@ -7,7 +7,7 @@ use super::{
 use sqlx::postgres::types::PgInterval;
 use std::{collections::BTreeMap, time::Duration};
 use time::OffsetDateTime;
-use vital_kernel::{Error, Result, TenantId, now};
+use vital_kernel::{Error, OpContext, Result, TenantId, now};
 use vital_store::{Db, PlatformReason, TenantTx, Write, db_error, is_unique_violation};
 
 pub(super) async fn any(db: &Db) -> Result<bool> {
@@ -168,15 +168,27 @@ pub(super) async fn domains_to_check(db: &Db, before: OffsetDateTime, most: i64)
     Ok(rows.into_iter().map(|r| (TenantId(r.tenant), r.domain)).collect())
 }
 
-/// How long deleting what is stored of one organisation may take.
+/// How long counting or deleting what is stored of one organisation may take.
 const ERASURE_MINUTES_MAX: i32 = 60;
+
+/// Gives the statements of the transaction the time that an erasure needs.
+async fn take_time(conn: &mut sqlx::PgConnection) -> Result<()> {
+    sqlx::query!("select set_config('statement_timeout', $1, true)", format!("{ERASURE_MINUTES_MAX}min"))
+        .fetch_one(conn)
+        .await
+        .map_err(db_error)?;
+    Ok(())
+}
+
+/// Opens a transaction that erases, or counts what would be erased: everything in it has the time that takes.
+pub(super) async fn erasing(db: &Db, cx: &OpContext) -> Result<TenantTx<Write>> {
+    let mut tx = db.write_erased(cx).await?;
+    take_time(tx.conn()).await?;
+    Ok(tx)
+}
 
 /// Deletes everything of the transaction's tenant but its audit trail.
 pub(super) async fn erase(tx: &mut TenantTx<Write>) -> Result<()> {
-    sqlx::query!("select set_config('statement_timeout', $1, true)", format!("{ERASURE_MINUTES_MAX}min"))
-        .fetch_one(tx.conn())
-        .await
-        .map_err(db_error)?;
     sqlx::query_scalar!(r#"select app.erase_tenant() as "rows!""#).fetch_one(tx.conn()).await.map_err(db_error)?;
     Ok(())
 }
@@ -184,6 +196,7 @@ pub(super) async fn erase(tx: &mut TenantTx<Write>) -> Result<()> {
 /// Takes an erased tenant out of the directory, and with it logins, sessions, tokens and waiting jobs.
 pub(super) async fn forget(db: &Db, id: TenantId) -> Result<()> {
     let mut tx = db.platform(PlatformReason::TenantDirectory).await?;
+    take_time(tx.conn()).await?;
     sqlx::query!("delete from directory.sessions where tenant = $1", id.0).execute(tx.conn()).await.map_err(db_error)?;
     sqlx::query!("delete from directory.tenants where id = $1", id.0).execute(tx.conn()).await.map_err(db_error)?;
     tx.commit().await

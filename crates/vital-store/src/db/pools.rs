@@ -62,9 +62,10 @@ impl Pools {
         self.present().app.connect_options().as_ref().clone()
     }
 
-    /// Whether these are the logins in use.
+    /// Whether these are the logins in use, and the pools were not closed.
     pub(super) fn use_already(&self, secrets: &RoleSecrets) -> bool {
-        self.present().secrets.are_those(secrets)
+        let present = self.present();
+        present.secrets.are_those(secrets) && !present.app.is_closed() && !present.platform.is_closed()
     }
 
     /// Opens connections with other logins from now on. Returns once every connection of the former ones was closed, which is when the

@@ -1,6 +1,8 @@
 //! The exchange: the idle pair gets new passwords, servers move over to it within the window, the former pair is shut out.
 
-use super::{LOCK, Pair, RoleFile, RoleSecrets, admitted, set_passwords, shut_out};
+use super::{
+    IS_SHUT, LOCK, Pair, RoleFile, RoleSecrets, admitted, comment, is_shut, keep_fingerprints, set_passwords, shut_out, was_cut_off,
+};
 use crate::OpenError;
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
@@ -66,7 +68,11 @@ impl RoleFile {
             return Err(OpenError::Exchanging);
         }
         let held = self.read()?.ok_or(OpenError::Secrets)?;
-        let resumed = held.exchanging;
+        if !admitted(&held.options(admin)?).await? {
+            return Err(OpenError::Outdated);
+        }
+        // The file may be a copy that was made while an exchange was under way which has long been finished.
+        let resumed = held.exchanging && !is_shut(&mut conn, held.login.other()).await.map_err(OpenError::Statement)?;
         let present = if resumed { held } else { self.begin(&mut conn, admin, &held).await? };
         let begun = Instant::now();
         while let Some(left) = window.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
@@ -76,19 +82,37 @@ impl RoleFile {
         let former = present.login.other();
         shut_out(&mut conn, former).await.map_err(OpenError::Statement)?;
         let (ended, left) = end_sessions(&mut conn, former, &mut progress).await.map_err(OpenError::Statement)?;
+        // Whoever was still connected may have set a password of their own.
+        shut_out(&mut conn, former).await.map_err(OpenError::Statement)?;
+        comment(&mut conn, former, [IS_SHUT; 2]).await.map_err(OpenError::Statement)?;
         self.write(&RoleSecrets { exchanging: false, ..present.clone() })?;
         conn.close().await.map_err(OpenError::Statement)?;
         Ok(Exchanged { logins: present.login.names(), former: former.names(), resumed, ended, left })
     }
 
+    /// Whether an exchange was cut off that this file names the logins of: the former ones may still get in, and running it again finishes
+    /// it. `base` is where the database is; nothing is asked there unless the file says that an exchange was begun.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or the database does not answer or refuses its logins.
+    pub async fn was_cut_off(&self, base: &PgConnectOptions) -> Result<bool, OpenError> {
+        let Some(held) = self.read()?.filter(|held| held.exchanging) else { return Ok(false) };
+        let [_, platform] = held.options(base)?;
+        let mut conn = platform.connect().await.map_err(OpenError::Connect)?;
+        let found = was_cut_off(&mut conn, &held).await.map_err(OpenError::Statement)?;
+        conn.close().await.map_err(OpenError::Statement)?;
+        Ok(found)
+    }
+
     /// Lets the idle pair in and puts it into the file.
     async fn begin(&self, conn: &mut PgConnection, admin: &PgConnectOptions, held: &RoleSecrets) -> Result<RoleSecrets, OpenError> {
-        if !admitted(&held.options(admin)?).await? {
-            return Err(OpenError::Outdated);
-        }
         let next = held.next();
         let logins = next.options(admin)?;
-        set_passwords(conn, &next).await.map_err(OpenError::Statement)?;
+        let mut tx = conn.begin().await.map_err(OpenError::Statement)?;
+        // Those of the present pair may have been set by a version that kept no fingerprint.
+        keep_fingerprints(&mut tx, held).await.map_err(OpenError::Statement)?;
+        set_passwords(&mut tx, &next).await.map_err(OpenError::Statement)?;
+        tx.commit().await.map_err(OpenError::Statement)?;
         // A server that lets in nobody but the first pair must be told before anybody moves over.
         match admitted(&logins).await {
             Ok(true) => {}

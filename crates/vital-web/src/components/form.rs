@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** what was typed into a field for a password or a code is never sent back.
 
+use super::text::worded;
 use crate::problem::Problem;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -139,7 +140,7 @@ impl<'a> Filled<'a> {
 
     /// Why the form was refused. The focus goes there, so that it is seen and read aloud wherever the form stands on its page.
     pub(crate) fn notice(&self) -> Markup {
-        html! { @if let Some(p) = self.problem { p.notice.bad role="alert" tabindex="-1" autofocus { (p.detail()) } } }
+        html! { @if let Some(p) = self.problem { p.notice.bad role="alert" tabindex="-1" autofocus { (worded(p.detail())) } } }
     }
 
     /// The line below a field: its fault, or what helps to fill it.
@@ -147,7 +148,7 @@ impl<'a> Filled<'a> {
         let fault = self.fault(name);
         html! {
             @if fault.is_some() || !hint.is_empty() {
-                p.field-hint.bad[fault.is_some()] id={ (self.id(name)) "-hint" } { (fault.as_deref().unwrap_or(hint)) }
+                p.field-hint.bad[fault.is_some()] id={ (self.id(name)) "-hint" } { (worded(fault.as_deref().unwrap_or(hint))) }
             }
         }
     }

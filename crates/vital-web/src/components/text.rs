@@ -32,6 +32,16 @@ fn distance(past: time::Duration) -> String {
     }
 }
 
+/// A sentence of the platform, in which what stands between backticks is code.
+pub(crate) fn worded(text: &str) -> Markup {
+    let parts: Vec<&str> = text.split('`').collect();
+    // Without a partner, a backtick is a letter like others.
+    if parts.len().is_multiple_of(2) {
+        return html! { (text) };
+    }
+    html! { @for (i, part) in parts.into_iter().enumerate() { @if i % 2 == 0 { (part) } @else { code { (part) } } } }
+}
+
 /// A number with its noun.
 pub(crate) fn count(n: i64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
@@ -66,7 +76,7 @@ pub(crate) fn link_with(path: &str, query: &[(&str, &str)]) -> String {
 /// Whose word it is, for people.
 pub(crate) fn authority(name: &str) -> &str {
     match name {
-        "own" => "your document",
+        "own" => "own document",
         "regulator" => "regulator",
         "standards-body" => "standards body",
         "professional-body" => "professional body",
@@ -101,6 +111,12 @@ mod tests {
             [size(900), size(348_120), size(5 * 1_024 * 1_024 + 600_000), size(50 * 1_024 * 1_024)],
             ["900 B", "339 KiB", "5.5 MiB", "50 MiB"]
         );
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        assert_eq!(worded("Begin with `<https>`, please.").into_string(), "Begin with <code>&lt;https&gt;</code>, please.");
+        assert_eq!(worded("One ` alone").into_string(), "One ` alone");
     }
 
     #[test]

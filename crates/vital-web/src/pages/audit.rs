@@ -191,12 +191,13 @@ fn download_form(given: &Fields, ask: StepUp, refused: Option<&Refused>) -> Mark
     let inner = html! {
         @for field in FIELDS { @if !given.one(field).is_empty() { input type="hidden" name=(field) value=(given.one(field)); } }
         label for=(filled.id("format")) { "Format" }
-        select id=(filled.id("format")) name="format" {
-            option value="jsonl" { "JSON lines, as the command line exports them" }
-            option value="csv" selected[filled.value("format", "") == "csv"] { "Table (CSV), with names" }
+        select id=(filled.id("format")) name="format" aria-describedby=(filled.id("format-hint")) {
+            option value="jsonl" { "JSON lines" }
+            option value="csv" selected[filled.value("format", "") == "csv"] { "Table (CSV)" }
         }
+        p.field-hint id=(filled.id("format-hint")) { "JSON lines are what the command line exports. The table names people too." }
     };
-    step_up_form::folded(ask, &filled, &act, "Download these entries", "", &inner)
+    step_up_form::folded(ask, &filled, &act, "Download these entries…", "", &inner)
 }
 
 fn form(given: &Fields, refused: Option<&Refused>) -> Markup {

@@ -8,7 +8,7 @@ use crate::{
         notice::Done,
         settings::{Tab, settings},
         step_up::{Act, StepUp, folded},
-        text::ago,
+        text::{ago, worded},
     },
     extract::{Form, Id, Params},
     problem::Reply,
@@ -65,7 +65,7 @@ fn one(ask: StepUp, refused: Option<&Refused>, d: &CustomDomain, may_change: boo
                 div { dt { "Its value" } dd { code { (d.record_value) } } }
                 @if let Some(at) = d.proved_at { div { dt { "Last seen" } dd { (ago(at)) } } }
                 @if let Some(at) = d.checked_at { div { dt { "Last looked for" } dd { (ago(at)) } } }
-                @if let Some(notice) = &d.issuance { div { dt { "Certificates" } dd { (notice.says) } } }
+                @if let Some(notice) = &d.issuance { div { dt { "Certificates" } dd { (worded(&notice.says)) } } }
             }
             @if may_change { (verification(ask, refused, d)) (removal(ask, refused, d)) }
         }

@@ -12,7 +12,7 @@ use crate::{
         notice::Done,
         settings::{Tab, settings},
         step_up::{Act, StepUp, folded},
-        text::ago,
+        text::{ago, worded},
     },
     extract::{Form, Id, Params},
     problem::Reply,
@@ -72,7 +72,7 @@ fn outcome(model: &Model, test: &ModelTest) -> Markup {
     let fine = test.state == TestState::Answers;
     html! {
         p.notice.bad[!fine] role=(if fine { "status" } else { "alert" }) {
-            (model.name) ": " (test.detail)
+            (model.name) ": " (worded(&test.detail))
             @match test.first_token_ms { Some(ms) => { " The first word came after " (ms) " ms, all of it after " (test.took_ms) " ms." } None => { " It took " (test.took_ms) " ms." } }
         }
     }
@@ -126,16 +126,20 @@ fn of_model(ask: StepUp, refused: Option<&Refused>, m: &Model, may: bool) -> Mar
     let testing = "One small request is sent, as an answer would be. It costs a few tokens at the provider.";
     html! {
         section.model id={ "m-" (m.id) } aria-labelledby={ "h-" (m.id) } {
-            h3 id={ "h-" (m.id) } { (m.name) }
+            div.section-head {
+                h3 id={ "h-" (m.id) } { (m.name) }
+                @if may {
+                    form method="post" action=(active) {
+                        input type="hidden" name="enabled" value=(if m.enabled { "no" } else { "yes" });
+                        button type="submit" { (if m.enabled { "Switch off" } else { "Switch on" }) span.sr { " " (m.name) } }
+                    }
+                }
+            }
             p.dim { (state(m)) " · at most " (m.max_output_tokens) " tokens · temperature " (m.temperature) " · last test: " (last_test(m)) }
             @if may {
                 (folded(ask, &Filled::of(&test_form, refused), &Act { action: &test, says: testing, button: "Test the model", destroys: false }, "Test it…", &m.name, &html! {}))
                 (folded(UNPROVEN, &changed, &Act { action: &change, says: "This counts from the next answer on.", button: "Save", destroys: false }, "Change it…", &m.name, &fields::of_model(changed, Some(m))))
                 (folded(UNPROVEN, &Filled::of(&delete_form, refused), &Act { action: &delete, says: "The model is no longer used. Answers that it wrote stay.", button: "Remove the model", destroys: true }, "Remove it…", &m.name, &html! {}))
-                form method="post" action=(active) {
-                    input type="hidden" name="enabled" value=(if m.enabled { "no" } else { "yes" });
-                    button.quiet type="submit" { (if m.enabled { "Switch off" } else { "Switch on" }) span.sr { " " (m.name) } }
-                }
             }
         }
     }

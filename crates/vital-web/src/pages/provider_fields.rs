@@ -60,6 +60,11 @@ impl Preset {
         }
     }
 
+    /// The name that stands there at first.
+    const fn name(self) -> &'static str {
+        if matches!(self, Self::Vllm) { "vLLM" } else { self.title() }
+    }
+
     /// What helps with the address, the key and the model.
     const fn hints(self) -> [&'static str; 3] {
         match self {
@@ -111,7 +116,7 @@ pub(super) fn of_new<'a>(filled: Filled<'a>, preset: Preset) -> Markup {
     let key = Field { name: "api_key", label: "Key", kind: "password", value: "", complete: "off", hint: key };
     html! {
         input type="hidden" name="preset" value=(preset.as_str());
-        (required(&filled, &Field { name: "name", label: "Name, as your colleagues see it", kind: "text", value: preset.title(), complete: "off", hint: "" }))
+        (required(&filled, &Field { name: "name", label: "Name, as your colleagues see it", kind: "text", value: preset.name(), complete: "off", hint: "" }))
         (required(&filled, &Field { name: "base_url", label: "Address", kind: "url", value: preset.address(), complete: "off", hint: address }))
         @if keyed { (required(&filled, &key)) } @else { (optional(&filled, &key)) }
         (required(&filled, &Field { name: "models", label: "Model", kind: "text", value: "", complete: "off", hint: model }))

@@ -71,7 +71,7 @@ fn now(models: &[Model], policy: &ProviderPolicy) -> Markup {
         p {
             @match (first, policy.installation.as_ref().filter(|_| policy.installation_allowed)) {
                 (Some(m), _) => { "Now: " strong { (m.name) } " at " strong { (m.provider_name) } "." }
-                (None, Some(i)) => { "No model of your own is in use, so " strong { (i.name) " " (i.model) } " at " code { (i.host) } " writes the answers, which whoever runs this installation set up for all organisations." }
+                (None, Some(i)) => { "No model of your own is in use, so " strong { (i.model) } " at " code { (i.host) } " writes the answers, which whoever runs this installation set up for all organisations." }
                 (None, None) => { strong { "Extractive: " } "no model is in use, so answers are sentences of your sources, word for word, and nothing leaves this server." }
             }
         }
@@ -202,10 +202,10 @@ fn installation(ask: StepUp, refused: Option<&Refused>, policy: &ProviderPolicy,
             h2 #installation-h { "The installation's provider" }
             p {
                 @match &policy.installation {
-                    Some(i) => { "Whoever runs this installation set " strong { (i.name) " " (i.model) } " at " code { (i.host) } " up for all organisations. " }
-                    None => "Whoever runs this installation has set none up for all organisations. "
+                    Some(i) => { "Whoever runs this installation set " strong { (i.model) } " at " code { (i.host) } " up for all organisations. It " }
+                    None => "Whoever runs this installation has set none up for all organisations. If that changes, it "
                 }
-                @if allowed { "It may write your answers where no model of your own is in use." } @else { "It may not write your answers." }
+                @if allowed { "may write your answers where no model of your own is in use." } @else { "may not write your answers." }
             }
             @if may { (folded(ask, &Filled::of("installation", refused), &act, if allowed { "Forbid it…" } else { "Allow it…" }, "", &inner)) }
         }
@@ -296,7 +296,8 @@ async fn expert_page(s: &AppState, view: &View, caller: &Caller, slug: &str, ref
 
 fn choice(filled: Filled<'_>, refused: Option<&Fields>, expert: &ExpertModels, models: &[Model], place: usize) -> Markup {
     let id = filled.id(&format!("models-{place}"));
-    let chosen = |m: &Model| refused.map_or_else(|| expert.models.get(place) == Some(&m.id), |given| sent(given).nth(place) == Some(Some(m.id)));
+    let chosen =
+        |m: &Model| refused.map_or_else(|| expert.models.get(place) == Some(&m.id), |given| sent(given).nth(place) == Some(Some(m.id)));
     let fault = refused.and_then(|given| fault(filled, given, place));
     let hint = format!("{id}-hint");
     html! {

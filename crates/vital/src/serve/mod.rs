@@ -21,7 +21,7 @@ use std::{
 use supervise::Supervisor;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use vital_platform::{Parts, Platform, identity, tenancy};
+use vital_platform::{Parts, Platform, audit::trail, identity};
 use vital_store::embedded::DataFolder;
 use vital_web::{Protection, Settings};
 
@@ -113,7 +113,7 @@ async fn start(config: &Config, listeners: Listeners, bound: SocketAddr) -> anyh
         alone: cluster.is_some(),
     })?;
     // Before anything is served: a database restored from a backup must not bring back what was erased.
-    tenancy::replay_erasures(&platform).await?;
+    trail::replay_erasures(&platform).await?;
     if let Some(note) = platform.embedding_note() {
         tracing::info!(note, "embedding model");
     }

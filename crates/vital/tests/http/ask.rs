@@ -218,7 +218,8 @@ async fn a_stopped_answer_keeps_what_was_written_and_lets_go_of_the_provider() {
 #[tokio::test]
 async fn the_same_question_asked_again_is_a_new_turn() {
     let provider = ScriptedProvider::start().await.unwrap();
-    provider.reply(Script::status(500));
+    // What no retry mends.
+    provider.reply(Script::status(401));
     provider.reply(Script::answer(SAID));
     let app = app_with(&provider, Timeouts::default()).await;
     let member = app.member();

@@ -336,7 +336,11 @@ async fn making_an_administrator_is_an_entry_of_its_own() {
 /// Waits until every entry of organisation A has its number, and runs the sequencer for it.
 async fn numbered(app: &TestApp) {
     until("the entries to be numbered", || async {
-        app.on_platform(|p| async move { trail::sequence(&p).await.unwrap() }).await;
+        app.on_platform(|p| async move {
+            trail::sequence(&p).await.unwrap();
+            trail::sign_checkpoints(&p).await.unwrap();
+        })
+        .await;
         let waiting =
             app.sql_text(&format!("select count(*) from audit_entries where seq is null and tenant_id = '{}'", app.a().tenant)).await;
         (waiting.as_deref() == Some("0")).then_some(())

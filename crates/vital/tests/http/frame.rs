@@ -6,8 +6,18 @@ use vital_testkit::app::Reply;
 
 const GOLDEN: &str = include_str!("headers.golden.txt");
 /// Headers that say something about one reply and nothing about its protection.
-const OWN: [&str; 9] =
-    ["date", "content-length", "x-request-id", "location", "set-cookie", "transfer-encoding", "content-encoding", "vary", "accept-ranges"];
+const OWN: [&str; 10] = [
+    "date",
+    "content-length",
+    "x-request-id",
+    "request-id",
+    "location",
+    "set-cookie",
+    "transfer-encoding",
+    "content-encoding",
+    "vary",
+    "accept-ranges",
+];
 
 fn nonce(reply: &Reply) -> Option<&str> {
     reply.header("content-security-policy")?.split("'nonce-").nth(1)?.split('\'').next()

@@ -25,14 +25,11 @@ const SHORT: Timeouts = Timeouts {
 
 #[tokio::test]
 async fn every_fault_of_a_provider_ends_in_a_typed_problem_and_keeps_the_question() {
-    let provider = ScriptedProvider::start().await.unwrap();
-    let app = app_with(&provider, SHORT).await;
-    let member = app.member();
     let drip = |script: Script| (0..100).fold(script, |s, n| s.pause(Duration::from_millis(100)).text(format!("w{n} ")));
     let faults: Vec<(&str, &str, bool, Script)> = vec![
         ("half open", "provider.first_token_timeout", true, Script::half_open()),
         ("cut before a word", "provider.cut", true, Script::cut_before_answer()),
-        ("429", "provider.rate_limited", true, Script::status(429).header("retry-after", "7")),
+        ("429", "provider.rate_limited", true, Script::status(429).header("retry-after", "11")),
         ("500", "provider.status", true, Script::status(500).body("<html>secret stack trace</html>")),
         ("a refused key", "provider.unauthorized", true, Script::status(401)),
         ("no stream", "provider.garbled", true, Script::status(200).header("content-type", "text/html").body("<html>hello</html>")),
@@ -45,7 +42,11 @@ async fn every_fault_of_a_provider_ends_in_a_typed_problem_and_keeps_the_questio
         ("too slow", "provider.total_timeout", true, drip(Script::new())),
     ];
     for (fault, code, retryable, script) in faults {
-        provider.reply(script);
+        // A server each: the gateway tries again, and its breaker would soon pass the provider over.
+        let provider = ScriptedProvider::start().await.unwrap();
+        let app = app_with(&provider, SHORT).await;
+        let member = app.member();
+        provider.reply_with(move |_| script.clone());
         let conversation = member.open().await;
         let turn = member.ask(&conversation, QUESTION_A).await;
         let events = member.follow(&turn, None).await.all().await;
@@ -64,10 +65,9 @@ async fn every_fault_of_a_provider_ends_in_a_typed_problem_and_keeps_the_questio
         );
         let flat = |text: &str| text.split_whitespace().collect::<String>();
         assert_eq!(flat(&text_of(&kept)), flat(&streamed_text(&events)), "{fault}: what was shown is kept");
+        provider.reply_with(|_| Script::answer(SAID));
+        assert_eq!(ended(&member, &member.ask(&conversation, QUESTION_A).await).await["state"], "answered", "{fault}: no harm was taken");
     }
-    provider.reply(Script::answer(SAID));
-    let conversation = member.open().await;
-    assert_eq!(ended(&member, &member.ask(&conversation, QUESTION_A).await).await["state"], "answered", "the platform has taken no harm");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ mod status;
 mod verified;
 mod verify;
 
-pub use certificate::{CertifiedErasure, erase_with_certificate};
+pub use certificate::{CertifiedErasure, erase_with_certificate, replay_erasures};
 pub use export::{Format, export};
 pub use prove::{consistency, prove, witness_request};
 pub(crate) use sequencer::work;

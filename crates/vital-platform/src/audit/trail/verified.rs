@@ -4,7 +4,6 @@
 //! **Invariant:** a fault stays on record until all logs were verified and found sound. The file is no evidence: whoever can write it can
 //! say anything. It is there so that a verification that fails, or that nobody runs any more, is noticed.
 
-use super::Which;
 use crate::Platform;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -45,11 +44,11 @@ pub fn last_verified(p: &Platform) -> Option<Verified> {
     serde_json::from_str(&text).ok()
 }
 
-/// Keeps what a verification found. That it cannot be kept makes no verification fail.
-pub(super) fn keep(p: &Platform, which: Which, reports: &[Report]) {
+/// Keeps what a verification found; `whole` where it read all logs from their beginning. That it cannot be kept makes no verification fail.
+pub(super) fn keep(p: &Platform, whole: bool, reports: &[Report]) {
     let sound = reports.iter().all(|report| report.sound);
-    // One log that is sound says nothing about the others.
-    if sound && which != Which::All {
+    // One log that is sound says nothing about the others, and the newest entries nothing about those before.
+    if sound && !whole {
         return;
     }
     let entries = reports.iter().map(|report| report.entries).sum();

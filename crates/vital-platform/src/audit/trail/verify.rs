@@ -42,7 +42,7 @@ pub async fn verify(
         let erased = log.tenant().is_some_and(&erased);
         reports.push(verify_log(p, log, since.map(Stamp::of), erased, &keys, &progress).await?);
     }
-    verified::keep(p, which, &reports);
+    verified::keep(p, which == Which::All && since.is_none(), &reports);
     Ok(reports)
 }
 
