@@ -79,16 +79,18 @@ async function saved(page, world, format) {
 }
 
 async function download(page, world) {
-  await page.goto("/settings/audit?action=reading");
+  await page.goto(`/settings/audit?action=reading&who=${encodeURIComponent(ADMIN.email)}`);
   const shown = await page.locator(".trail tbody tr").count();
+  // A page shows the newest; the file has the older ones too.
+  const older = (await page.getByRole("link", { name: "Older" }).count()) > 0;
   await page.getByText("Download these entries").click();
   await audit(page, "audit-download");
   const lines = (await saved(page, world, "jsonl")).map((line) => JSON.parse(line));
-  assert.equal(lines.length, shown, "what is saved is what is shown");
+  assert.ok(older ? lines.length > shown : lines.length === shown, `${lines.length} are saved, ${shown} are shown`);
   for (const { action } of lines) assert.match(action, /read|search|cite/);
   const [head, ...rows] = await saved(page, world, "csv");
   assert.match(head, /action/);
-  assert.equal(rows.length, shown);
+  assert.equal(rows.length, lines.length);
   for (const row of rows) assert.ok(row.includes(ADMIN.name), "a table names who it was");
   await page.goto("/settings/audit?action=audit.exported");
   assert.equal(await page.locator(".trail tbody tr").count(), 2, "downloads are in the trail themselves");

@@ -49,7 +49,7 @@ async fn index(s: &AppState, view: &View, caller: &Caller, done: Option<&str>, r
     let ask = step_up::asked(s, caller).await?;
     let may = caller.cx.may(Permission::ProviderManage);
     let body = html! {
-        p.dim { "An answer is written by the first model in this order that is in use. It is given the question and the passages found for it; whoever writes, every sentence is checked against your sources." }
+        p.dim { "An answer is written by the first model in this order that is in use; if it cannot answer, the next one does. Each is given the question and the passages found for it; whoever writes, every sentence is checked against your sources." }
         (now(&models, &policy))
         @if !models.is_empty() { (order(&models, may)) }
         @if !all.is_empty() { (table(&all)) }
