@@ -22,6 +22,8 @@ pub enum Purpose {
     Webhook,
     /// Calls of a tool that an organisation set up.
     Tool,
+    /// Queries to the public sources of the built-in tools, at addresses that the configuration can change.
+    PublicSource,
     /// A page or document at an address that a person typed.
     UrlFetch,
 }
@@ -50,13 +52,14 @@ pub struct Limits {
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Provider,
         Self::OrganisationProvider,
         Self::CertificateAuthority,
         Self::IdentityProvider,
         Self::Webhook,
         Self::Tool,
+        Self::PublicSource,
         Self::UrlFetch,
     ];
 
@@ -70,6 +73,7 @@ impl Purpose {
             Self::IdentityProvider => "identity_provider",
             Self::Webhook => "webhook",
             Self::Tool => "tool",
+            Self::PublicSource => "public_source",
             Self::UrlFetch => "url_fetch",
         }
     }
@@ -78,7 +82,7 @@ impl Purpose {
     #[must_use]
     pub const fn given(self) -> Given {
         match self {
-            Self::Provider | Self::CertificateAuthority => Given::ByOperator,
+            Self::Provider | Self::CertificateAuthority | Self::PublicSource => Given::ByOperator,
             Self::OrganisationProvider | Self::IdentityProvider | Self::Webhook | Self::Tool | Self::UrlFetch => Given::ByTenant,
         }
     }
@@ -101,6 +105,7 @@ impl Purpose {
             Self::IdentityProvider => (3, 5, 256 * 1024),
             Self::Webhook => (3, 10, 64 * 1024),
             Self::Tool => (3, 20, 4 * 1024 * 1024),
+            Self::PublicSource => (5, 20, 10 * 1024 * 1024),
             Self::UrlFetch => (3, 30, 32 * 1024 * 1024),
         };
         let total = Duration::from_secs(total_s);

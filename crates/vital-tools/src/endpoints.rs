@@ -1,0 +1,82 @@
+//! Where the public sources are asked: their documented addresses, or what the operator sets instead (a mirror, a proxy).
+
+use serde::Deserialize;
+use url::Url;
+use vital_keys::SecretText;
+
+/// The addresses of the public sources and what they may be told of the operator; read from the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Endpoints {
+    /// NCBI E-utilities.
+    pub pubmed: Url,
+    /// ClinicalTrials.gov API, version 2.
+    pub trials: Url,
+    /// openFDA.
+    pub openfda: Url,
+    /// RxNorm REST.
+    pub rxnorm: Url,
+    /// An address for mail that NCBI may write to when requests trouble it (parameter `email`, with `tool=vital-path`); none is sent
+    /// without it.
+    pub contact_email: Option<String>,
+    /// A key of NCBI (parameter `api_key`).
+    #[serde(deserialize_with = "secret")]
+    pub ncbi_key: Option<SecretText>,
+    /// A key of openFDA (parameter `api_key`).
+    #[serde(deserialize_with = "secret")]
+    pub openfda_key: Option<SecretText>,
+}
+
+impl Default for Endpoints {
+    fn default() -> Self {
+        Self {
+            pubmed: address("https://eutils.ncbi.nlm.nih.gov/entrez/eutils/"),
+            trials: address("https://clinicaltrials.gov/api/v2/"),
+            openfda: address("https://api.fda.gov/"),
+            rxnorm: address("https://rxnav.nlm.nih.gov/REST/"),
+            contact_email: None,
+            ncbi_key: None,
+            openfda_key: None,
+        }
+    }
+}
+
+#[expect(clippy::expect_used, reason = "constants of this file, which a test reads")]
+fn address(constant: &'static str) -> Url {
+    Url::parse(constant).expect("a constant address")
+}
+
+fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<SecretText>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(|text| SecretText::given(&text)))
+}
+
+/// Returns the address of a path below a base, each segment escaped.
+pub(crate) fn below(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_appended_with_and_without_a_closing_slash_and_escaped() {
+        for base in ["http://127.0.0.1:1/a", "http://127.0.0.1:1/a/"] {
+            let url = below(&Url::parse(base).unwrap(), &["rxcui", "1/2?x#y"]);
+            assert_eq!(url.as_str(), "http://127.0.0.1:1/a/rxcui/1%2F2%3Fx%23y");
+        }
+    }
+
+    #[test]
+    fn the_configuration_may_set_one_address_and_keeps_keys_out_of_logs() {
+        let endpoints: Endpoints = serde_json::from_str(r#"{"trials":"https://mirror.example/v2/","ncbi_key":"hush-hush"}"#).unwrap();
+        assert_eq!(endpoints.trials.host_str(), Some("mirror.example"));
+        assert_eq!(endpoints.pubmed, Endpoints::default().pubmed);
+        assert!(!format!("{endpoints:?}").contains("hush"));
+        assert!(serde_json::from_str::<Endpoints>(r#"{"pubmet":"https://x.example"}"#).is_err());
+    }
+}

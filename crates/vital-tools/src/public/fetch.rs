@@ -1,0 +1,89 @@
+//! How a public source is asked: paced, bounded, and with every way of failing told apart.
+
+use crate::{Endpoints, ToolError};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
+use vital_outbound::{Accept, Egress, Outbound, Purpose, Request, Response, header::RETRY_AFTER};
+use vital_throttle::{Decision, Limit, Throttle};
+
+/// Largest answer of a source, in bytes; [`Purpose::PublicSource`] has the same limit.
+pub const BODY_BYTES_MAX: u64 = 10 * 1024 * 1024;
+/// Shortest pause where a source says that it is busy and not for how long.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Longest pause that a source is believed.
+const PAUSE_MAX: Duration = Duration::from_secs(3_600);
+
+/// What asks the public sources.
+pub(crate) struct Sources {
+    pub(crate) endpoints: Endpoints,
+    pub(crate) throttle: Throttle,
+    outbound: Outbound,
+}
+
+/// An answer that was read whole.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Sources {
+    pub(crate) fn new(egress: Egress, endpoints: Endpoints) -> Result<Self, ToolError> {
+        let outbound = Outbound::builder(Purpose::PublicSource).egress(egress).build()?;
+        Ok(Self { endpoints, throttle: Throttle::in_memory(64), outbound })
+    }
+
+    /// Asks once, as soon as the rate allows; statuses other than those of the list are errors.
+    pub(crate) async fn get(&self, url: Url, accept: Accept, rate: &Limit, deadline: Instant, wanted: &[u16]) -> Result<Answer, ToolError> {
+        self.turn(&url, rate, deadline).await?;
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let exchange = async {
+            let response = self.outbound.send(Request::get(url, accept)).await?;
+            let status = response.status().as_u16();
+            if !wanted.contains(&status) {
+                return Err(refused(&response));
+            }
+            Ok(Answer { status, body: response.bytes().await? })
+        };
+        let answer = timeout_at(deadline, exchange).await.unwrap_or(Err(ToolError::TooSlow));
+        if let Err(error) = &answer {
+            tracing::warn!(host, kind = error.kind(), "a public source gave no answer");
+        }
+        answer
+    }
+
+    /// Asks for JSON.
+    pub(crate) async fn json(&self, url: Url, rate: &Limit, deadline: Instant) -> Result<Value, ToolError> {
+        self.get(url, Accept::Json, rate, deadline, &[200]).await?.json()
+    }
+
+    /// Waits for a place within the rate; busy where that is beyond the deadline.
+    async fn turn(&self, url: &Url, rate: &Limit, deadline: Instant) -> Result<(), ToolError> {
+        let host = url.host_str().unwrap_or_default();
+        loop {
+            match self.throttle.check(rate, host).await {
+                Decision::Allowed { .. } => return Ok(()),
+                Decision::Refused { retry_after } if Instant::now() + retry_after >= deadline => {
+                    return Err(ToolError::Busy { retry_after });
+                }
+                Decision::Refused { retry_after } => sleep(retry_after).await,
+            }
+        }
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Result<Value, ToolError> {
+        serde_json::from_slice(&self.body).map_err(|_| ToolError::unreadable("not JSON"))
+    }
+}
+
+fn refused(response: &Response) -> ToolError {
+    let status = response.status().as_u16();
+    if !matches!(status, 429 | 503) {
+        return ToolError::Refused { status };
+    }
+    let said = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
+    ToolError::Busy { retry_after: said.map_or(PAUSE, Duration::from_secs).min(PAUSE_MAX) }
+}
