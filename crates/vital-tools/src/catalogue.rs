@@ -1,8 +1,9 @@
 //! The closed list of built-in tools, with what a model, a person and the limits need to know of each.
 
-use crate::{local, schema::Schema};
+use crate::{local, public, schema::Schema};
 use serde_json::Value;
 use std::{sync::LazyLock, time::Duration};
+use vital_throttle::Limit;
 
 /// Where a tool's call leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct ToolInfo {
     pub timeout: Duration,
     /// How long an equal call is answered from memory; zero is never.
     pub cache: Duration,
+    /// How often the source is asked at most, over all callers of this process; none of what runs here.
+    pub rate: Option<Limit>,
     /// The source of the formula or the documentation of the interface.
     pub source: &'static str,
 }
@@ -78,12 +81,16 @@ pub fn catalogue() -> &'static [ToolInfo] {
     &ALL
 }
 
-static ALL: [ToolInfo; 5] = [
+static ALL: [ToolInfo; 9] = [
     local::calculate::INFO,
     local::dates::INFO,
     local::sample_size::means::INFO,
     local::sample_size::proportions::INFO,
     local::two_by_two::INFO,
+    public::pubmed::INFO,
+    public::trials::INFO,
+    public::openfda::INFO,
+    public::rxnorm::INFO,
 ];
 
 /// The compiled schemas of the arguments, in the order of the list.

@@ -1,6 +1,6 @@
 //! The one way to call a built-in tool: arguments are checked, time and size bounded, and equal searches answered from memory.
 
-use crate::{Endpoints, ToolError, ToolInfo, ToolOutput, catalogue::find, local, output::cut, public::Sources};
+use crate::{Endpoints, ToolError, ToolInfo, ToolOutput, catalogue::find, local, output::cut, public::{self, Sources}};
 use moka::{Expiry, future::Cache};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -90,12 +90,17 @@ impl Toolbox {
     }
 
     async fn run(&self, tool: &'static ToolInfo, arguments: &Value, deadline: Instant) -> Result<ToolOutput, ToolError> {
+        let sources = &self.sources;
         match tool.name {
             "calculate" => local::calculate::run(&typed(tool, arguments)?),
             "date_arithmetic" => local::dates::run(&typed(tool, arguments)?),
             "sample_size_two_means" => local::sample_size::means::run(&typed(tool, arguments)?),
             "sample_size_two_proportions" => local::sample_size::proportions::run(&typed(tool, arguments)?),
             "two_by_two" => local::two_by_two::run(&typed(tool, arguments)?),
+            "pubmed_search" => public::pubmed::run(sources, &typed(tool, arguments)?, deadline).await,
+            "clinical_trials_search" => public::trials::run(sources, &typed(tool, arguments)?, deadline).await,
+            "drug_labels" => public::openfda::run(sources, &typed(tool, arguments)?, deadline).await,
+            "drug_names" => public::rxnorm::run(sources, &typed(tool, arguments)?, deadline).await,
             _ => Err(ToolError::UnknownTool { name: tool.name.to_owned() }),
         }
     }

@@ -19,6 +19,7 @@ pub(crate) const INFO: ToolInfo = ToolInfo {
     licence: "Arithmetic; the result is free to use",
     timeout: Time::from_secs(2),
     cache: Time::ZERO,
+    rate: None,
     source: "ISO 8601 dates in the proleptic Gregorian calendar; months are added by calendar, a day that the month has not is its last day",
 };
 

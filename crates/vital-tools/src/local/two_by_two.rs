@@ -18,6 +18,7 @@ pub(crate) const INFO: ToolInfo = ToolInfo {
     licence: "A formula; the result is free to use",
     timeout: Duration::from_secs(2),
     cache: Duration::ZERO,
+    rate: None,
     source: "Risk difference: Newcombe's hybrid score interval (method 10, Statistics in Medicine 17, 1998); risk ratio: Katz; odds ratio: Woolf; \
         number needed to treat: Altman, BMJ 317 (1998)",
 };

@@ -28,6 +28,7 @@ pub(crate) const INFO: ToolInfo = ToolInfo {
     licence: "Arithmetic; the result is free to use",
     timeout: Duration::from_secs(2),
     cache: Duration::ZERO,
+    rate: None,
     source: "Units: BIPM SI Brochure, 9th edition; NIST Special Publication 811, appendix B.8; a year is 365.25 d",
 };
 

@@ -25,6 +25,7 @@ pub(crate) const INFO: ToolInfo = ToolInfo {
     licence: "A formula; the result is free to use",
     timeout: Duration::from_secs(5),
     cache: Duration::ZERO,
+    rate: None,
     source: "Power of the two-sample t test by the noncentral t distribution, solved for n as R's power.t.test (strict = FALSE); normal \
         approximation: Chow, Shao, Wang, Lokhnygina, Sample Size Calculations in Clinical Research, section 3.2",
 };

@@ -19,6 +19,7 @@ pub(crate) const INFO: ToolInfo = ToolInfo {
     licence: "A formula; the result is free to use",
     timeout: Duration::from_secs(5),
     cache: Duration::ZERO,
+    rate: None,
     source: "Fleiss, Levin, Paik, Statistical Methods for Rates and Proportions, 3rd edition 2003, chapter 4; pooled without correction as R's \
         power.prop.test",
 };
