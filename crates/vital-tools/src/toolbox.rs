@@ -1,6 +1,12 @@
 //! The one way to call a built-in tool: arguments are checked, time and size bounded, and equal searches answered from memory.
 
-use crate::{Endpoints, ToolError, ToolInfo, ToolOutput, catalogue::find, local, output::cut, public::{self, Sources}};
+use crate::{
+    Endpoints, ToolError, ToolInfo, ToolOutput,
+    catalogue::find,
+    local,
+    output::cut,
+    public::{self, Sources},
+};
 use moka::{Expiry, future::Cache};
 use serde::de::DeserializeOwned;
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! The searches of public sources against a scripted server on loopback that speaks their documented formats and breaks in every way.
 
+#![expect(clippy::unwrap_used, reason = "the scripted server and its reader are part of the tests")]
+
 use serde_json::{Value, json};
 use std::{
     sync::{Arc, Mutex},
@@ -50,7 +52,8 @@ impl ScriptedServer {
 
     fn tools(&self) -> Toolbox {
         let base = self.base.parse::<url::Url>().unwrap();
-        let endpoints = Endpoints { pubmed: base.clone(), trials: base.clone(), openfda: base.clone(), rxnorm: base, ..Endpoints::default() };
+        let endpoints =
+            Endpoints { pubmed: base.clone(), trials: base.clone(), openfda: base.clone(), rxnorm: base, ..Endpoints::default() };
         Toolbox::new(Egress::default(), endpoints).unwrap()
     }
 
@@ -83,7 +86,8 @@ async fn serve(mut stream: TcpStream, rules: Vec<(&'static str, Reply)>, seen: A
         Reply::Xml(text) => (200, "", "text/xml; charset=UTF-8", text),
         Reply::Raw(status, extra, kind, body) => (status, extra, kind, body),
         Reply::Split(body, at) => {
-            let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             stream.write_all(head.as_bytes()).await.unwrap();
             stream.write_all(&body.as_bytes()[..at]).await.unwrap();
             stream.flush().await.unwrap();
@@ -123,7 +127,9 @@ fn searches() -> [(&'static str, Value); 4] {
 }
 
 fn esearch(ids: &[&str]) -> Reply {
-    Reply::Json(json!({ "header": { "type": "esearch", "version": "0.3" }, "esearchresult": { "count": ids.len().to_string(), "retmax": "5", "retstart": "0", "idlist": ids } }))
+    Reply::Json(
+        json!({ "header": { "type": "esearch", "version": "0.3" }, "esearchresult": { "count": ids.len().to_string(), "retmax": "5", "retstart": "0", "idlist": ids } }),
+    )
 }
 
 fn article(pmid: &str, title: &str, body: &str, types: &str, after: &str) -> String {
@@ -180,7 +186,10 @@ async fn pubmed_returns_articles_with_abstracts_and_retractions() {
     let term = pairs.iter().find(|(name, _)| name == "term").unwrap();
     assert_eq!(term.1, "(sepsis au or fluids) AND \"randomized controlled trial\"[Publication Type]");
     assert!(pairs.contains(&("mindate".to_owned(), "2019".to_owned())));
-    assert!(!pairs.iter().any(|(name, _)| ["email", "tool", "api_key"].contains(&name.as_str())), "nothing of the operator unless configured");
+    assert!(
+        !pairs.iter().any(|(name, _)| ["email", "tool", "api_key"].contains(&name.as_str())),
+        "nothing of the operator unless configured"
+    );
     assert!(server.pairs(1).contains(&("id".to_owned(), "111,222".to_owned())));
 }
 
@@ -225,7 +234,8 @@ async fn labels_carry_their_sections_and_the_disclaimer() {
     let label = json!({ "set_id": "abc-1", "version": "7", "effective_time": "20240131", "boxed_warning": ["WARNING: BLEEDING"],
         "indications_and_usage": ["Prevents clots."], "description": ["Not asked for."],
         "openfda": { "brand_name": ["EXAMPLEX"], "generic_name": ["WARFARIN SODIUM"], "manufacturer_name": ["Example Inc"], "route": ["ORAL"] } });
-    let answer = json!({ "meta": { "disclaimer": "Do not rely on it.", "results": { "skip": 0, "limit": 1, "total": 12 } }, "results": [label] });
+    let answer =
+        json!({ "meta": { "disclaimer": "Do not rely on it.", "results": { "skip": 0, "limit": 1, "total": 12 } }, "results": [label] });
     let server = ScriptedServer::new(vec![("/drug/label.json", Reply::Json(answer))]).await;
     let output = call(&server.tools(), "drug_labels", json!({ "drug": "x\" OR set_id:\"1", "by": "any" })).await.unwrap();
     let found = &output.value["labels"][0];
@@ -233,28 +243,40 @@ async fn labels_carry_their_sections_and_the_disclaimer() {
     assert_eq!(found["sections"], json!({ "boxed_warning": "WARNING: BLEEDING", "indications_and_usage": "Prevents clots." }));
     assert_eq!(output.value["disclaimer"], "Do not rely on it.");
     assert_eq!((output.texts[0].authority.as_str(), output.texts[0].identifier.as_str()), ("regulator", "SPL abc-1"));
-    assert!(output.texts[0].text.starts_with("Boxed warning\n\nWARNING: BLEEDING") && output.texts[0].text.ends_with("openFDA: Do not rely on it."));
+    assert!(
+        output.texts[0].text.starts_with("Boxed warning\n\nWARNING: BLEEDING")
+            && output.texts[0].text.ends_with("openFDA: Do not rely on it.")
+    );
     let search = server.pairs(0).into_iter().find(|(name, _)| name == "search").unwrap().1;
     let name = "x or set_id 1";
     assert_eq!(search, format!("openfda.brand_name:\"{name}\" OR openfda.generic_name:\"{name}\" OR openfda.substance_name:\"{name}\""));
 }
 
-fn rxnorm(exact: Value) -> Vec<(&'static str, Reply)> {
+fn rxnorm(exact: &Value) -> Vec<(&'static str, Reply)> {
     let candidate = |id: &str| json!({ "rxcui": id, "rxaui": "1", "score": "9.1", "rank": "1" });
     vec![
         ("/rxcui.json", Reply::Json(json!({ "idGroup": { "name": "x", "rxnormId": exact } }))),
-        ("/approximateTerm.json", Reply::Json(json!({ "approximateGroup": { "candidate": [candidate("11289"), candidate("11289"), candidate("99")] } }))),
-        ("/rxcui/11289/properties.json", Reply::Json(json!({ "properties": { "rxcui": "11289", "name": "warfarin", "synonym": "", "tty": "IN" } }))),
+        (
+            "/approximateTerm.json",
+            Reply::Json(json!({ "approximateGroup": { "candidate": [candidate("11289"), candidate("11289"), candidate("99")] } })),
+        ),
+        (
+            "/rxcui/11289/properties.json",
+            Reply::Json(json!({ "properties": { "rxcui": "11289", "name": "warfarin", "synonym": "", "tty": "IN" } })),
+        ),
         ("/rxcui/99/properties.json", Reply::Json(json!({}))),
-        ("/related.json", Reply::Json(json!({ "relatedGroup": { "rxcui": "11289", "termType": ["IN", "BN"], "conceptGroup": [
-            { "tty": "BN", "conceptProperties": [{ "rxcui": "202421", "name": "Coumadin", "tty": "BN" }] }, { "tty": "IN" }] } }))),
+        (
+            "/related.json",
+            Reply::Json(json!({ "relatedGroup": { "rxcui": "11289", "termType": ["IN", "BN"], "conceptGroup": [
+            { "tty": "BN", "conceptProperties": [{ "rxcui": "202421", "name": "Coumadin", "tty": "BN" }] }, { "tty": "IN" }] } })),
+        ),
     ]
 }
 
 #[tokio::test]
 async fn names_are_found_exactly_or_nearly_with_their_brands() {
     for (exact, kind) in [(json!(["11289"]), "exact"), (Value::Null, "approximate")] {
-        let server = ScriptedServer::new(rxnorm(exact)).await;
+        let server = ScriptedServer::new(rxnorm(&exact)).await;
         let output = call(&server.tools(), "drug_names", json!({ "name": "warfarin" })).await.unwrap();
         assert_eq!(output.value["match"], kind);
         assert_eq!(output.value["concepts"].as_array().unwrap().len(), 1, "equal and retired concepts are left out");

@@ -216,34 +216,34 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn output(arguments: Value) -> Output {
-        Output::deserialize(run(&Input::deserialize(&arguments).unwrap()).unwrap_or_else(|error| panic!("{arguments}: {error}")).value)
+    fn output(arguments: &Value) -> Output {
+        Output::deserialize(run(&Input::deserialize(arguments).unwrap()).unwrap_or_else(|error| panic!("{arguments}: {error}")).value)
             .unwrap()
     }
 
-    fn error(arguments: Value) -> ToolError {
-        run(&Input::deserialize(&arguments).unwrap()).unwrap_err()
+    fn error(arguments: &Value) -> ToolError {
+        run(&Input::deserialize(arguments).unwrap()).unwrap_err()
     }
 
     #[test]
     fn differences_follow_the_calendar() {
-        let leap = output(json!({ "start": "2024-02-01", "end": "2024-03-01" }));
+        let leap = output(&json!({ "start": "2024-02-01", "end": "2024-03-01" }));
         assert_eq!((leap.days, leap.days_inclusive, leap.weeks, leap.weeks_rest_days), (29, 30, 4, 1));
         assert_eq!((leap.years, leap.months, leap.rest_days), (0, 1, 0));
         assert_eq!((leap.start_weekday.as_str(), leap.end_weekday.as_str()), ("Thursday", "Friday"));
         // 1900 had no 29 February, 2000 had one.
-        assert_eq!(output(json!({ "start": "1900-02-28", "end": "1900-03-01" })).days, 1);
-        assert_eq!(output(json!({ "start": "2000-02-28", "end": "2000-03-01" })).days, 2);
-        let age = output(json!({ "start": "1980-05-20", "end": "2024-05-19" }));
+        assert_eq!(output(&json!({ "start": "1900-02-28", "end": "1900-03-01" })).days, 1);
+        assert_eq!(output(&json!({ "start": "2000-02-28", "end": "2000-03-01" })).days, 2);
+        let age = output(&json!({ "start": "1980-05-20", "end": "2024-05-19" }));
         assert_eq!((age.years, age.months, age.rest_days), (43, 11, 29));
-        let back = output(json!({ "start": "2024-03-01", "end": "2024-02-01" }));
+        let back = output(&json!({ "start": "2024-03-01", "end": "2024-02-01" }));
         assert_eq!((back.days, back.days_inclusive, back.months), (-29, -30, -1));
-        assert_eq!(output(json!({ "start": "2024-03-01", "end": "2024-03-01" })).business_days, 0);
+        assert_eq!(output(&json!({ "start": "2024-03-01", "end": "2024-03-01" })).business_days, 0);
     }
 
     #[test]
     fn months_end_where_the_month_ends_and_say_so() {
-        let end = |start: &str, amount: i64, unit: &str| output(json!({ "start": start, "add": { "amount": amount, "unit": unit } }));
+        let end = |start: &str, amount: i64, unit: &str| output(&json!({ "start": start, "add": { "amount": amount, "unit": unit } }));
         for (start, amount, unit, expected) in [
             ("2023-01-31", 1, "months", "2023-02-28"),
             ("2024-01-31", 1, "months", "2024-02-29"),
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn holidays_are_no_business_days() {
         let arguments = json!({ "start": "2024-12-23", "add": { "amount": 3, "unit": "business_days" }, "holidays": ["2024-12-25", "2024-12-26", "2024-12-28"] });
-        let output = output(arguments);
+        let output = output(&arguments);
         assert_eq!((output.end.as_str(), output.business_days), ("2024-12-30", 3));
     }
 
@@ -279,11 +279,11 @@ mod tests {
             (json!({ "start": "2023-02-28" }), ""),
             (json!({ "start": "2023-02-28", "end": "2023-03-01", "add": { "amount": 1, "unit": "days" } }), ""),
         ] {
-            assert!(matches!(error(arguments.clone()), ToolError::Arguments { pointer, .. } if pointer == place), "{arguments}");
+            assert!(matches!(error(&arguments), ToolError::Arguments { pointer, .. } if pointer == place), "{arguments}");
         }
-        assert!(matches!(error(json!({ "start": "9999-12-31", "add": { "amount": 1, "unit": "days" } })), ToolError::Domain { .. }));
+        assert!(matches!(error(&json!({ "start": "9999-12-31", "add": { "amount": 1, "unit": "days" } })), ToolError::Domain { .. }));
         assert!(matches!(
-            error(json!({ "start": "0001-01-01", "add": { "amount": -100_000, "unit": "years" } })),
+            error(&json!({ "start": "0001-01-01", "add": { "amount": -100_000, "unit": "years" } })),
             ToolError::Domain { .. }
         ));
     }

@@ -8,7 +8,8 @@ const STEPS_MAX: usize = 300;
 pub(crate) fn zero(f: impl Fn(f64) -> f64, a: f64, b: f64, tolerance: f64) -> Option<f64> {
     let (mut a, mut b) = (a, b);
     let (mut fa, mut fb) = (f(a), f(b));
-    if !(fa * fb <= 0.0) {
+    // Not a number on either side is no change of sign.
+    if fa * fb > 0.0 || fa.is_nan() || fb.is_nan() {
         return None;
     }
     let (mut c, mut fc) = (a, fa);

@@ -1,11 +1,7 @@
 //! Labels of medicines in the United States (structured product labels) through openFDA.
 
 use super::{Sources, json, query::words};
-use crate::{
-    Family, Reach, SourceText, ToolError, ToolInfo, ToolOutput,
-    endpoints::below,
-    output::cut,
-};
+use crate::{Family, Reach, SourceText, ToolError, ToolInfo, ToolOutput, endpoints::below, output::cut};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
@@ -151,7 +147,8 @@ pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> 
         if !found.get("results").is_some_and(Value::is_array) {
             return Err(ToolError::unreadable("no results"));
         }
-        let wanted: Vec<&str> = input.sections.as_ref().map_or_else(|| USUAL.to_vec(), |sections| sections.iter().map(String::as_str).collect());
+        let wanted: Vec<&str> =
+            input.sections.as_ref().map_or_else(|| USUAL.to_vec(), |sections| sections.iter().map(String::as_str).collect());
         let labels: Vec<Label> = json::list(&found, "/results").iter().map(|result| label(result, &wanted)).collect();
         let said = json::text(&found, "/meta/disclaimer");
         let total = json::number(&found, "/meta/results/total").unwrap_or(labels.len() as u64);

@@ -207,11 +207,14 @@ fn records(answer: &Element) -> Result<Vec<Article>, ToolError> {
 }
 
 fn article(record: &Element, citation: &Element) -> Article {
-    let publication_types: Vec<String> =
-        citation.at(&["Article", "PublicationTypeList"]).map(|list| list.all("PublicationType").map(Element::text).collect()).unwrap_or_default();
+    let publication_types: Vec<String> = citation
+        .at(&["Article", "PublicationTypeList"])
+        .map(|list| list.all("PublicationType").map(Element::text).collect())
+        .unwrap_or_default();
     let notices = notices(citation);
     let doi = record.at(&["PubmedData", "ArticleIdList"]).and_then(|list| list.all("ArticleId").find(|id| id.attribute("IdType") == "doi"));
-    let retracted = publication_types.iter().any(|kind| kind == "Retracted Publication") || notices.iter().any(|notice| notice.starts_with("Retracted"));
+    let retracted = publication_types.iter().any(|kind| kind == "Retracted Publication")
+        || notices.iter().any(|notice| notice.starts_with("Retracted"));
     Article {
         pmid: citation.text_at(&["PMID"]),
         title: citation.text_at(&["Article", "ArticleTitle"]),

@@ -32,8 +32,7 @@ pub(crate) const INFO: ToolInfo = ToolInfo {
 
 /// About 50 requests a minute from one address are accepted.
 const RATE: Limit = Limit::a_minute("tools.trials", 50);
-const OPERATORS: [&str; 12] =
-    ["AND", "OR", "NOT", "AREA", "SEARCH", "RANGE", "EXPANSION", "COVERAGE", "MISSING", "TILT", "ALL", "CONST"];
+const OPERATORS: [&str; 12] = ["AND", "OR", "NOT", "AREA", "SEARCH", "RANGE", "EXPANSION", "COVERAGE", "MISSING", "TILT", "ALL", "CONST"];
 const STATUSES: [&str; 9] = [
     "RECRUITING",
     "NOT_YET_RECRUITING",

@@ -10,14 +10,17 @@ pub(super) const EXPRESSION_BYTES_MAX: usize = 1_000;
 /// Deepest nesting.
 pub(super) const DEPTH_MAX: usize = 32;
 
+/// Units with their exponents, as they are written.
+pub(super) type Units = Vec<(String, i8)>;
+
 /// An expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
     Number(f64),
     /// Units with whole exponents.
-    Unit(Vec<(String, i8)>),
+    Unit(Units),
     /// A number with its unit.
-    Measure(f64, Vec<(String, i8)>),
+    Measure(f64, Units),
     Negative(Box<Node>),
     Percent(Box<Node>),
     Binary(char, Box<Node>, Box<Node>),
@@ -78,7 +81,7 @@ struct Parser {
 }
 
 /// Reads an expression with its optional target unit after `to` or `in`.
-pub(super) fn parse(text: &str) -> Result<(Node, Option<Vec<(String, i8)>>), String> {
+pub(super) fn parse(text: &str) -> Result<(Node, Option<Units>), String> {
     if text.len() > EXPRESSION_BYTES_MAX {
         return Err(format!("the expression has more than {EXPRESSION_BYTES_MAX} bytes"));
     }
@@ -97,7 +100,7 @@ pub(super) fn parse(text: &str) -> Result<(Node, Option<Vec<(String, i8)>>), Str
 }
 
 /// Reads a unit alone.
-pub(super) fn parse_units(text: &str) -> Result<Vec<(String, i8)>, String> {
+pub(super) fn parse_units(text: &str) -> Result<Units, String> {
     let mut parser = Parser { tokens: tokens(text)?, at: 0, depth: 0 };
     let percent = parser.eat('%').then(|| vec![("percent".to_owned(), 1)]);
     let units = if percent.is_some() { percent } else { parser.units()? };
@@ -305,7 +308,7 @@ impl Parser {
     }
 
     /// Units, where some follow: `mg`, `mg/kg/d`, `kg m^2`, `mg/(kg d)`. What is no unit is left.
-    fn units(&mut self) -> Result<Option<Vec<(String, i8)>>, String> {
+    fn units(&mut self) -> Result<Option<Units>, String> {
         let Some(first) = self.unit(1)? else { return Ok(None) };
         let mut units = vec![first];
         loop {
@@ -327,7 +330,7 @@ impl Parser {
     }
 
     /// Units in parentheses below a line, after `(`.
-    fn below(&mut self) -> Result<Option<Vec<(String, i8)>>, String> {
+    fn below(&mut self) -> Result<Option<Units>, String> {
         let mut units = Vec::new();
         loop {
             match self.unit(-1)? {

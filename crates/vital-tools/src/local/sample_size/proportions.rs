@@ -90,7 +90,7 @@ pub(crate) fn run(input: &Input) -> Result<ToolOutput, ToolError> {
         return Err(ToolError::argument(INFO.name, "/proportion_2", "the proportions have to differ"));
     }
     let plain = plain(input, &design, difference);
-    if !(plain > 0.0) {
+    if plain.is_nan() || plain <= 0.0 {
         return Err(ToolError::domain("both proportions are certain (0 and 1), so that the normal test has no variance"));
     }
     let n = if input.continuity_correction { corrected(plain, design.ratio, difference) } else { plain };
@@ -130,14 +130,14 @@ fn corrected(n: f64, ratio: f64, difference: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn sizes_of(arguments: Value) -> Sizes {
+    fn sizes_of(arguments: &Value) -> Sizes {
         Output::deserialize(run(&Input::deserialize(arguments).unwrap()).unwrap().value).unwrap().sizes
     }
 
     #[test]
     fn published_sizes_are_met() {
         // The example of R's help page of power.prop.test: p1 = .50, p2 = .75, power = .90 gives n = 76.7.
-        let r = sizes_of(json!({ "proportion_1": 0.5, "proportion_2": 0.75, "power": 0.9 }));
+        let r = sizes_of(&json!({ "proportion_1": 0.5, "proportion_2": 0.75, "power": 0.9 }));
         assert!((r.group_1_unrounded - 76.7).abs() < 0.05, "{}", r.group_1_unrounded);
         assert_eq!((r.group_1, r.total), (77, 154));
     }
@@ -153,7 +153,7 @@ mod tests {
             (0.25, 0.4, 0.05, 0.85, 2, 0.5, "unpooled", true, 286.0094788575126),
             (0.0, 0.02, 0.025, 0.9, 1, 1.0, "pooled", false, 518.0371692998069),
         ] {
-            let sizes = sizes_of(json!({ "proportion_1": p1, "proportion_2": p2, "alpha": alpha, "power": power, "sides": sides,
+            let sizes = sizes_of(&json!({ "proportion_1": p1, "proportion_2": p2, "alpha": alpha, "power": power, "sides": sides,
                 "allocation_ratio": ratio, "variance": variance, "continuity_correction": correction }));
             assert!((sizes.group_1_unrounded / n - 1.0_f64).abs() < 1e-9, "{p1} {p2} {variance}: {} is not {n}", sizes.group_1_unrounded);
         }
