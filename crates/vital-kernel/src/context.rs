@@ -1,6 +1,6 @@
 //! Who acts, for which tenant, under which request: the value every verb of the domain takes first.
 
-use crate::{Error, Permission, RequestId, Result, RoleSet, Scopes, TenantId, UserId, limits, now};
+use crate::{AttemptId, Error, Permission, RequestId, Result, RoleSet, Scopes, TenantId, UserId, limits, now};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
@@ -39,6 +39,7 @@ pub struct OpContext {
     request_id: RequestId,
     deadline: Instant,
     origin: Origin,
+    attempt: Option<AttemptId>,
 }
 
 impl OpContext {
@@ -48,7 +49,8 @@ impl OpContext {
     /// Makes a context. A lint keeps callers to the places that `Origin` names.
     #[must_use]
     pub fn establish(origin: Origin, tenant: TenantId, actor: Actor, roles: RoleSet, request_id: RequestId) -> Self {
-        Self { tenant, actor, roles, scopes: None, proved_at: None, request_id, deadline: Instant::now() + Self::DEADLINE, origin }
+        let deadline = Instant::now() + Self::DEADLINE;
+        Self { tenant, actor, roles, scopes: None, proved_at: None, request_id, deadline, origin, attempt: None }
     }
 
     /// The same context, limited to these permissions whatever the roles hold.
@@ -71,6 +73,27 @@ impl OpContext {
         self.request_id = request_id;
         self.deadline = Instant::now() + Self::DEADLINE;
         self
+    }
+
+    /// The same context for a request with an idempotency key: what it commits first also marks the attempt as one that had its effect, and
+    /// is refused where another attempt has taken over.
+    #[must_use]
+    pub const fn attempted(mut self, attempt: AttemptId) -> Self {
+        self.attempt = Some(attempt);
+        self
+    }
+
+    /// The same context for work that goes on after the request.
+    #[must_use]
+    pub const fn detached(mut self) -> Self {
+        self.attempt = None;
+        self
+    }
+
+    /// The attempt whose effect this operation is, where the request came with an idempotency key.
+    #[must_use]
+    pub const fn attempt(&self) -> Option<AttemptId> {
+        self.attempt
     }
 
     /// The tenant whose data this operation may touch.

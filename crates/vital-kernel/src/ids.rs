@@ -52,6 +52,8 @@ id! {
     TenantId,
     /// A person or service account within one tenant.
     UserId,
+    /// One run of a write that came with an idempotency key.
+    AttemptId,
     /// One sign-in of one person.
     SessionId,
     /// A second factor of one person.

@@ -194,3 +194,13 @@ pub const STREAMS_MAX: usize = 1_024;
 pub const CONNECTIONS_MAX: usize = 4_096;
 /// Connections of one network address; further ones are closed at once.
 pub const CONNECTIONS_ADDRESS_MAX: usize = 256;
+/// Longest idempotency key, in characters.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// How long the reply to a request with an idempotency key is kept.
+pub const IDEMPOTENCY_KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// How long an equal request waits for the one that runs before it is told to come again.
+pub const IDEMPOTENCY_WAIT: Duration = Duration::from_secs(5);
+/// Largest reply that is kept for an idempotency key; of a larger one only the head is kept.
+pub const IDEMPOTENCY_REPLY_BYTES_MAX: usize = 1024 * 1024;
+/// How often replies whose time is over are deleted.
+pub const IDEMPOTENCY_LOOK: Duration = Duration::from_secs(600);

@@ -4,6 +4,7 @@ use crate::{
     ask,
     audit::trail::{Trail, TrailSettings},
     experts,
+    idempotency,
     identity::{Remembered, Throttle, Verifiers},
     knowledge,
     places::Places,
@@ -86,6 +87,7 @@ pub struct Platform {
     pub(crate) embeddings: Places,
     pub(crate) work_waiting: tokio::sync::Notify,
     pub(crate) held: Held,
+    pub(crate) attempts: idempotency::Attempts,
     pub(crate) tasks: TaskTracker,
     pub(crate) stopping: CancellationToken,
     this: Weak<Self>,
@@ -128,6 +130,7 @@ impl Platform {
             embeddings: Places::new(limits::EMBEDDINGS_MAX, limits::EMBEDDINGS_TENANT_MAX),
             work_waiting: tokio::sync::Notify::new(),
             held: Held::default(),
+            attempts: idempotency::Attempts::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
         }))

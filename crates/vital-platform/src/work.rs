@@ -1,6 +1,6 @@
 //! Background work: claims jobs, renews their leases, runs them, tries again with growing delays, and gives up with a reason.
 
-use crate::{Platform, ask, audit, experts, identity, knowledge, tenancy};
+use crate::{Platform, ask, audit, experts, idempotency, identity, knowledge, tenancy};
 use futures_util::FutureExt as _;
 use std::{
     collections::HashSet,
@@ -69,6 +69,7 @@ pub async fn run(p: Arc<Platform>) -> Result<()> {
     let watching = p.tasks.spawn(watch(p.clone()));
     let reviewing = p.tasks.spawn(prepare_reviews(p.clone()));
     let proving = p.tasks.spawn(keep_domains(p.clone()));
+    let pruning = p.tasks.spawn(prune_replies(p.clone()));
     p.tasks.spawn(audit::trail::work(p.clone()));
     loop {
         tokio::select! {
@@ -84,6 +85,7 @@ pub async fn run(p: Arc<Platform>) -> Result<()> {
     watching.abort();
     reviewing.abort();
     proving.abort();
+    pruning.abort();
     Ok(())
 }
 
@@ -108,6 +110,17 @@ async fn prepare_reviews(p: Arc<Platform>) {
         tick.tick().await;
         if let Err(error) = audit::prepare_due(&p, vital_kernel::now()).await {
             tracing::warn!(%error, "reviews of ended weeks cannot be prepared; trying again");
+        }
+    }
+}
+
+/// Replies that were kept for idempotency keys go when their time is over.
+async fn prune_replies(p: Arc<Platform>) {
+    let mut tick = tokio::time::interval(limits::IDEMPOTENCY_LOOK);
+    loop {
+        tick.tick().await;
+        if let Err(error) = idempotency::prune(&p, vital_kernel::now()).await {
+            tracing::warn!(%error, "replies that were kept for idempotency keys cannot be deleted; trying again");
         }
     }
 }

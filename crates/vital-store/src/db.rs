@@ -3,6 +3,7 @@
 //! **Invariant:** the pools never leave this module. A `TenantTx` carries its tenant in transaction-local settings, so a connection that
 //! goes back to the pool carries nothing. The platform role reaches the directory and no tenant table.
 
+mod attempt;
 mod audited_read;
 mod pools;
 mod trail;
@@ -28,7 +29,7 @@ use std::{
     time::Duration,
 };
 use uuid::Uuid;
-use vital_kernel::{AuditEntry, Error, OpContext, Result, TenantId, UserId, limits};
+use vital_kernel::{AttemptId, AuditEntry, Error, OpContext, Result, TenantId, UserId, limits};
 use vital_keys::{Place, TenantKeys};
 use vital_metrics::Stopwatch;
 
@@ -75,10 +76,12 @@ pub enum PlatformReason {
     Keys,
     /// Sequencing, signing and verifying the audit trail.
     Trail,
+    /// Deleting replies that were kept for idempotency keys.
+    Idempotency,
 }
 
 impl PlatformReason {
-    const COUNT: usize = 10;
+    const COUNT: usize = 11;
 
     /// The stable name.
     #[must_use]
@@ -94,6 +97,7 @@ impl PlatformReason {
             Self::Readiness => "readiness",
             Self::Keys => "keys",
             Self::Trail => "trail",
+            Self::Idempotency => "idempotency",
         }
     }
 }
@@ -123,6 +127,7 @@ pub struct TenantTx<M> {
     keys: Arc<TenantKeys>,
     tenant: TenantId,
     trail: Arc<Trail>,
+    attempt: Option<AttemptId>,
     mode: PhantomData<M>,
 }
 
@@ -158,6 +163,8 @@ pub enum Unaudited {
     IdentityUsed,
     /// The same values sealed with another version of the tenant's key: the rotation itself is recorded.
     Resealed,
+    /// Who runs a request with an idempotency key, and its reply: what the request does is audited by itself.
+    IdempotencyKeys,
 }
 
 impl Db {
@@ -259,7 +266,8 @@ impl Db {
     }
 
     async fn begin<M>(&self, cx: &OpContext, begin: &str) -> Result<TenantTx<M>> {
-        self.begin_for(cx.tenant(), cx.user(), cx.request_id().0, begin).await
+        let tx = self.begin_for(cx.tenant(), cx.user(), cx.request_id().0, begin).await?;
+        Ok(TenantTx { attempt: cx.attempt(), ..tx })
     }
 
     /// One round trip opens the transaction and sets what the fences and time-outs read. The values are typed ids and constants,
@@ -277,7 +285,7 @@ impl Db {
             Some(keys) => keys,
             None => self.ring.load(self, tenant, &mut tx).await?,
         };
-        Ok(TenantTx { tx, request, keys, tenant, trail: Arc::clone(&self.trail), mode: PhantomData })
+        Ok(TenantTx { tx, request, keys, tenant, trail: Arc::clone(&self.trail), attempt: None, mode: PhantomData })
     }
 
     pub(crate) fn ring(&self) -> &KeyRing {
@@ -370,8 +378,12 @@ impl TenantTx<Write> {
     /// Stores several audit entries and commits.
     ///
     /// # Errors
-    /// `Unavailable` when the database went away; then nothing was stored.
+    /// `Unavailable` when the database went away, `Conflict` when another request with the same idempotency key took over; then nothing was
+    /// stored.
     pub async fn commit_all(mut self, entries: Vec<AuditEntry>) -> Result<()> {
+        if let Some(attempt) = self.attempt {
+            attempt::mark(&mut self.tx, attempt).await?;
+        }
         self.trail.store(&mut self.tx, self.tenant, self.request, entries).await?;
         self.commit_stored().await
     }

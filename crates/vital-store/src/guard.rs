@@ -48,7 +48,7 @@ const GLOBAL_TABLES: [&str; 17] = [
     "directory.unsealed",
 ];
 /// Functions that run with their owner's rights: each reviewed, with a pinned search path.
-const DEFINER_FUNCTIONS: [&str; 31] = [
+const DEFINER_FUNCTIONS: [&str; 32] = [
     "app.add_domain",
     "app.audit_waiting",
     "app.create_login",
@@ -63,6 +63,7 @@ const DEFINER_FUNCTIONS: [&str; 31] = [
     "app.miss_domain",
     "app.password_of",
     "app.prove_domain",
+    "app.prune_idempotency_keys",
     "app.register_issuer",
     "app.register_passkey",
     "app.remove_domain",

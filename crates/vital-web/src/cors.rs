@@ -21,9 +21,9 @@ const API: &str = "/api/v1/";
 /// Methods that other sites may use.
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 /// Headers that other sites may send besides those that need no question.
-const HEADERS: &str = "authorization, content-type, idempotency-key, if-match, last-event-id";
+const HEADERS: &str = "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id";
 /// Headers of replies that scripts of other sites may read.
-const EXPOSED: &str = "retry-after, x-request-id";
+const EXPOSED: &str = "etag, idempotency-replayed, location, retry-after, x-request-id";
 /// How long a browser may keep the answer to a preflight request, in seconds.
 const MAX_AGE_S: &str = "600";
 /// Longest origin: a name of 253 characters with scheme and port.

@@ -108,14 +108,20 @@ pub(crate) fn media_type(request: &Request) -> &str {
 }
 
 pub(crate) async fn small_body(request: Request) -> Result<Bytes, Problem> {
-    to_bytes(request.into_body(), limits::BODY_BYTES_MAX).await.map_err(|e| {
-        let over = std::error::Error::source(&e).is_some_and(|s| s.is::<http_body_util::LengthLimitError>());
-        if over {
-            body_too_large(limits::BODY_BYTES_MAX)
-        } else {
-            Error::malformed("request.body", "The body broke off before its end. Nothing was changed; send it again.").into()
-        }
-    })
+    to_bytes(request.into_body(), limits::BODY_BYTES_MAX).await.map_err(|e| unread(&e))
+}
+
+/// The refusal of a body that could not be read.
+pub(crate) fn unread(error: &axum::Error) -> Problem {
+    if is_over_limit(error) {
+        return body_too_large(limits::BODY_BYTES_MAX);
+    }
+    Error::malformed("request.body", "The body broke off before its end. Nothing was changed; send it again.").into()
+}
+
+/// Tells whether a body was not read because it is longer than it may be.
+pub(crate) fn is_over_limit(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|s| s.is::<http_body_util::LengthLimitError>())
 }
 
 /// The refusal of a body over its limit.

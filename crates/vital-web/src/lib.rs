@@ -18,6 +18,7 @@ mod frame;
 mod health;
 mod held;
 mod host;
+mod idempotency;
 mod limits;
 mod openapi;
 mod pace;

@@ -1,9 +1,9 @@
 //! Reading uploads: the size is refused from `Content-Length` before a byte is read, and counted again while reading.
 
-use crate::{extract::body_too_large, problem::Problem};
+use crate::{extract::{body_too_large, is_over_limit}, problem::Problem};
 use axum::{
     extract::{FromRequest, MatchedPath, Multipart, Request, multipart::Field},
-    http::header,
+    http::{Extensions, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -35,10 +35,21 @@ async fn drop_body(request: Request) {
     let _ = tokio::time::timeout(DROPPED_WITHIN, rest).await;
 }
 
+/// The most bytes that a body on the request's route may have.
+pub(crate) fn limit_of(extensions: &Extensions) -> usize {
+    let uploads = extensions.get::<MatchedPath>().is_some_and(|m| UPLOAD_ROUTES.contains(&m.as_str()));
+    if uploads { UPLOAD_BODY_BYTES_MAX } else { limits::BODY_BYTES_MAX }
+}
+
+/// The refusal of an upload that could not be read.
+pub(crate) fn unread(error: &axum::Error) -> Problem {
+    if is_over_limit(error) { knowledge::too_large().into() } else { not_a_form() }
+}
+
 /// Refuses a body over the limit of its route, and one far over it before reading any of it.
 pub(crate) async fn refuse_early(request: Request, next: Next) -> Response {
-    let uploads = request.extensions().get::<MatchedPath>().is_some_and(|m| UPLOAD_ROUTES.contains(&m.as_str()));
-    let limit = if uploads { UPLOAD_BODY_BYTES_MAX } else { limits::BODY_BYTES_MAX };
+    let limit = limit_of(request.extensions());
+    let uploads = limit == UPLOAD_BODY_BYTES_MAX;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
     match length {
         Some(length) if length > limit as u64 && uploads => Problem::from(knowledge::too_large()).into_response(),

@@ -284,7 +284,7 @@ async fn ask_in(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question:
         expert_id,
         job,
         held: p.held.take(job.id),
-        cx: cx.clone(),
+        cx: cx.clone().detached(),
         live,
     };
     p.tasks.spawn(generate::run(p.clone(), work, place));

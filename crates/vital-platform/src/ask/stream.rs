@@ -46,7 +46,7 @@ impl Streams {
     }
 
     pub(super) fn open(&self, turn: TurnId, cx: &OpContext) -> Live {
-        let live = Live { events: broadcast::channel(BEHIND_MAX).0, stop: CancellationToken::new(), cx: cx.clone() };
+        let live = Live { events: broadcast::channel(BEHIND_MAX).0, stop: CancellationToken::new(), cx: cx.clone().detached() };
         self.lock().insert(turn, live.clone());
         live
     }

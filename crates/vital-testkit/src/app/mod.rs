@@ -59,6 +59,8 @@ pub struct Options {
     pub authority: Option<vital_tls::acme::Authority>,
     /// How often and how many at once. By default so much that no test comes near: all requests of a test come from one address.
     pub protection: Settings,
+    /// Whether no other node works on the same database.
+    pub alone: bool,
 }
 
 impl Options {
@@ -74,6 +76,7 @@ impl Options {
             name_server: Some(NO_NAME_SERVER),
             authority: None,
             protection: generous(),
+            alone: true,
         }
     }
 
@@ -186,6 +189,14 @@ impl TestApp {
         self.running = Some(Running::start(&self.db, self.folder.path(), &self.options, self.address).await);
     }
 
+    /// Starts a second node on the same database, with a folder of its own.
+    pub async fn second_node(&self) -> SecondNode {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { alone: false, ..self.options.clone() };
+        let running = Running::start(&self.db, folder.path(), &options, SocketAddr::from(([127, 0, 0, 1], 0))).await;
+        SecondNode { running: Some(running), http: self.http.clone(), _folder: folder }
+    }
+
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
@@ -259,6 +270,12 @@ impl TestApp {
         sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut *admin).await.unwrap_or_else(|e| panic!("{statements}: {e}"));
     }
 
+    /// The same on a connection of its own, while [`TestApp::sql`] holds a transaction open.
+    pub async fn sql_aside(&self, statements: &str) {
+        let mut admin = self.db.admin().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut admin).await.unwrap_or_else(|e| panic!("{statements}: {e}"));
+    }
+
     /// Text sealed for its place in organisation A, as an SQL literal, for what a test writes past the platform.
     pub async fn sealed(&self, column: &'static str, row: &str, text: &str) -> String {
         let tenant = self.a().tenant.parse().unwrap();
@@ -311,6 +328,31 @@ impl TestApp {
 
     fn database(&self) -> String {
         self.db.admin_options().get_database().unwrap_or_default().to_owned()
+    }
+}
+
+/// A second node on the database of an app; it has to go before the app.
+pub struct SecondNode {
+    running: Option<Running>,
+    http: reqwest::Client,
+    _folder: tempfile::TempDir,
+}
+
+impl SecondNode {
+    /// A client of this node that acts as somebody.
+    #[must_use]
+    pub fn client(&self, persona: Persona) -> Client {
+        let address = self.running.as_ref().expect("a running server").address;
+        Client::new(self.http.clone(), format!("http://{address}"), persona.token())
+    }
+}
+
+impl Drop for SecondNode {
+    fn drop(&mut self) {
+        let running = self.running.take();
+        // A thread of its own, because a runtime cannot wait inside another one.
+        let ended = std::thread::spawn(move || running.map(Running::kill)).join();
+        assert!(ended.is_ok() || std::thread::panicking(), "the node could not be taken down");
     }
 }
 

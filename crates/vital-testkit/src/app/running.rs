@@ -54,7 +54,7 @@ impl Running {
                 trail: vital_platform::audit::trail::TrailSettings::within(&folder),
                 name_server: options.name_server,
                 authority: options.authority,
-                alone: true,
+                alone: options.alone,
             };
             let platform = Platform::new(parts).unwrap();
             vital_platform::tenancy::replay_erasures(&platform).await.unwrap();

@@ -5,7 +5,7 @@ use super::{
     heard::Heard,
     telling::{End, Said, Telling},
 };
-use crate::{problem::Reply, state::AppState};
+use crate::{idempotency::AskedBefore, problem::Reply, state::AppState};
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue},
     response::sse::{KeepAlive, KeepAliveStream, Sse},
@@ -19,11 +19,11 @@ use vital_platform::{
 };
 
 /// Names the conversation of the product: in a reply, the one that the answer stands in; in a request, the one to go on with.
-pub(super) const CONVERSATION: HeaderName = HeaderName::from_static("x-conversation-id");
+pub(crate) const CONVERSATION: HeaderName = HeaderName::from_static("x-conversation-id");
 /// Names the turn.
-const TURN: HeaderName = HeaderName::from_static("x-turn-id");
+pub(crate) const TURN: HeaderName = HeaderName::from_static("x-turn-id");
 /// Says how many exchanges of the history were left out.
-const LEFT_OUT: HeaderName = HeaderName::from_static("x-history-left-out");
+pub(crate) const LEFT_OUT: HeaderName = HeaderName::from_static("x-history-left-out");
 /// A comment keeps proxies from ending a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// What answering takes, asked for before anything is stored: the answer is written with the rights of the caller.
@@ -39,16 +39,25 @@ pub(super) struct Asked {
 }
 
 /// Asks in a conversation of its own, or in the one that the request names, whose turns are then the history.
-pub(super) async fn ask(s: &AppState, caller: Caller, request: &HeaderMap, model: String, heard: Heard) -> Reply<Asked> {
+/// A request that comes again with its idempotency key gets the turn that it asked for then.
+pub(super) async fn ask(
+    s: &AppState,
+    caller: Caller,
+    request: &HeaderMap,
+    AskedBefore(before): AskedBefore,
+    model: String,
+    heard: Heard,
+) -> Reply<Asked> {
     for permission in NEEDED {
         caller.cx.require(permission)?;
     }
     let expert = (model != AUTO).then(|| model.clone());
     let mut left_out = heard.left_out();
     let question = Question { text: heard.question, expert, earlier: heard.earlier };
-    let turn = match request.get(CONVERSATION) {
-        None => ask::ask_anew(&s.platform, &caller.cx, question).await?,
-        Some(id) => {
+    let turn = match (before, request.get(CONVERSATION)) {
+        (Some(turn), _) => ask::turn(&s.platform, &caller.cx, turn).await?,
+        (None, None) => ask::ask_anew(&s.platform, &caller.cx, question).await?,
+        (None, Some(id)) => {
             left_out = 0;
             let id: Option<ConversationId> = id.to_str().ok().and_then(|id| id.parse().ok());
             let id =

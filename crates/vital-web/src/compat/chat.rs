@@ -8,7 +8,7 @@ use super::{
     parameters::{self, NO_TOOLS, Unsupported, empty, no_choice, off},
     telling::{End, Said},
 };
-use crate::{caller::SignedIn, components::answer, extract::Body, problem::Reply, state::AppState};
+use crate::{caller::SignedIn, components::answer, extract::Body, idempotency::AskedBefore, problem::Reply, state::AppState};
 use axum::{
     Json,
     extract::State,
@@ -186,6 +186,7 @@ pub(crate) async fn create(
     State(s): State<AppState>,
     SignedIn(caller): SignedIn,
     headers: HeaderMap,
+    before: AskedBefore,
     Body(given): Body<ChatRequest>,
 ) -> Reply<Response> {
     parameters::check(&given.rest, &UNSUPPORTED, &WITHOUT_EFFECT)?;
@@ -195,7 +196,7 @@ pub(crate) async fn create(
         return Err(Error::invalid("parameter.unsupported", detail).with_field("/stream_options", "Leave it out.").into());
     }
     let include_usage = given.stream_options.and_then(|o| o.include_usage) == Some(true);
-    let asked = asking::ask(&s, caller, &headers, given.model, hear(&given.messages)?).await?;
+    let asked = asking::ask(&s, caller, &headers, before, given.model, hear(&given.messages)?).await?;
     let said = asked.follow(&s).await?;
     let sheet = Sheet::new(s.platform.site().to_owned(), &asked);
     let headers = asked.headers.clone();

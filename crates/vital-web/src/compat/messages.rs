@@ -8,7 +8,7 @@ use super::{
     parameters::{self, NO_TOOLS, Unsupported, empty, no_choice},
     telling::{End, Said},
 };
-use crate::{caller::SignedIn, components::answer, extract::Body, problem::Reply, state::AppState};
+use crate::{caller::SignedIn, components::answer, extract::Body, idempotency::AskedBefore, problem::Reply, state::AppState};
 use axum::{
     Json,
     extract::State,
@@ -135,10 +135,11 @@ pub(crate) async fn create(
     State(s): State<AppState>,
     SignedIn(caller): SignedIn,
     headers: HeaderMap,
+    before: AskedBefore,
     Body(given): Body<MessagesRequest>,
 ) -> Reply<Response> {
     parameters::check(&given.rest, &UNSUPPORTED, &WITHOUT_EFFECT)?;
-    let asked = asking::ask(&s, caller, &headers, given.model, hear(&given.messages)?).await?;
+    let asked = asking::ask(&s, caller, &headers, before, given.model, hear(&given.messages)?).await?;
     let said = asked.follow(&s).await?;
     let sources = Sources { site: s.platform.site().to_owned(), documents: Vec::new() };
     let (headers, request_id) = (asked.headers.clone(), asked.request_id());

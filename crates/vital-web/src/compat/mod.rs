@@ -17,6 +17,8 @@ pub(crate) mod models;
 mod parameters;
 mod telling;
 
+pub(crate) use asking::{CONVERSATION, LEFT_OUT, TURN};
+
 use crate::problem::Problem;
 use axum::http::{HeaderMap, header};
 use serde::Serialize;

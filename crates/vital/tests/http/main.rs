@@ -18,6 +18,7 @@ mod frame;
 mod grants;
 mod groups;
 mod health;
+mod idempotency;
 mod invitations;
 mod keys;
 mod members;
