@@ -85,6 +85,11 @@ actions! {
     ExpertModelsChosen "provider.expert_models_chosen";
     InstallationProviderAllowed "provider.installation_allowed";
     InstallationProviderForbidden "provider.installation_forbidden";
+    ModelPriceSet "usage.price_set";
+    ModelPriceRemoved "usage.price_removed";
+    UsageExported "usage.exported";
+    BudgetSet "budget.set";
+    BudgetRemoved "budget.removed";
     BreakGlassOpened "break_glass.opened";
     BreakGlassClosed "break_glass.closed";
     BreakGlassReviewed "break_glass.reviewed";

@@ -70,6 +70,8 @@ id! {
     ModelProviderId,
     /// A model at a provider of one tenant.
     ModelId,
+    /// A limit of what a tenant's requests to models may use.
+    BudgetId,
     /// One opening of a tenant by an operator.
     BreakGlassId,
     /// An expert of one tenant.

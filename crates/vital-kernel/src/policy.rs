@@ -144,6 +144,8 @@ permissions! {
     SettingsRead "settings.read" "See the settings of the installation": Viewer Member ExpertAuthor Reviewer TenantAdmin Auditor;
     ProviderRead "provider.read" "See which model providers write answers": TenantAdmin Auditor;
     ProviderManage "provider.manage" "Set up model providers and choose what writes answers": TenantAdmin;
+    UsageRead "usage.read" "See what everybody's use of models costs, and the budgets": TenantAdmin Auditor;
+    BudgetManage "budget.manage" "Set budgets and the prices of own models": TenantAdmin;
     PolicyRead "policy.read" "See sign-in policy, single sign-on and allowed origins": TenantAdmin Auditor;
     PolicyWrite "policy.write" "Change sign-in policy, single sign-on and allowed origins": TenantAdmin;
     BreakGlassRead "break_glass.read" "See when operators opened the organisation": TenantAdmin Auditor;

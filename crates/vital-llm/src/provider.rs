@@ -109,6 +109,12 @@ impl Provider {
         &self.model
     }
 
+    /// Most tokens that it writes for a request.
+    #[must_use]
+    pub fn max_output_tokens(&self, request: &ChatRequest) -> u32 {
+        request.max_output_tokens.map_or(self.max_output_tokens, |wanted| wanted.clamp(1, self.max_output_tokens))
+    }
+
     /// The host that prompts are sent to.
     #[must_use]
     pub fn host(&self) -> &str {
@@ -133,7 +139,7 @@ impl Provider {
     pub async fn stream(&self, request: &ChatRequest) -> Result<DeltaStream, LlmError> {
         request.check()?;
         let sampling = Sampling {
-            max_output_tokens: request.max_output_tokens.map_or(self.max_output_tokens, |wanted| wanted.clamp(1, self.max_output_tokens)),
+            max_output_tokens: self.max_output_tokens(request),
             temperature: self.temperature_for(request),
             // OpenAI itself refuses the old name for its newer models; servers that imitate it know only the old one.
             completion_tokens: self.format == WireFormat::AzureOpenAi

@@ -9,8 +9,8 @@ mod record;
 
 pub use names::{ALL, Kind, Metric};
 pub use record::{
-    Audit, CERTIFICATES_MAX, Stopwatch, audit, audit_committed, audit_refused, audit_stored, certificates, checkpoints_writable,
-    first_token, opened, request, sealed, secret, turn_ended, verification,
+    Audit, CERTIFICATES_MAX, Stopwatch, audit, audit_committed, audit_refused, audit_stored, budget_warned, certificates,
+    checkpoints_writable, first_token, model_cost, model_refused, opened, request, sealed, secret, turn_ended, verification,
 };
 
 use metrics::{Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -74,6 +74,13 @@ pub fn start(version: &'static str) -> Result<(), StartError> {
     counter!(names::AUDIT_REFUSED).increment(0);
     ["answered", "no_evidence", "stopped", "failed", "interrupted"].iter().for_each(|outcome| {
         counter!(names::TURNS, "outcome" => *outcome).increment(0);
+    });
+    ["reported", "bounded", "estimated", "overdue", "cached"].iter().for_each(|basis| {
+        counter!(names::MODEL_COST, "basis" => *basis).increment(0);
+    });
+    ["tokens", "money", "no_price"].iter().for_each(|reason| counter!(names::MODEL_REFUSED, "reason" => *reason).increment(0));
+    ["organisation", "every_person", "person", "expert"].iter().for_each(|scope| {
+        counter!(names::BUDGET_WARNINGS, "scope" => *scope).increment(0);
     });
     let _first = STARTED.set(Started {
         handle,

@@ -90,6 +90,12 @@ metrics! {
         "From the head of a request to the head of its response; event streams last longer than that.";
     TURNS Counter "vital_turns_total" ["outcome"] &[],
         "Ended questions: `answered`, `no_evidence`, `stopped`, `failed`, `interrupted`.";
+    MODEL_COST Counter "vital_model_cost_microdollars_total" ["basis"] &[],
+        "What requests to models cost, in millionths of a US dollar, by where the figures come from: `reported`, `bounded`, `estimated`, `overdue`, `cached`.";
+    MODEL_REFUSED Counter "vital_model_refusals_total" ["reason"] &[],
+        "Requests to models that were refused because a budget had not enough left (`tokens`, `money`), or because a model has no price (`no_price`).";
+    BUDGET_WARNINGS Counter "vital_budget_warnings_total" ["scope"] &[],
+        "Budgets that crossed their warning threshold: `organisation`, `every_person`, `person`, `expert`.";
     FIRST_TOKEN Histogram "vital_turn_first_token_seconds" [] WAIT, "From a question's acceptance to the first text of its answer.";
 }
 

@@ -85,6 +85,27 @@ pub fn turn_ended(outcome: &'static str) {
     }
 }
 
+/// A request to a model was settled. What is below a millionth of a dollar is rounded to the nearest.
+pub fn model_cost(basis: &'static str, microdollars: u64) {
+    if started().is_some() {
+        counter!(names::MODEL_COST, "basis" => basis).increment(microdollars);
+    }
+}
+
+/// A request to a model was refused.
+pub fn model_refused(reason: &'static str) {
+    if started().is_some() {
+        counter!(names::MODEL_REFUSED, "reason" => reason).increment(1);
+    }
+}
+
+/// A budget crossed its warning threshold.
+pub fn budget_warned(scope: &'static str) {
+    if started().is_some() {
+        counter!(names::BUDGET_WARNINGS, "scope" => scope).increment(1);
+    }
+}
+
 /// The first text of an answer was written, so long after its question was accepted.
 pub fn first_token(after: Duration) {
     if let Some(s) = started() {

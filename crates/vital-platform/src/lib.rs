@@ -2,7 +2,7 @@
 //!
 //! **Invariants:** verbs take the `Platform` and an `OpContext`, check the permission first, and commit with an audit entry. No database
 //! transaction is open while a provider, a parser or a model is awaited. Dependencies point one way:
-//! `tenancy, identity -> idempotency -> knowledge -> experts -> providers -> ask -> audit`; a test reads the `use crate::` lines.
+//! `tenancy, identity -> idempotency, usage -> knowledge -> experts -> providers -> ask -> audit`; a test reads the `use crate::` lines.
 
 pub mod ask;
 pub mod audit;
@@ -15,6 +15,7 @@ mod places;
 mod platform;
 pub mod providers;
 pub mod tenancy;
+pub mod usage;
 pub mod work;
 
 pub use platform::{Parts, Platform};

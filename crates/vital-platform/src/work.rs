@@ -1,6 +1,6 @@
 //! Background work: claims jobs, renews their leases, runs them, tries again with growing delays, and gives up with a reason.
 
-use crate::{Platform, ask, audit, experts, idempotency, identity, knowledge, tenancy};
+use crate::{Platform, ask, audit, experts, idempotency, identity, knowledge, tenancy, usage};
 use futures_util::FutureExt as _;
 use std::{
     collections::HashSet,
@@ -70,6 +70,7 @@ pub async fn run(p: Arc<Platform>) -> Result<()> {
     let reviewing = p.tasks.spawn(prepare_reviews(p.clone()));
     let proving = p.tasks.spawn(keep_domains(p.clone()));
     let pruning = p.tasks.spawn(prune_replies(p.clone()));
+    let sweeping = p.tasks.spawn(sweep_usage(p.clone()));
     p.tasks.spawn(audit::trail::work(p.clone()));
     loop {
         tokio::select! {
@@ -86,6 +87,7 @@ pub async fn run(p: Arc<Platform>) -> Result<()> {
     reviewing.abort();
     proving.abort();
     pruning.abort();
+    sweeping.abort();
     Ok(())
 }
 
@@ -121,6 +123,17 @@ async fn prune_replies(p: Arc<Platform>) {
         tick.tick().await;
         if let Err(error) = idempotency::prune(&p, vital_kernel::now()).await {
             tracing::warn!(%error, "replies that were kept for idempotency keys cannot be deleted; trying again");
+        }
+    }
+}
+
+/// Requests to models whose process died are counted at their estimate.
+async fn sweep_usage(p: Arc<Platform>) {
+    let mut tick = tokio::time::interval(usage::LOOK);
+    loop {
+        tick.tick().await;
+        if let Err(error) = usage::sweep(&p, vital_kernel::now()).await {
+            tracing::warn!(%error, "overdue requests to models cannot be looked for; trying again");
         }
     }
 }

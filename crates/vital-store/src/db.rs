@@ -161,6 +161,8 @@ pub enum Unaudited {
     FactorUsed,
     /// When an outside identity was last used: a session that it opens is audited, and so is a role that it changes.
     IdentityUsed,
+    /// Reservations and settlements of requests to models: the ledger is the record, and what causes them is audited.
+    Usage,
     /// The same values sealed with another version of the tenant's key: the rotation itself is recorded.
     Resealed,
     /// Who runs a request with an idempotency key, and its reply: what the request does is audited by itself.

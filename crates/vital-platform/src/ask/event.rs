@@ -126,6 +126,9 @@ pub enum TurnEvent {
         output_tokens: u32,
         /// Time from question to end, in milliseconds.
         elapsed_ms: u32,
+        /// What the models cost, in millionths of a US dollar, rounded up; none where no model was asked or its price is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cost_micros: Option<i64>,
     },
     /// Something went wrong; the stream goes on to `done`.
     Problem {

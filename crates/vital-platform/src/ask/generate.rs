@@ -46,6 +46,8 @@ pub(super) struct Outcome {
     pub composer: String,
     pub input_tokens: u32,
     pub output_tokens: u32,
+    /// What the models cost, in millionths of a millionth of a US dollar; none where one has no price, or none was asked.
+    pub pico: Option<i64>,
     pub assessed: Option<(super::answer::Confidence, super::answer::TrustNumbers)>,
 }
 
@@ -94,7 +96,7 @@ async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome
     if choice.writers.is_empty() {
         return write::extractive(p, &work.question, &questions, &found, recorder, outcome).await;
     }
-    let brief = write::Brief { expert: &expert, question: &work.question, query: &query, earlier: &earlier };
+    let brief = write::Brief { expert: &expert, turn: work.turn, question: &work.question, query: &query, earlier: &earlier };
     write::by_model(p, &work.cx, &choice, &brief, &found, recorder, outcome).await
 }
 
@@ -180,6 +182,7 @@ async fn end(
             input_tokens: outcome.input_tokens,
             output_tokens: outcome.output_tokens,
             elapsed_ms,
+            cost_micros: outcome.pico.map(crate::usage::micros_up),
         });
     }
     let (confidence, trust) = outcome.assessed.clone().unzip();

@@ -18,9 +18,10 @@ use crate::{
     experts::Expert,
     knowledge::{self, Retrieval},
     providers::Choice,
+    usage::Meter,
 };
 use futures_util::StreamExt as _;
-use vital_kernel::{Error, OpContext, Result, limits};
+use vital_kernel::{Error, OpContext, Result, TurnId, limits};
 use vital_llm::{Delta, StopReason};
 
 /// Writes by selection: sentences of the evidence, grouped and cited. Nothing is invented.
@@ -83,6 +84,7 @@ async fn write_blocks(draft: &mut Draft<'_>, blocks: &[ComposedBlock]) -> Result
 /// What a provider is asked with.
 pub(super) struct Brief<'a> {
     pub expert: &'a Expert,
+    pub turn: TurnId,
     pub question: &'a str,
     pub query: &'a str,
     pub earlier: &'a [Exchange],
@@ -102,7 +104,7 @@ pub(super) async fn by_model(
         return refuse_after_reading(brief, found, recorder).await;
     }
     let request = prompt::build(brief.expert, brief.question, &found.evidence, brief.earlier);
-    let (mut stream, composer) = choice.begin(p, cx.tenant(), &request).await?;
+    let (mut stream, composer) = choice.begin(p, cx, Meter::answer(brief.expert.id, brief.turn), &request).await?;
     outcome.composer = composer;
     let mut writer = Writer {
         draft: Draft::new(recorder, &found.evidence),
@@ -132,6 +134,7 @@ pub(super) async fn by_model(
             Delta::ToolCallStart { .. } | Delta::ToolCall(_) | Delta::InvalidToolCall(_) => {}
         }
     }
+    outcome.pico = stream.spent().and_then(|spent| spent.pico);
     if writer.declined() {
         return refuse_after_reading(brief, found, recorder).await;
     }

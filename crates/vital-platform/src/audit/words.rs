@@ -16,7 +16,7 @@ pub const GROUPS: [(&str, &str, &[&str]); 9] = [
     ("sign_in", "Sign-in and sessions", &["session", "factor", "user.password_changed", "user.password_reset_asked"]),
     ("people", "People and roles", &["user", "group"]),
     ("keys", "Keys", &["key", "keys"]),
-    ("settings", "Settings, experts and single sign-on", &["tenant", "sso", "expert", "domain", "provider"]),
+    ("settings", "Settings, experts and single sign-on", &["tenant", "sso", "expert", "domain", "provider", "usage", "budget"]),
     ("operators", "Operators", &["break_glass", "operator"]),
     ("trail", "The trail itself and its reviews", &["audit", "review", "server"]),
 ];
@@ -41,11 +41,16 @@ pub fn says(action: &str) -> &str {
     WORDS.iter().find(|(name, _)| *name == action).map_or(action, |(_, words)| words)
 }
 
-const WORDS: [(&str, &str); 91] = [
+const WORDS: [(&str, &str); 96] = [
     ("tenant.created", "created the organisation"),
     ("tenant.seeded", "brought the experts and the starter library up to date"),
     ("tenant.suspended", "suspended the organisation"),
     ("tenant.policy_changed", "changed a policy of the organisation"),
+    ("usage.price_set", "set the price of a model"),
+    ("usage.price_removed", "removed the price of a model"),
+    ("usage.exported", "downloaded what use of models cost"),
+    ("budget.set", "set a budget"),
+    ("budget.removed", "removed a budget"),
     ("user.created", "created an account"),
     ("user.invited", "invited somebody"),
     ("user.invitation_accepted", "took up an invitation"),

@@ -15,12 +15,13 @@ use vital_kernel::{
 };
 
 /// What an operator may do in an organisation: read.
-const READING: [Permission; 9] = [
+const READING: [Permission; 10] = [
     Permission::ExpertRead,
     Permission::DocumentRead,
     Permission::UserRead,
     Permission::SettingsRead,
     Permission::ProviderRead,
+    Permission::UsageRead,
     Permission::PolicyRead,
     Permission::BreakGlassRead,
     Permission::AuditRead,

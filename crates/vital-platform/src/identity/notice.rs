@@ -1,11 +1,19 @@
 //! Telling the administrators of an organisation what an operator did.
 
+use super::store;
 use crate::Platform;
 use futures_util::{StreamExt as _, stream};
+use vital_kernel::{OpContext, Result};
 use vital_mail::Message;
 
 /// Messages that are sent at once.
 const AT_ONCE: usize = 4;
+
+/// Sends a notice to every active administrator of the context's organisation. Returns how many left and how many did not.
+pub(crate) async fn tell_admins(p: &Platform, cx: &OpContext, subject: &'static str, text: &str) -> Result<(usize, usize)> {
+    let admins = store::admin_emails(&mut p.db.read(cx).await?).await?;
+    Ok(tell(p, &admins, subject, text).await)
+}
 
 /// Sends a notice to each address. Returns how many left and how many did not; what it is about has happened, whether it leaves or not.
 pub(super) async fn tell(p: &Platform, emails: &[String], subject: &'static str, text: &str) -> (usize, usize) {

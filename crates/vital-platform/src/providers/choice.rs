@@ -5,13 +5,17 @@ use super::{
     provider::{ANSWERING, Spec, built},
     store,
 };
-use crate::Platform;
+use crate::{
+    Platform,
+    usage::{self, Asked, Candidate, Charge, Meter, Metered, OwnPrice, Rates, Seen, Size},
+};
 use moka::sync::Cache;
 use std::{collections::HashMap, sync::Arc, time::Duration};
+use time::Date;
 use vital_kernel::{Error, ExpertId, ModelId, OpContext, Permission, Result, TenantId};
 use vital_llm::{
     ApiKey, ChatRequest, LlmError, Provider,
-    gateway::{Caller, Gateway, GatewayStream, PriceKey, Target, TargetSettings, TargetSpec},
+    gateway::{Attempt, Caller, Gateway, PriceKey, Target, TargetSettings, TargetSpec},
 };
 use vital_store::{Read, TenantTx};
 
@@ -40,20 +44,47 @@ pub struct Writer {
     /// Provider and model, as people know them.
     pub composer: Arc<str>,
     target: Arc<Target>,
+    provider: Provider,
+    rates: Rates,
 }
 
 impl Writer {
     /// The installation's provider behind the gateway.
     pub(crate) fn installation(gateway: &Gateway, provider: &Provider) -> Self {
-        Self::new(gateway, None, provider.clone(), None)
+        Self::new(gateway, None, provider.clone(), None, None)
     }
 
-    fn new(gateway: &Gateway, model: Option<ModelId>, provider: Provider, before: Option<&Self>) -> Self {
+    fn new(gateway: &Gateway, model: Option<ModelId>, provider: Provider, price: Option<OwnPrice>, before: Option<&Self>) -> Self {
+        let rates = Rates::new(provider.host(), provider.model(), price);
         let price = PriceKey { provider: provider.name().to_owned(), model: provider.model().to_owned() };
         let composer = format!("{} {}", provider.name(), provider.model()).into();
         let name = model.map_or_else(|| INSTALLATION.to_owned(), |id| id.to_string());
-        let spec = TargetSpec { name, provider, settings: TargetSettings::new(price) };
-        Self { model, composer, target: Arc::new(gateway.target(spec, before.map(|writer| &*writer.target))) }
+        let spec = TargetSpec { name, provider: provider.clone(), settings: TargetSettings::new(price) };
+        let target = Arc::new(gateway.target(spec, before.map(|writer| &*writer.target)));
+        Self { model, composer, target, provider, rates }
+    }
+
+    /// The same with another price.
+    fn priced(&self, price: Option<OwnPrice>) -> Self {
+        Self { rates: Rates::new(self.provider.host(), self.provider.model(), price), ..self.clone() }
+    }
+
+    fn candidate<'a>(&'a self, request: &ChatRequest) -> Candidate<'a> {
+        Candidate {
+            provider: self.provider.name(),
+            model: self.provider.model(),
+            rates: &self.rates,
+            output_max: self.provider.max_output_tokens(request),
+        }
+    }
+
+    fn asked(&self, request: &ChatRequest) -> Asked {
+        Asked {
+            provider: self.provider.name().to_owned(),
+            model: self.provider.model().to_owned(),
+            rates: self.rates.clone(),
+            output_max: self.provider.max_output_tokens(request),
+        }
     }
 }
 
@@ -71,18 +102,58 @@ impl Choice {
         self.writers.first().map_or_else(|| EXTRACTIVE.to_owned(), |writer| writer.composer.to_string())
     }
 
-    /// Begins an answer: those that may write it are tried in their order. Returns it with the name of the one that writes it.
+    /// Begins an answer: the most that it can cost is held against the budgets, and those that may write it are tried in their order. Returns it
+    /// with the name of the one that writes it. The answer settles by itself, also where it is dropped.
     ///
     /// # Errors
-    /// Why none of them began; nothing was written then.
-    pub(crate) async fn begin(&self, p: &Platform, tenant: TenantId, request: &ChatRequest) -> Result<(GatewayStream, String)> {
-        let targets: Vec<_> = self.writers.iter().map(|writer| writer.target.clone()).collect();
-        let caller = Caller { tenant, deadline: tokio::time::Instant::now() + ANSWER_WITHIN };
-        let stream = p.gateway.stream(&caller, &targets, request).await?;
-        let writing = self.writers.iter().find(|writer| writer.target.name() == &*stream.answering().target);
-        let composer = writing.map_or_else(|| self.composer(), |writer| writer.composer.to_string());
-        Ok((stream, composer))
+    /// `BudgetExhausted` where a budget has not enough left, and `Conflict` where a budget of money meets models without a price: nothing was sent
+    /// then. Otherwise why none of them began; nothing was written then.
+    pub async fn begin(&self, p: &Platform, cx: &OpContext, meter: Meter, request: &ChatRequest) -> Result<(Metered, String)> {
+        let candidates: Vec<_> = self.writers.iter().map(|writer| writer.candidate(request)).collect();
+        let mut reservation = usage::reserve(p, cx, meter, request, &candidates).await?;
+        let day = reservation.at().date();
+        let asked = self.writers.iter().filter(|w| !reservation.priced_only || w.rates.most(0, 0, day).is_some());
+        let targets: Vec<_> = asked.map(|writer| writer.target.clone()).collect();
+        let caller = Caller { tenant: cx.tenant(), deadline: tokio::time::Instant::now() + ANSWER_WITHIN };
+        reservation.sending();
+        let stream = match p.gateway.stream(&caller, &targets, request).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                reservation.settle(self.reported(error.attempts(), request, day));
+                return Err(error.into());
+            }
+        };
+        let earlier = self.reported(&stream.answering().attempts, request, day);
+        let Some(writer) = self.writer(&stream.answering().target) else {
+            return Err(Error::internal("an answer comes from a model that was not asked"));
+        };
+        let composer = writer.composer.to_string();
+        Ok((Metered::new(stream, reservation, writer.asked(request), earlier), composer))
     }
+
+    fn writer(&self, target: &str) -> Option<&Writer> {
+        self.writers.iter().find(|writer| writer.target.name() == target)
+    }
+
+    /// What tries came to that gave no answer and reported tokens all the same.
+    fn reported(&self, attempts: &[Attempt], request: &ChatRequest, day: Date) -> Vec<Charge> {
+        let told = attempts.iter().filter_map(|attempt| Some((self.writer(&attempt.target)?, attempt.usage?)));
+        let charge = |(writer, usage): (&Writer, _)| {
+            // What was reported is the whole of it: nothing was written.
+            let seen = Seen { told: Some(usage), written: 0, whole: true };
+            writer.asked(request).charge(&seen, Size::of(request), day)
+        };
+        told.filter_map(charge).collect()
+    }
+}
+
+/// The models that may write answers and their prices: those in use, then the installation's provider where it is allowed.
+pub(super) async fn priced(p: &Platform, cx: &OpContext) -> Result<Vec<(Option<ModelId>, String, String, Rates)>> {
+    let (held, allowed) = held(p, cx, None).await.map(|(held, situation)| (held, situation.installation_allowed))?;
+    let shown = |w: &Writer| (w.model, w.provider.name().to_owned(), w.provider.model().to_owned(), w.rates.clone());
+    let own = held.order.iter().filter_map(|id| held.writers.get(id)?.as_ref().ok().map(shown));
+    let installation = p.installation.iter().filter(|_| allowed).map(|writer| shown(&writer.priced(held.installation)));
+    Ok(own.chain(installation).collect())
 }
 
 type Built = std::result::Result<Writer, LlmError>;
@@ -92,6 +163,8 @@ struct Held {
     version: i64,
     /// Models that are in use, in their order.
     order: Vec<ModelId>,
+    /// The organisation's price of the installation's provider.
+    installation: Option<OwnPrice>,
     writers: HashMap<ModelId, Built>,
 }
 
@@ -132,7 +205,8 @@ pub async fn composer(p: &Platform, cx: &OpContext) -> Result<String> {
     }
 }
 
-async fn choose(p: &Platform, cx: &OpContext, expert: Option<ExpertId>) -> Result<Choice> {
+/// What this node holds of the organisation's models, read again where it is old.
+async fn held(p: &Platform, cx: &OpContext, expert: Option<ExpertId>) -> Result<(Arc<Held>, store::Situation)> {
     let mut tx = p.db.read(cx).await?;
     let situation = store::situation(&mut tx, expert).await?;
     let before = p.providers.held.get(&cx.tenant());
@@ -145,8 +219,14 @@ async fn choose(p: &Platform, cx: &OpContext, expert: Option<ExpertId>) -> Resul
         }
     };
     tx.end().await?;
+    Ok((held, situation))
+}
+
+async fn choose(p: &Platform, cx: &OpContext, expert: Option<ExpertId>) -> Result<Choice> {
+    let (held, situation) = held(p, cx, expert).await?;
     if situation.own.is_empty() && held.order.is_empty() {
-        return Ok(Choice { writers: p.installation.iter().filter(|_| situation.installation_allowed).cloned().collect() });
+        let allowed = p.installation.iter().filter(|_| situation.installation_allowed);
+        return Ok(Choice { writers: allowed.map(|writer| writer.priced(held.installation)).collect() });
     }
     let wanted = if situation.own.is_empty() { &held.order } else { &situation.own };
     usable(wanted.iter().filter_map(|id| Some((*id, held.writers.get(id)?))))
@@ -176,10 +256,12 @@ fn usable<'a>(wanted: impl Iterator<Item = (ModelId, &'a Built)>) -> Result<Choi
 
 /// Makes the models of an organisation ready. What is under way at a model goes on and counts for the one that takes its place.
 async fn load(p: &Platform, tx: &mut TenantTx<Read>, version: i64, before: Option<&Held>) -> Result<Held> {
-    let mut held = Held { version, order: Vec::new(), writers: HashMap::new() };
+    let mut held = Held { version, order: Vec::new(), installation: None, writers: HashMap::new() };
     if version == 0 {
         return Ok(held);
     }
+    let prices = store::prices(tx).await?;
+    held.installation = prices.get(&None).copied();
     let rows = store::providers(tx, None).await?;
     for model in store::models(tx).await?.into_iter().filter(|m| m.in_use) {
         let Some(row) = rows.iter().find(|row| row.id == model.provider) else { continue };
@@ -194,7 +276,7 @@ async fn load(p: &Platform, tx: &mut TenantTx<Read>, version: i64, before: Optio
         held.order.push(model.id);
         let former = before.and_then(|held| held.writers.get(&model.id)?.as_ref().ok());
         let provider = built(p, row.format, &row.base_url, key, spec);
-        held.writers.insert(model.id, provider.map(|provider| Writer::new(&p.gateway, Some(model.id), provider, former)));
+        held.writers.insert(model.id, provider.map(|provider| Writer::new(&p.gateway, Some(model.id), provider, prices.get(&Some(model.id)).copied(), former)));
     }
     Ok(held)
 }

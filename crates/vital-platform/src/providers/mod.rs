@@ -11,6 +11,7 @@
 mod choice;
 mod model;
 mod policy;
+mod price;
 mod provider;
 mod store;
 mod test;
@@ -22,6 +23,7 @@ pub use model::{
     order_models, remove_model, set_expert_models,
 };
 pub use policy::{InstallationProvider, ProviderPolicy, policy, set_policy};
+pub use price::{ModelPrice, NewPrice, prices, remove_price, set_price};
 pub use provider::{
     ModelProvider, ModelProviderChange, NewModelProvider, ProviderFormat, add_provider, change_provider, provider, providers,
     remove_provider,

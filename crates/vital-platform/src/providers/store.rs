@@ -1,6 +1,8 @@
 //! SQL of model providers.
 
+use crate::usage::OwnPrice;
 use super::{ExpertModels, Model, NewModel, ProviderFormat, TestState};
+use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vital_kernel::{Error, ExpertId, ModelId, ModelProviderId, Result, now};
@@ -256,4 +258,49 @@ pub(super) async fn situation(tx: &mut TenantTx<Read>, expert: Option<ExpertId>)
         installation_allowed: r.allowed.unwrap_or(true),
         own: r.own.into_iter().map(ModelId).collect(),
     })
+}
+
+/// The prices that the organisation set, by model; none stands for the installation's provider.
+pub(super) async fn prices<M>(tx: &mut TenantTx<M>) -> Result<HashMap<Option<ModelId>, OwnPrice>> {
+    let rows = sqlx::query!("select model_id, input, cached_input, cache_write, output from model_prices")
+        .fetch_all(tx.conn())
+        .await
+        .map_err(db_error)?;
+    let amount = |n: i64| u64::try_from(n).unwrap_or_default();
+    let price = |input, cached, written, output| OwnPrice {
+        input: amount(input),
+        cached_input: amount(cached),
+        cache_write: amount(written),
+        output: amount(output),
+    };
+    Ok(rows.into_iter().map(|r| (r.model_id.map(ModelId), price(r.input, r.cached_input, r.cache_write, r.output))).collect())
+}
+
+/// Stores the price of a model, or of the installation's provider.
+pub(super) async fn put_price(tx: &mut TenantTx<Write>, model: Option<ModelId>, price: &OwnPrice) -> Result<()> {
+    let amount = |n: u64| i64::try_from(n).map_err(Error::internal);
+    sqlx::query!(
+        "insert into model_prices (id, model_id, input, cached_input, cache_write, output, updated_at) values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (tenant_id, model_id) do update set input = excluded.input, cached_input = excluded.cached_input,
+             cache_write = excluded.cache_write, output = excluded.output, updated_at = excluded.updated_at",
+        Uuid::now_v7(),
+        model.map(|id| id.0),
+        amount(price.input)?,
+        amount(price.cached_input)?,
+        amount(price.cache_write)?,
+        amount(price.output)?,
+        now()
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(())
+}
+
+pub(super) async fn delete_price(tx: &mut TenantTx<Write>, model: Option<ModelId>) -> Result<bool> {
+    let done = sqlx::query!("delete from model_prices where model_id is not distinct from $1", model.map(|id| id.0))
+        .execute(tx.conn())
+        .await
+        .map_err(db_error)?;
+    Ok(done.rows_affected() == 1)
 }

@@ -8,7 +8,10 @@ use super::{
     provider::{Spec, built, found},
     store,
 };
-use crate::Platform;
+use crate::{
+    Platform,
+    usage::{self, Asked, Candidate, Meter, OwnPrice, Purpose, Rates, Seen, Size},
+};
 use futures_util::StreamExt as _;
 use moka::{
     Entry,
@@ -123,13 +126,14 @@ pub async fn test_model(p: &Platform, cx: &OpContext, id: ModelId) -> Result<Mod
     let model = model::found(&mut tx, id).await?;
     let row = found(&mut tx, model.provider).await?;
     let key = row.api_key.as_deref().map(|sealed| tx.open_text(key_of(row.id), sealed)).transpose()?.map(ApiKey::new);
+    let price = store::prices(&mut tx).await?.get(&Some(id)).copied();
     tx.end().await?;
     admit(p, cx)?;
     let tokens = TOKENS.min(model.max_output_tokens);
     let spec = Spec { name: &row.name, model: &model.name, max_output_tokens: tokens, temperature: model.temperature, timeouts: TIMEOUTS };
     let begun = Instant::now();
     let outcome = match built(p, row.format, &row.base_url, key, spec) {
-        Ok(provider) => ask(&provider, begun).await,
+        Ok(provider) => metered(p, cx, &provider, price, begun).await?,
         Err(error) => Err(error),
     };
     let took_ms = millis(begun.elapsed());
@@ -143,12 +147,30 @@ pub async fn test_model(p: &Platform, cx: &OpContext, id: ModelId) -> Result<Mod
     Ok(ModelTest { state, detail, first_token_ms: outcome.ok().flatten().map(millis), took_ms })
 }
 
-/// The time to the first text; none where the model ended without any, as one that only reasoned within the few tokens.
-async fn ask(provider: &Provider, begun: Instant) -> std::result::Result<Option<Duration>, LlmError> {
+type Asking = std::result::Result<Option<Duration>, LlmError>;
+
+/// Asks within the budgets, and settles what it came to.
+async fn metered(p: &Platform, cx: &OpContext, provider: &Provider, price: Option<OwnPrice>, begun: Instant) -> Result<Asking> {
     let request = ChatRequest { messages: vec![Message::user(QUESTION)], ..ChatRequest::default() };
-    let mut stream = provider.stream(&request).await?;
+    let rates = Rates::new(provider.host(), provider.model(), price);
+    let output_max = provider.max_output_tokens(&request);
+    let candidate = Candidate { provider: provider.name(), model: provider.model(), rates: &rates, output_max };
+    let mut reservation = usage::reserve(p, cx, Meter::of(Purpose::Test), &request, &[candidate]).await?;
+    let day = reservation.at().date();
+    reservation.sending();
+    let mut seen = Seen::default();
+    let outcome = ask(provider, &request, begun, &mut seen).await;
+    let asked = Asked { provider: provider.name().to_owned(), model: provider.model().to_owned(), rates, output_max };
+    reservation.settle(asked.charge(&seen, Size::of(&request), day).into_iter().collect());
+    Ok(outcome)
+}
+
+/// The time to the first text; none where the model ended without any, as one that only reasoned within the few tokens.
+async fn ask(provider: &Provider, request: &ChatRequest, begun: Instant, seen: &mut Seen) -> Asking {
+    let mut stream = provider.stream(request).await?;
     let mut first = None;
     while let Some(delta) = stream.next().await {
+        seen.item(Some(&delta));
         if matches!(delta?, Delta::Text(_)) {
             first.get_or_insert_with(|| begun.elapsed());
         }
