@@ -3,8 +3,7 @@
 use crate::{
     ask,
     audit::trail::{Trail, TrailSettings},
-    experts,
-    idempotency,
+    experts, idempotency,
     identity::{Remembered, Throttle, Verifiers},
     knowledge,
     places::Places,

@@ -69,7 +69,9 @@ impl Stage {
         let p = platform(&test, folder.path(), &server).await;
         let (tenant, user) = (TenantId::new(), UserId::new());
         let stage = Self { test, p, folder, tenant, user, server };
-        stage.sql(&format!("insert into directory.tenants (id, slug, name, created_at) values ('{tenant}', 't-{tenant}', 'T', now())")).await;
+        stage
+            .sql(&format!("insert into directory.tenants (id, slug, name, created_at) values ('{tenant}', 't-{tenant}', 'T', now())"))
+            .await;
         stage
             .sql(&format!(
                 "insert into members (tenant_id, id, email, display_name, roles, created_at)
@@ -103,7 +105,8 @@ impl Stage {
 
     async fn budget(&self, scope: BudgetScope, tokens: Option<u64>, micros: Option<u64>) -> usage::Budget {
         let user = (scope == BudgetScope::Person).then_some(self.user);
-        let new = NewBudget { scope, user, expert: None, period: Period::Month, limit_tokens: tokens, limit_micros: micros, soft_percent: None };
+        let new =
+            NewBudget { scope, user, expert: None, period: Period::Month, limit_tokens: tokens, limit_micros: micros, soft_percent: None };
         usage::set_budget(&self.p, &self.cx(), new).await.unwrap()
     }
 
@@ -248,7 +251,10 @@ async fn what_is_cut_dropped_or_left_by_a_crash_is_counted_and_marked() {
     stage.server.reply(Script::new().text("abcdef").cut());
     assert!(stage.ask(p).await.is_err());
     stage.settled().await;
-    assert_eq!(stage.number("select input_tokens * 1000 + output_tokens from usage_ledger where basis = 'estimated'").await as u64, input() * 1_000 + 2);
+    assert_eq!(
+        stage.number("select input_tokens * 1000 + output_tokens from usage_ledger where basis = 'estimated'").await as u64,
+        input() * 1_000 + 2
+    );
     // Refused before a token: nothing.
     stage.server.reply(Script::status(400));
     assert!(stage.ask(p).await.is_err());

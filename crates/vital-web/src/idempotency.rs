@@ -37,14 +37,7 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that a reply is that of an earlier request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Headers that belong to a reply itself; the others are those of the exchange.
-const KEPT: [HeaderName; 6] = [
-    header::CONTENT_TYPE,
-    header::LOCATION,
-    header::ETAG,
-    CONVERSATION,
-    TURN,
-    LEFT_OUT,
-];
+const KEPT: [HeaderName; 6] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG, CONVERSATION, TURN, LEFT_OUT];
 
 /// The turn whose stream a request gets instead of asking again, if it was asked before.
 #[derive(Clone, Copy, Debug)]
@@ -200,8 +193,7 @@ async fn outcome(response: Response) -> (Outcome, Response) {
         Ok(whole) => {
             let bytes = whole.to_bytes();
             let fits = bytes.len() <= limits::IDEMPOTENCY_REPLY_BYTES_MAX;
-            let outcome =
-                if fits { Outcome::Replied(KeptReply { body: bytes.to_vec(), ..head }) } else { Outcome::TooLarge(head) };
+            let outcome = if fits { Outcome::Replied(KeptReply { body: bytes.to_vec(), ..head }) } else { Outcome::TooLarge(head) };
             (outcome, Response::from_parts(parts, Body::from(bytes)))
         }
         Err(error) => (Outcome::Failed, Problem::from(Error::internal(error)).into_response()),
@@ -249,7 +241,9 @@ mod tests {
     #[tokio::test]
     async fn of_a_form_the_parts_count_and_not_their_boundary() {
         let form = |boundary: &str, name: &str, text: &str| {
-            format!("--{boundary}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{text}\r\n--{boundary}--\r\n")
+            format!(
+                "--{boundary}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{text}\r\n--{boundary}--\r\n"
+            )
         };
         let of = async |boundary: &str, name: &str, text: &str| {
             let media = format!("multipart/form-data; boundary={boundary}");
@@ -282,14 +276,18 @@ mod tests {
 
     #[tokio::test]
     async fn only_replies_of_success_without_a_cookie_are_kept_and_large_ones_by_their_head() {
-        let reply = |status: u16, size: usize| Response::builder().status(status).header("location", "/x").body(Body::from(vec![b'x'; size])).unwrap();
+        let reply = |status: u16, size: usize| {
+            Response::builder().status(status).header("location", "/x").body(Body::from(vec![b'x'; size])).unwrap()
+        };
         assert!(matches!(outcome(reply(422, 1)).await.0, Outcome::Refused));
         assert!(matches!(outcome(reply(503, 1)).await.0, Outcome::Failed));
         let mut cookie = reply(200, 1);
         cookie.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_static("a=b"));
         assert!(matches!(outcome(cookie).await.0, Outcome::Refused));
         let (kept, response) = outcome(reply(201, limits::IDEMPOTENCY_REPLY_BYTES_MAX)).await;
-        assert!(matches!(kept, Outcome::Replied(r) if r.body.len() == limits::IDEMPOTENCY_REPLY_BYTES_MAX && r.header("location") == Some("/x")));
+        assert!(
+            matches!(kept, Outcome::Replied(r) if r.body.len() == limits::IDEMPOTENCY_REPLY_BYTES_MAX && r.header("location") == Some("/x"))
+        );
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), limits::IDEMPOTENCY_REPLY_BYTES_MAX);
         let (head, _) = outcome(reply(201, limits::IDEMPOTENCY_REPLY_BYTES_MAX + 1)).await;
         assert!(matches!(head, Outcome::TooLarge(r) if r.body.is_empty()));

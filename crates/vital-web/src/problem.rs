@@ -110,7 +110,11 @@ impl From<Error> for Problem {
 impl Problem {
     /// What ended a turn, for a client that waits for its answer. Its cause was logged where it happened.
     pub(crate) fn of_turn(problem: &ask::Problem) -> Self {
-        let kind = if problem.retryable { Kind::Upstream } else { Kind::Invalid };
+        let kind = match problem.code.as_ref() {
+            "budget.exhausted" => Kind::BudgetExhausted,
+            _ if problem.retryable => Kind::Upstream,
+            _ => Kind::Invalid,
+        };
         let mut all = Self::from(Error::new(kind, "turn.failed", problem.detail.clone()));
         all.0.code = problem.code.clone().into();
         all.0.cause = None;
@@ -212,6 +216,10 @@ impl Problem {
         *response.status_mut() = status;
         if let Some(after) = self.0.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        }
+        // The official clients of OpenAI's and Anthropic's APIs try a 429 again unless they are told not to.
+        if self.0.code == "budget.exhausted" {
+            response.headers_mut().insert("x-should-retry", HeaderValue::from_static("false"));
         }
         if status == StatusCode::UNAUTHORIZED && reader != Reader::Person {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -4,7 +4,7 @@ use crate::{
     admission,
     api::{
         audit, break_glass, collections, conversations, documents, domains, events, experts, factors, groups, invitations, keys, members,
-        organisation, providers, search, session, sso, turns,
+        organisation, providers, search, session, sso, turns, usage,
     },
     assets, caller, compat, cors, csrf, frame, health, host, idempotency, limits,
     openapi::{self, Description},
@@ -172,6 +172,10 @@ fn settings() -> Router<AppState> {
         .route("/settings/providers/{id}/active", post(pages::provider::activate))
         .route("/settings/providers/{id}/delete", post(pages::provider::remove))
         .route("/settings/providers/{id}/models", post(pages::provider::add_model))
+        .route("/settings/usage", get(pages::usage::show))
+        .route("/settings/usage/budgets", post(pages::usage_budgets::set))
+        .route("/settings/usage/budgets/{id}/delete", post(pages::usage_budgets::remove))
+        .route("/settings/usage/prices", post(pages::usage_budgets::set_price))
         .route("/settings/policy", get(pages::policy::show).post(pages::policy::change))
         .route("/settings/domains", get(pages::domains::show).post(pages::domains::create))
         .route("/settings/domains/{domain}/verify", post(pages::domains::verify))
@@ -212,6 +216,11 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(providers::change_model, providers::remove_model))
         .routes(routes!(providers::test_model))
         .routes(routes!(providers::policy, providers::set_policy))
+        .routes(routes!(usage::report))
+        .routes(routes!(usage::export))
+        .routes(routes!(usage::budgets, usage::set_budget))
+        .routes(routes!(usage::remove_budget))
+        .routes(routes!(usage::prices, usage::set_price))
         .routes(routes!(factors::list))
         .routes(routes!(factors::remove))
         .routes(routes!(factors::enrol_totp))

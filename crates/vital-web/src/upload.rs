@@ -1,6 +1,9 @@
 //! Reading uploads: the size is refused from `Content-Length` before a byte is read, and counted again while reading.
 
-use crate::{extract::{body_too_large, is_over_limit}, problem::Problem};
+use crate::{
+    extract::{body_too_large, is_over_limit},
+    problem::Problem,
+};
 use axum::{
     extract::{FromRequest, MatchedPath, Multipart, Request, multipart::Field},
     http::{Extensions, header},

@@ -209,7 +209,8 @@ fn reused() -> Error {
 }
 
 fn in_progress() -> Error {
-    let detail = "An equal request with this idempotency key is still being worked on. Nothing was done twice; send it again for its reply.";
+    let detail =
+        "An equal request with this idempotency key is still being worked on. Nothing was done twice; send it again for its reply.";
     Error::conflict("idempotency.in_progress", detail).with_retry_after(Duration::from_secs(1))
 }
 

@@ -164,10 +164,8 @@ pub(super) async fn keep(p: &Platform, cx: &OpContext, attempt: AttemptId, state
 /// Deletes what expired until `at`, of every tenant.
 pub(super) async fn prune(db: &Db, at: OffsetDateTime) -> Result<u64> {
     let mut tx = db.platform(PlatformReason::Idempotency).await?;
-    let deleted = sqlx::query_scalar!(r#"select app.prune_idempotency_keys($1) as "deleted!""#, at)
-        .fetch_one(tx.conn())
-        .await
-        .map_err(db_error)?;
+    let deleted =
+        sqlx::query_scalar!(r#"select app.prune_idempotency_keys($1) as "deleted!""#, at).fetch_one(tx.conn()).await.map_err(db_error)?;
     tx.commit().await?;
     u64::try_from(deleted).map_err(Error::internal)
 }

@@ -57,8 +57,8 @@ pub use keys::{IssuedKey, Key, NewKey, all_keys, issue_key, keys, revoke_key};
 pub use members::{
     Member, MemberFilter, MemberKind, change_roles, create_service_account, deactivate, member, members, reactivate, remove, update_profile,
 };
-pub use oidc_sign_in::{Begun, Callback, Choice, begin_oidc, finish_oidc, sign_in_choices};
 pub(crate) use notice::tell_admins;
+pub use oidc_sign_in::{Begun, Callback, Choice, begin_oidc, finish_oidc, sign_in_choices};
 pub use operator_grants::{Granted, create_user_as_operator, issue_key_as_operator};
 pub use passwords::{ask_password_reset, change_password, check_reset_link, reset_password};
 pub use sessions::{Session, revoke_other_sessions, revoke_session, sessions, sign_out};

@@ -276,7 +276,10 @@ async fn load(p: &Platform, tx: &mut TenantTx<Read>, version: i64, before: Optio
         held.order.push(model.id);
         let former = before.and_then(|held| held.writers.get(&model.id)?.as_ref().ok());
         let provider = built(p, row.format, &row.base_url, key, spec);
-        held.writers.insert(model.id, provider.map(|provider| Writer::new(&p.gateway, Some(model.id), provider, prices.get(&Some(model.id)).copied(), former)));
+        held.writers.insert(
+            model.id,
+            provider.map(|provider| Writer::new(&p.gateway, Some(model.id), provider, prices.get(&Some(model.id)).copied(), former)),
+        );
     }
     Ok(held)
 }

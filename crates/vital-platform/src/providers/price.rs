@@ -70,7 +70,8 @@ pub async fn set_price(p: &Platform, cx: &OpContext, of: Option<ModelId>, new: N
         output: new.output,
     };
     let mut faults = Faults::new();
-    let fields = [("/input", price.input), ("/cached_input", price.cached_input), ("/cache_write", price.cache_write), ("/output", price.output)];
+    let fields =
+        [("/input", price.input), ("/cached_input", price.cached_input), ("/cache_write", price.cache_write), ("/output", price.output)];
     for (pointer, _) in fields.iter().filter(|(_, amount)| *amount > PRICE_MAX) {
         faults.add(*pointer, "Give at most 10,000 dollars for a million tokens.");
     }
@@ -93,7 +94,10 @@ pub async fn remove_price(p: &Platform, cx: &OpContext, of: Option<ModelId>) -> 
     let mut tx = p.db.write(cx).await?;
     store::begin_change(&mut tx).await?;
     if !store::delete_price(&mut tx, of).await? {
-        return Err(Error::not_found("usage.price_unknown", "Your organisation has set no price for this model, so there is none to remove."));
+        return Err(Error::not_found(
+            "usage.price_unknown",
+            "Your organisation has set no price for this model, so there is none to remove.",
+        ));
     }
     tx.commit(AuditEntry::new(AuditAction::ModelPriceRemoved, "model", named(of))).await
 }

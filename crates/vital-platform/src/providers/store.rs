@@ -1,7 +1,7 @@
 //! SQL of model providers.
 
-use crate::usage::OwnPrice;
 use super::{ExpertModels, Model, NewModel, ProviderFormat, TestState};
+use crate::usage::OwnPrice;
 use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;

@@ -104,7 +104,8 @@ mod tests {
         let size = Size { bytes: 100, input: 114 };
         let honest = TokenUsage { input: 40, output: 10, cached_input: 30, cache_write_input: 10, reasoning: 10 };
         assert_eq!(size.bounded(honest, 16), (honest, false));
-        let absurd = TokenUsage { input: u64::MAX, output: u64::MAX, cached_input: u64::MAX, cache_write_input: u64::MAX, reasoning: u64::MAX };
+        let absurd =
+            TokenUsage { input: u64::MAX, output: u64::MAX, cached_input: u64::MAX, cache_write_input: u64::MAX, reasoning: u64::MAX };
         let (cut, was_cut) = size.bounded(absurd, 16);
         assert!(was_cut);
         assert_eq!((cut.input, cut.output, cut.cached_input, cut.cache_write_input, cut.reasoning), (16_484, 4_128, 16_484, 0, 4_128));

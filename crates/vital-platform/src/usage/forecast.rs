@@ -53,7 +53,13 @@ pub(super) fn forecast(today: Date, first: Date, cost_of: impl Fn(Date) -> i64) 
         + (means[weekday(today)] - float(cost_of(today))).max(0.0);
     let spread = 2.0 * deviation * float(left + 1).sqrt();
     let at = |more: f64| spent.saturating_add(whole(more.max(0.0)));
-    Some(Forecast { spent_micros: spent, expected_micros: at(to_come), low_micros: at(to_come - spread), high_micros: at(to_come + spread), days: days.len() })
+    Some(Forecast {
+        spent_micros: spent,
+        expected_micros: at(to_come),
+        low_micros: at(to_come - spread),
+        high_micros: at(to_come + spread),
+        days: days.len(),
+    })
 }
 
 fn weekday(day: Date) -> usize {

@@ -55,11 +55,9 @@ pub struct Line {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UsageReport {
     /// The first day.
-    #[schema(value_type = String, format = Date)]
-    pub from: Date,
+    pub from: String,
     /// The last day.
-    #[schema(value_type = String, format = Date)]
-    pub to: Date,
+    pub to: String,
     /// The currency of all amounts.
     pub currency: &'static str,
     /// Whether it is about the reader's own use alone.
@@ -140,8 +138,8 @@ async fn forecast_now(tx: &mut vital_store::TenantTx<vital_store::Read>, today: 
 
 fn assembled(from: Date, to: Date, own: bool, lines: Vec<Summed>, forecast: Option<Forecast>) -> UsageReport {
     let mut report = UsageReport {
-        from,
-        to,
+        from: from.to_string(),
+        to: to.to_string(),
         currency: super::rates::CURRENCY,
         own,
         total: Totals::default(),

@@ -213,7 +213,12 @@ impl Refusal {
             let (left, limit) = (self.left_tokens.unwrap_or_default(), self.limit_tokens.unwrap_or_default());
             format!("{left} of {limit} tokens are left, and this request may take up to {}", hold.input + hold.output)
         } else {
-            format!("{} of {} are left, and this request may cost up to {}", dollars(self.left_pico), dollars(self.limit_pico), dollars(hold.pico))
+            format!(
+                "{} of {} are left, and this request may cost up to {}",
+                dollars(self.left_pico),
+                dollars(self.limit_pico),
+                dollars(hold.pico)
+            )
         };
         let renews = self.period.end(self.period_start);
         let wait = Duration::try_from(renews - hold.at).unwrap_or(Duration::from_secs(1)).clamp(Duration::from_secs(1), RETRY_AFTER_MAX);

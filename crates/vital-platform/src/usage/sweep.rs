@@ -55,8 +55,7 @@ async fn sweep_tenant(p: &Platform, tenant: TenantId, at: OffsetDateTime) -> Res
     tx.end().await?;
     let mut swept = 0;
     for hold in overdue {
-        let owner =
-            Owner { id: hold.id, at: hold.at, user: hold.user, expert: hold.expert, turn: hold.turn, purpose: &hold.purpose };
+        let owner = Owner { id: hold.id, at: hold.at, user: hold.user, expert: hold.expert, turn: hold.turn, purpose: &hold.purpose };
         let usage = TokenUsage {
             input: u64::try_from(hold.input).unwrap_or_default(),
             output: u64::try_from(hold.output).unwrap_or_default(),

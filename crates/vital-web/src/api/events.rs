@@ -104,7 +104,10 @@ mod tests {
     }
 
     fn usage(seq: i32) -> StoredEvent {
-        StoredEvent { seq, event: TurnEvent::Usage { composer: "extractive".into(), input_tokens: 0, output_tokens: 0, elapsed_ms: 3, cost_micros: None } }
+        StoredEvent {
+            seq,
+            event: TurnEvent::Usage { composer: "extractive".into(), input_tokens: 0, output_tokens: 0, elapsed_ms: 3, cost_micros: None },
+        }
     }
 
     #[tokio::test]

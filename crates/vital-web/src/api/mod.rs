@@ -19,6 +19,7 @@ pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod sso;
 pub(crate) mod turns;
+pub(crate) mod usage;
 
 use serde::Deserialize;
 use utoipa::IntoParams;

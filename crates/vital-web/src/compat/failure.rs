@@ -58,9 +58,16 @@ pub(crate) fn status(problem: &Problem) -> StatusCode {
     }
 }
 
+/// Whether a budget is used up: trying again before it renews is of no use.
+fn is_exhausted(problem: &Problem) -> bool {
+    problem.code() == "budget.exhausted"
+}
+
 /// The body for clients of OpenAI's API.
 pub(crate) fn openai(problem: &Problem) -> OpenAiFailure {
     let kind = match status(problem) {
+        // The kind and code of a used-up quota, which the official clients tell apart from a rate.
+        StatusCode::TOO_MANY_REQUESTS if is_exhausted(problem) => "insufficient_quota",
         StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
         StatusCode::FORBIDDEN => "permission_error",
         StatusCode::UNAUTHORIZED => "authentication_error",
@@ -68,6 +75,7 @@ pub(crate) fn openai(problem: &Problem) -> OpenAiFailure {
         _ => "invalid_request_error",
     };
     let code = match problem.code() {
+        "budget.exhausted" => "insufficient_quota",
         "key.none" => "invalid_api_key",
         "expert.unknown" | "model.unknown" => "model_not_found",
         "question.too_long" | "request.too_large" => "context_length_exceeded",
@@ -131,6 +139,13 @@ mod tests {
             (Error::not_found("expert.unknown", "Who?"), 404, "invalid_request_error", "model_not_found", "not_found_error"),
             (Error::rate_limited("rate.user", "Wait."), 429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error"),
             (Error::too_large("question.too_long", "Long."), 413, "invalid_request_error", "context_length_exceeded", "request_too_large"),
+            (
+                Error::new(vital_kernel::Kind::BudgetExhausted, "budget.exhausted", "Spent."),
+                429,
+                "insufficient_quota",
+                "insufficient_quota",
+                "rate_limit_error",
+            ),
             (Error::unavailable("server.busy", "Busy."), 503, "server_error", "server.busy", "overloaded_error"),
             (Error::forbidden("access.scope", "No."), 403, "permission_error", "access.scope", "permission_error"),
             (wrong, 400, "invalid_request_error", "message.role", "invalid_request_error"),

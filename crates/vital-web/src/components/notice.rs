@@ -60,6 +60,9 @@ notices! {
     ModelsOrdered "models-ordered" "The order was changed. It counts from the next answer on.";
     ExpertModels "expert-models" "The models of the expert were changed. They count from the next answer on.";
     ProviderPolicy "provider-policy" "What the installation's provider may do was changed. It counts from the next answer on.";
+    BudgetSet "budget-set" "The budget was set. It counts from the next request on, with what the period has spent already.";
+    BudgetRemoved "budget-removed" "The budget was removed.";
+    PriceSet "price-set" "The price was changed. It counts for requests that begin from now on.";
     DomainAdded "domain-added" "The domain was added. Publish its TXT record, then look for it here.";
     DomainVerified "domain-verified" "The record was seen. The domain leads to your organisation from now on.";
     DomainRemoved "domain-removed" "The domain was removed. It leads nowhere any more.";

@@ -35,6 +35,7 @@ tabs! {
     Security "Security" "/settings/security" ProfileWrite true;
     Keys "Keys" "/settings/keys" KeyWrite true;
     Activity "Your activity" "/settings/activity" SettingsRead true;
+    Usage "Use and cost" "/settings/usage" SettingsRead true;
     Members "Members" "/settings/members" UserRead false;
     Groups "Groups" "/settings/groups" UserRead false;
     Roles "Roles" "/settings/roles" SettingsRead false;

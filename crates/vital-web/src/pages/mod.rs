@@ -35,6 +35,8 @@ pub(crate) mod sign_in;
 pub(crate) mod sso;
 pub(crate) mod sso_fields;
 pub(crate) mod sso_sign_in;
+pub(crate) mod usage;
+pub(crate) mod usage_budgets;
 
 use crate::{caller::SignedIn, frame::Nonce, host::OnDomain};
 use axum::{

@@ -244,6 +244,8 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         ("POST", "/api/v1/invitations") => {
             request.json(&json!({ "email": format!("{}@new.example", Uuid::new_v4()), "roles": ["tenant_admin"] }))
         }
+        ("PUT", "/api/v1/budgets") => request.json(&json!({ "scope": "organisation", "period": "month", "limit_tokens": 1_000_000_000 })),
+        ("PUT", "/api/v1/model-prices") => request.json(&json!({ "price": { "input": 1, "output": 1 } })),
         ("POST", "/api/v1/keys") => request.json(&json!({ "name": "script", "scopes": ["settings.read"] })),
         ("POST", "/api/v1/domains") => request.json(&json!({ "domain": format!("{}.acme-bio.com", Uuid::new_v4()) })),
         ("POST", "/api/v1/sso/providers") => request.json(&json!({
@@ -315,6 +317,8 @@ fn settings_form<'a>(path: &str, unique: &'a str, member: &'a str, domain: &'a s
                 ("default_roles", "viewer"),
             ]
         }
+        "/settings/usage/budgets" => vec![("who", "organisation"), ("period", "day"), ("limit_tokens", "1000000000"), ("soft_percent", "80")],
+        "/settings/usage/prices" => vec![("model", "installation"), ("input", "1"), ("output", "1")],
         "/settings/domains" => vec![("domain", domain)],
         "/settings/providers" => {
             vec![("preset", "google"), ("name", "Another"), ("models", "model-1"), ("base_url", "https://llm.example")]

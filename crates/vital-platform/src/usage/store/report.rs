@@ -85,7 +85,12 @@ pub(in crate::usage) async fn day_costs(tx: &mut TenantTx<Read>, from: OffsetDat
 }
 
 /// Rows of the ledger, oldest first.
-pub(in crate::usage) async fn entries(tx: &mut TenantTx<Write>, from: OffsetDateTime, to: OffsetDateTime, limit: i64) -> Result<Vec<Entry>> {
+pub(in crate::usage) async fn entries(
+    tx: &mut TenantTx<Write>,
+    from: OffsetDateTime,
+    to: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Entry>> {
     let rows = sqlx::query!(
         r#"select l.id, l.at, l.settled_at, l.user_id, m.display_name as "person?", l.expert_id, e.slug as "expert_name?", l.turn_id, l.purpose,
                   l.provider, l.model, l.input_tokens, l.cached_input_tokens, l.cache_write_tokens, l.output_tokens, l.reasoning_tokens,
