@@ -211,14 +211,15 @@ impl Api {
     }
 
     async fn documents(&self) -> anyhow::Result<Vec<Value>> {
-        let mut all: Vec<Value> = Vec::new();
+        let (mut all, mut cursor): (Vec<Value>, String) = (Vec::new(), String::new());
         loop {
-            let before = all.last().and_then(|d| d["id"].as_str()).map(|id| format!("&before={id}")).unwrap_or_default();
-            let page: Vec<Value> = value(self.request(Method::GET, &format!("/api/v1/documents?limit={PAGE}{before}"))).await?;
-            let last = page.len() < PAGE;
-            all.extend(page);
-            if last {
-                return Ok(all);
+            let mut page: Value = value(self.request(Method::GET, &format!("/api/v1/documents?limit={PAGE}{cursor}"))).await?;
+            if let Some(items) = page["items"].as_array_mut() {
+                all.append(items);
+            }
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return Ok(all),
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Who acts, for which tenant, under which request: the value every verb of the domain takes first.
 
 use crate::{AttemptId, Error, Permission, RequestId, Result, RoleSet, Scopes, TenantId, UserId, limits, now};
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use time::OffsetDateTime;
 
 /// Who acts.
@@ -40,6 +43,7 @@ pub struct OpContext {
     deadline: Instant,
     origin: Origin,
     attempt: Option<AttemptId>,
+    if_match: Option<Arc<[String]>>,
 }
 
 impl OpContext {
@@ -50,7 +54,7 @@ impl OpContext {
     #[must_use]
     pub fn establish(origin: Origin, tenant: TenantId, actor: Actor, roles: RoleSet, request_id: RequestId) -> Self {
         let deadline = Instant::now() + Self::DEADLINE;
-        Self { tenant, actor, roles, scopes: None, proved_at: None, request_id, deadline, origin, attempt: None }
+        Self { tenant, actor, roles, scopes: None, proved_at: None, request_id, deadline, origin, attempt: None, if_match: None }
     }
 
     /// The same context, limited to these permissions whatever the roles hold.
@@ -85,9 +89,23 @@ impl OpContext {
 
     /// The same context for work that goes on after the request.
     #[must_use]
-    pub const fn detached(mut self) -> Self {
+    pub fn detached(mut self) -> Self {
         self.attempt = None;
+        self.if_match = None;
         self
+    }
+
+    /// The same context for a request that counts only while what it changes has one of these entity tags.
+    #[must_use]
+    pub fn only_if(mut self, tags: Vec<String>) -> Self {
+        self.if_match = Some(tags.into());
+        self
+    }
+
+    /// The entity tags of which what is changed has to have one, where the request says so.
+    #[must_use]
+    pub fn if_match(&self) -> Option<&Arc<[String]>> {
+        self.if_match.as_ref()
     }
 
     /// The attempt whose effect this operation is, where the request came with an idempotency key.

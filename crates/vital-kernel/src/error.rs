@@ -79,6 +79,8 @@ impl Error {
         not_found => NotFound,
         /// The state of the object does not allow it.
         conflict => Conflict,
+        /// What was to be changed has changed since it was read.
+        stale => Stale,
         /// Over a stated limit.
         too_large => TooLarge,
         /// Too often.

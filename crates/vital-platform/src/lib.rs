@@ -19,3 +19,4 @@ pub mod usage;
 pub mod work;
 
 pub use platform::{Parts, Platform};
+pub use vital_store::entity_tag;

@@ -6,10 +6,13 @@
 mod attempt;
 mod audited_read;
 mod pools;
+mod precondition;
 mod trail;
 
 pub use audited_read::AuditedRead;
 use pools::Pools;
+pub use precondition::entity_tag;
+use precondition::Precondition;
 use trail::Trail;
 pub use trail::TrailTx;
 
@@ -128,6 +131,7 @@ pub struct TenantTx<M> {
     tenant: TenantId,
     trail: Arc<Trail>,
     attempt: Option<AttemptId>,
+    precondition: Precondition,
     mode: PhantomData<M>,
 }
 
@@ -224,7 +228,7 @@ impl Db {
     /// # Errors
     /// `Unavailable` when the database does not answer or has no free connection.
     pub async fn write(&self, cx: &OpContext) -> Result<TenantTx<Write>> {
-        let tx: TenantTx<Write> = self.begin(cx, "BEGIN").await?;
+        let tx: TenantTx<Write> = self.begin(cx, precondition::begin(cx)).await?;
         if tx.keys.version() == 0 {
             return Err(Error::unavailable(
                 "tenant.keyless",
@@ -269,7 +273,7 @@ impl Db {
 
     async fn begin<M>(&self, cx: &OpContext, begin: &str) -> Result<TenantTx<M>> {
         let tx = self.begin_for(cx.tenant(), cx.user(), cx.request_id().0, begin).await?;
-        Ok(TenantTx { attempt: cx.attempt(), ..tx })
+        Ok(TenantTx { attempt: cx.attempt(), precondition: Precondition::of(cx), ..tx })
     }
 
     /// One round trip opens the transaction and sets what the fences and time-outs read. The values are typed ids and constants,
@@ -287,7 +291,7 @@ impl Db {
             Some(keys) => keys,
             None => self.ring.load(self, tenant, &mut tx).await?,
         };
-        Ok(TenantTx { tx, request, keys, tenant, trail: Arc::clone(&self.trail), attempt: None, mode: PhantomData })
+        Ok(TenantTx { tx, request, keys, tenant, trail: Arc::clone(&self.trail), attempt: None, precondition: Precondition::default(), mode: PhantomData })
     }
 
     pub(crate) fn ring(&self) -> &KeyRing {
@@ -383,6 +387,7 @@ impl TenantTx<Write> {
     /// `Unavailable` when the database went away, `Conflict` when another request with the same idempotency key took over; then nothing was
     /// stored.
     pub async fn commit_all(mut self, entries: Vec<AuditEntry>) -> Result<()> {
+        self.precondition.settled()?;
         if let Some(attempt) = self.attempt {
             attempt::mark(&mut self.tx, attempt).await?;
         }

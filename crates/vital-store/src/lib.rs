@@ -17,7 +17,7 @@ mod sealed;
 pub mod testdb;
 pub mod transport;
 
-pub use db::{AuditedRead, Db, PlatformConn, PlatformReason, PlatformTx, PoolSizes, Read, TenantTx, TrailTx, Unaudited, Write};
+pub use db::{AuditedRead, Db, PlatformConn, PlatformReason, PlatformTx, PoolSizes, Read, TenantTx, TrailTx, Unaudited, Write, entity_tag};
 pub use erasure::DestroyedKey;
 pub use error::{db_error, is_unique_violation};
 pub use guard::{Violation, describe};

@@ -20,7 +20,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
         if media_type(&request) != "application/json" {
-            return Err(Error::malformed("request.media_type", "Send the body as JSON, with `Content-Type: application/json`.").into());
+            return Err(Problem::unsupported_media("Send the body as JSON, with `Content-Type: application/json`.".to_owned()));
         }
         let bytes = small_body(request).await?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(read("application/json", r#"{"question":"why?"} x"#).await.unwrap_err(), 400);
         assert_eq!(read("application/json", r#"{"question":"#).await.unwrap_err(), 400);
         assert_eq!(read("application/json", vec![b'{', 0xff]).await.unwrap_err(), 400);
-        assert_eq!(read("text/plain", r#"{"question":"why?"}"#).await.unwrap_err(), 400);
+        assert_eq!(read("text/plain", r#"{"question":"why?"}"#).await.unwrap_err(), 415);
         assert_eq!(read("application/json", vec![b' '; limits::BODY_BYTES_MAX + 1]).await.unwrap_err(), 413);
     }
 }

@@ -9,6 +9,7 @@ mod assets;
 mod caller;
 mod compat;
 mod components;
+mod conditions;
 mod connections;
 mod cors;
 mod csrf;

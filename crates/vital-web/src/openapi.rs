@@ -1,13 +1,13 @@
 //! The API description (OpenAPI 3.1) and its self-hosted reader.
 //!
-//! The description is collected from the handlers by the router. Every operation also gets the problem body as its default response and
-//! the two ways to prove who one is, so that handlers need not repeat them.
+//! The description is collected from the handlers by the router. Failures, the headers of idempotency and conditions, and the two ways to
+//! prove who one is are added here for every operation, by what it is, so that handlers need not repeat them.
 
-use crate::{assets, compat, frame::Policy, problem::Problem, problem::Reply, router};
+use crate::{assets, caller::OPEN_ROUTES, compat, conditions::CONDITIONAL, frame::Policy, problem::Problem, problem::Reply, router};
 use axum::{
     Json,
     extract::Path,
-    http::{HeaderValue, header},
+    http::{HeaderValue, Method, header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE}},
     response::{IntoResponse, Response},
 };
 use maud::{DOCTYPE, html};
@@ -15,7 +15,9 @@ use std::sync::{Arc, LazyLock};
 use utoipa::{
     OpenApi,
     openapi::{
-        ContentBuilder, Ref, ResponseBuilder,
+        ContentBuilder, ObjectBuilder, Ref, Required, ResponseBuilder,
+        path::{Operation, ParameterBuilder, ParameterIn},
+        schema::Type,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -47,22 +49,18 @@ static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(openapi);
 #[must_use]
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut api = router::api().into_openapi();
-    let failure = |says: &str, media: &str, schema: &str| {
-        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
-        ResponseBuilder::new().description(says).content(media, content).build()
-    };
-    let own = failure("A problem (RFC 9457)", "application/problem+json", "ProblemBody");
-    let openai = failure("A failure in OpenAI's shape", "application/json", "OpenAiFailure");
-    let anthropic = failure("A failure in Anthropic's shape", "application/json", "AnthropicFailure");
     for (path, item) in &mut api.paths.paths {
-        let problem = match path.as_str() {
-            "/v1/messages" => &anthropic,
-            path if compat::is_door(path) => &openai,
-            _ => &own,
-        };
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            operation.responses.responses.insert("default".to_owned(), problem.clone().into());
+        let operations = [
+            (Method::GET, &mut item.get),
+            (Method::POST, &mut item.post),
+            (Method::PUT, &mut item.put),
+            (Method::PATCH, &mut item.patch),
+            (Method::DELETE, &mut item.delete),
+        ];
+        for (method, operation) in operations {
+            if let Some(operation) = operation {
+                describe(path, &method, operation);
+            }
         }
     }
     let components = api.components.get_or_insert_default();
@@ -70,6 +68,76 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     components.add_security_scheme("x-api-key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key"))));
     components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("vital_session"))));
     api
+}
+
+/// Adds to an operation what all of its kind have: the headers that they read and send, and the failures that they can end with.
+fn describe(path: &str, method: &Method, operation: &mut Operation) {
+    let (media, schema, says) = match path {
+        "/v1/messages" => ("application/json", "AnthropicFailure", "in Anthropic's shape"),
+        path if compat::is_door(path) => ("application/json", "OpenAiFailure", "in OpenAI's shape"),
+        _ => ("application/problem+json", "ProblemBody", "as a problem (RFC 9457)"),
+    };
+    let failure = |why: &str| {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+        ResponseBuilder::new().description(format!("{why}; {says}")).content(media, content).build()
+    };
+    let own = path.starts_with("/api/v1/");
+    let (open, writes) = (OPEN_ROUTES.contains(&path), *method != Method::GET);
+    for (status, why) in failures(path, operation, open, writes) {
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| failure(why).into());
+    }
+    operation.responses.responses.insert("default".to_owned(), failure("Any other failure").into());
+    let keyed = writes && !open && (own || compat::is_door(path));
+    if keyed {
+        header(operation, "Idempotency-Key", "Sent again with the same key, the request takes effect once and gets the first reply; 1 to 255 visible ASCII characters");
+    }
+    if own && !writes {
+        operation.responses.responses.entry("304".to_owned()).or_insert_with(|| {
+            ResponseBuilder::new().description("The reader holds this representation already (`If-None-Match`)").build().into()
+        });
+        header(operation, "If-None-Match", "Entity tags of representations that the reader holds");
+    }
+    if own && CONDITIONAL.contains(&(path, method.as_str())) {
+        header(operation, "If-Match", "Changes only what still has one of these entity tags");
+    }
+}
+
+/// The failures of an operation: those of every request, and those that its path, body and way of changing things bring.
+fn failures(path: &str, operation: &Operation, open: bool, writes: bool) -> Vec<(&'static str, &'static str)> {
+    let probe = matches!(path, "/livez" | "/readyz");
+    let mut all = vec![("421", "The server is not reached under this name"), ("503", "Not available now; `Retry-After` says when")];
+    if probe {
+        return all;
+    }
+    all.extend([
+        ("400", "The request cannot be read"),
+        ("403", "Not allowed: a role, a scope or a recent second factor is missing"),
+        ("422", "A field needs another look; `errors` points at it"),
+        ("429", "Too often, or a budget is used up; `Retry-After` says when"),
+        ("500", "A fault of the platform"),
+    ]);
+    if !open || path.contains("session") {
+        all.push(("401", "Not signed in, or the proof was not accepted"));
+    }
+    if path.contains('{') || writes {
+        all.push(("404", "There is no such thing, or it is not the caller's to see"));
+    }
+    if writes {
+        all.extend([("409", "Not possible in the present state, or the idempotency key is in use"), ("502", "A provider failed"), ("504", "A provider did not answer in time")]);
+    }
+    if CONDITIONAL.iter().any(|(conditional, _)| *conditional == path) && writes {
+        all.push(("412", "Changed by somebody else since it was read (`If-Match`)"));
+    }
+    if operation.request_body.is_some() {
+        all.extend([("413", "Larger than the stated limit"), ("415", "A media type that is not read here")]);
+    }
+    all
+}
+
+fn header(operation: &mut Operation, name: &str, says: &str) {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    let header = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
+    operation.parameters.get_or_insert_default().push(header.description(Some(says)).schema(Some(text)).build().into());
 }
 
 /// Serves the description.
@@ -108,10 +176,10 @@ pub(crate) async fn docs_file(Path(file): Path<String>) -> Reply<Response> {
     let found =
         utoipa_swagger_ui::serve(&file, Arc::new(Config::default())).map_err(|e| Error::internal(e.to_string()))?.ok_or_else(unknown)?;
     let kind = if found.content_type.starts_with("text/") { format!("{}; charset=utf-8", found.content_type) } else { found.content_type };
-    let mut response = ([(header::CONTENT_TYPE, kind)], found.bytes.into_owned()).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
+    let mut response = ([(CONTENT_TYPE, kind)], found.bytes.into_owned()).into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"));
     if found.gzpipped {
-        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     Ok(response)
 }
@@ -119,7 +187,6 @@ pub(crate) async fn docs_file(Path(file): Path<String>) -> Reply<Response> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::OPEN_ROUTES;
 
     #[test]
     fn every_operation_is_described_and_only_open_routes_need_nobody() {
@@ -133,6 +200,29 @@ mod tests {
                     assert!(OPEN_ROUTES.contains(&path.as_str()), "{method} {path} is described as open but needs a caller");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn failures_are_described_by_what_an_operation_is() {
+        let api = serde_json::to_value(openapi()).unwrap();
+        let has = |path: &str, method: &str, status: &str| api["paths"][path][method]["responses"][status].is_object();
+        for (path, item) in api["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let problem = &operation["responses"]["503"]["content"];
+                assert!(problem.as_object().is_some_and(|c| !c.is_empty()) || has(path, method, "503"), "{method} {path}");
+                if path.starts_with("/api/v1/") && method != "get" && !OPEN_ROUTES.contains(&path.as_str()) {
+                    let names: Vec<&str> = operation["parameters"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+                    assert!(names.contains(&"Idempotency-Key"), "{method} {path}");
+                    assert!(has(path, method, "401") && has(path, method, "409"), "{method} {path}");
+                }
+                if path.starts_with("/api/v1/") && operation["requestBody"].is_object() {
+                    assert!(has(path, method, "413") && has(path, method, "415"), "{method} {path}");
+                }
+            }
+        }
+        for (path, method) in CONDITIONAL {
+            assert!(has(path, &method.to_lowercase(), "412"), "{method} {path} is not there, or does not say that it is conditional");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
         audit, break_glass, collections, conversations, documents, domains, events, experts, factors, groups, invitations, keys, members,
         organisation, providers, search, session, sso, turns, usage,
     },
-    assets, caller, compat, cors, csrf, frame, health, host, idempotency, limits,
+    assets, caller, compat, conditions, cors, csrf, frame, health, host, idempotency, limits,
     openapi::{self, Description},
     pages,
     problem::Problem,
@@ -41,6 +41,7 @@ pub fn router(state: AppState) -> Router {
         .route("/favicon.ico", get(assets::favicon))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(state.clone(), conditions::judge))
         .layer(from_fn_with_state(state.clone(), idempotency::guard))
         .layer(DefaultBodyLimit::max(upload::UPLOAD_BODY_BYTES_MAX))
         .layer(from_fn(upload::refuse_early))

@@ -57,6 +57,10 @@ pub async fn set_working_hours(p: &Platform, cx: &OpContext, hours: WorkingHours
         error = error.with_field("/weekdays", "Choose at least one day.");
     }
     let mut tx = p.db.write(cx).await?;
+    if tx.is_conditional() {
+        let present = store::review::working_hours(&mut tx).await?.unwrap_or_default();
+        tx.expect_unchanged(&present)?;
+    }
     if !store::review::is_time_zone(&mut tx, &hours.time_zone).await? {
         error = error.with_field("/time_zone", "Write the name of a time zone, such as Europe/Berlin, America/New_York or UTC.");
     }

@@ -99,11 +99,21 @@ pub async fn rename_group(p: &Platform, cx: &OpContext, id: GroupId, name: &str)
     cx.require(Permission::UserWrite)?;
     let name = valid_name(name)?;
     let mut tx = p.db.write(cx).await?;
+    expect_unchanged(&mut tx, id).await?;
     if !store::rename_group(&mut tx, id, name).await? {
         return Err(unknown());
     }
     tx.commit(AuditEntry::new(AuditAction::GroupChanged, "group", id).fields(&["name"])).await?;
     group(p, cx, id).await
+}
+
+/// Refuses where the request says that the group has to be as it was read, and it is not.
+async fn expect_unchanged(tx: &mut TenantTx<Write>, id: GroupId) -> Result<()> {
+    if tx.is_conditional() {
+        let present = store::groups(tx, Some(id)).await?.pop().ok_or_else(unknown)?;
+        tx.expect_unchanged(&present)?;
+    }
+    Ok(())
 }
 
 /// Deletes a group; what was shared with it alone is then seen by its owner alone.
@@ -114,6 +124,7 @@ pub async fn delete_group(p: &Platform, cx: &OpContext, id: GroupId) -> Result<(
     cx.require(Permission::UserWrite)?;
     cx.require_step_up()?;
     let mut tx = p.db.write(cx).await?;
+    expect_unchanged(&mut tx, id).await?;
     if !store::delete_group(&mut tx, id).await? {
         return Err(unknown());
     }

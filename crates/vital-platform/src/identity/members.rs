@@ -139,6 +139,11 @@ pub async fn change_roles(p: &Platform, cx: &OpContext, id: UserId, roles: Vec<R
     let mut tx = p.db.write(cx).await?;
     let admins = store::lock_admins(&mut tx).await?;
     let present = known(&mut tx, id).await?;
+    if tx.is_conditional() {
+        let only = MemberFilter { limit: 1, ..MemberFilter::default() };
+        let shown = store::members(&mut tx, Some(id), &only).await?.into_iter().next().map(Member::from).ok_or_else(unknown)?;
+        tx.expect_unchanged(&shown)?;
+    }
     if kind(&present.kind) == MemberKind::Operator {
         return Err(Error::conflict(
             "member.operator",

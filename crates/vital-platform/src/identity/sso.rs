@@ -347,6 +347,7 @@ pub async fn change_provider(p: &Platform, cx: &OpContext, id: ProviderId, chang
     cx.require_step_up()?;
     let mut tx = p.db.write(cx).await?;
     store::lock_providers(&mut tx).await?;
+    expect_unchanged(p, &mut tx, id).await?;
     let Stored { settings: before, sealed, .. } = stored(&mut tx, id).await?;
     let fields = changed_fields(&change);
     let secret = change.secret.clone().filter(|s| !s.0.is_empty());
@@ -371,6 +372,15 @@ pub async fn change_provider(p: &Platform, cx: &OpContext, id: ProviderId, chang
     tx.commit(AuditEntry::new(AuditAction::ProviderChanged, "sso_provider", id).fields(&fields)).await?;
     p.remembered.forget_all();
     provider(p, cx, id).await
+}
+
+/// Refuses where the request says that the provider has to be as it was read, and it is not.
+async fn expect_unchanged(p: &Platform, tx: &mut TenantTx<Write>, id: ProviderId) -> Result<()> {
+    if tx.is_conditional() {
+        let present = stored(tx, id).await?.shown(p);
+        tx.expect_unchanged(&present)?;
+    }
+    Ok(())
 }
 
 fn changed_fields(c: &ProviderChange) -> Vec<&'static str> {
@@ -427,6 +437,7 @@ pub async fn remove_provider(p: &Platform, cx: &OpContext, id: ProviderId) -> Re
     let mut tx = p.db.write(cx).await?;
     store::lock_providers(&mut tx).await?;
     stored(&mut tx, id).await?;
+    expect_unchanged(p, &mut tx, id).await?;
     keep_a_way_in(&mut tx, id).await?;
     store::delete_provider(&mut tx, id).await?;
     tx.commit(AuditEntry::new(AuditAction::ProviderRemoved, "sso_provider", id)).await?;

@@ -265,6 +265,10 @@ pub async fn delete_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Re
     }
     let mut tx = p.db.write(cx).await?;
     store::lock_visible(&mut tx, id).await?.ok_or_else(unknown)?;
+    if tx.is_conditional() {
+        let present = store::document(&mut tx, id).await?.ok_or_else(unknown)?;
+        tx.expect_unchanged(&present)?;
+    }
     if !store::delete(&mut tx, id, cx.may(Permission::DocumentManage)).await? {
         return Err(Error::forbidden(
             "document.not_yours",

@@ -151,6 +151,7 @@ pub async fn change_model(p: &Platform, cx: &OpContext, id: ModelId, change: Mod
     let mut tx = p.db.write(cx).await?;
     store::begin_change(&mut tx).await?;
     let before = found(&mut tx, id).await?;
+    tx.expect_unchanged(&before)?;
     let format = provider::found(&mut tx, before.provider).await?.format;
     let mut faults = Faults::new();
     let wanted = NewModel {
@@ -179,7 +180,8 @@ pub async fn remove_model(p: &Platform, cx: &OpContext, id: ModelId) -> Result<(
     cx.require(Permission::ProviderManage)?;
     let mut tx = p.db.write(cx).await?;
     store::begin_change(&mut tx).await?;
-    found(&mut tx, id).await?;
+    let before = found(&mut tx, id).await?;
+    tx.expect_unchanged(&before)?;
     keep_experts_order(&mut tx, &[id]).await?;
     store::delete_model(&mut tx, id).await?;
     tx.commit(AuditEntry::new(AuditAction::ModelRemoved, "model", id)).await
@@ -264,6 +266,10 @@ pub async fn set_expert_models(p: &Platform, cx: &OpContext, slug: &str, order: 
     let mut tx = p.db.write(cx).await?;
     store::begin_change(&mut tx).await?;
     let expert = store::expert(&mut tx, slug).await?.ok_or_else(unknown_expert)?;
+    if tx.is_conditional() {
+        let present = store::experts(&mut tx).await?.into_iter().find(|e| e.slug == slug).ok_or_else(unknown_expert)?;
+        tx.expect_unchanged(&present)?;
+    }
     let known = store::models(&mut tx).await?;
     let mut faults = Faults::new();
     for (i, id) in order.iter().enumerate().take(limits::MODELS_MAX.unsigned_abs() as usize + 1) {

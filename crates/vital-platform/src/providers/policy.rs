@@ -5,6 +5,7 @@ use crate::Platform;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vital_kernel::{AuditAction, AuditEntry, OpContext, Permission, Result};
+use vital_store::TenantTx;
 
 /// The provider that whoever runs the platform configured for all organisations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -32,7 +33,11 @@ pub struct ProviderPolicy {
 /// `Forbidden` without the permission to see model providers.
 pub async fn policy(p: &Platform, cx: &OpContext) -> Result<ProviderPolicy> {
     cx.require(Permission::ProviderRead)?;
-    let installation_allowed = store::installation_allowed(&mut p.db.read(cx).await?).await?;
+    policy_in(p, &mut p.db.read(cx).await?).await
+}
+
+async fn policy_in<M>(p: &Platform, tx: &mut TenantTx<M>) -> Result<ProviderPolicy> {
+    let installation_allowed = store::installation_allowed(tx).await?;
     let installation = p.provider.as_ref().map(|provider| InstallationProvider {
         name: provider.name().to_owned(),
         model: provider.model().to_owned(),
@@ -50,6 +55,10 @@ pub async fn set_policy(p: &Platform, cx: &OpContext, installation_allowed: bool
     cx.require_step_up()?;
     let mut tx = p.db.write(cx).await?;
     store::begin_change(&mut tx).await?;
+    if tx.is_conditional() {
+        let present = policy_in(p, &mut tx).await?;
+        tx.expect_unchanged(&present)?;
+    }
     store::set_installation_allowed(&mut tx, installation_allowed).await?;
     let action = if installation_allowed { AuditAction::InstallationProviderAllowed } else { AuditAction::InstallationProviderForbidden };
     tx.commit(AuditEntry::new(action, "tenant", cx.tenant())).await

@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use vital_kernel::{AuditAction, AuditEntry, Error, ModelId, ModelProviderId, OpContext, Permission, Result, limits, now};
 use vital_llm::{ApiKey, Provider, ProviderConfig, Timeouts, WireFormat};
+use vital_store::{TenantTx, Write};
 
 /// Longest key, in bytes.
 const KEY_BYTES_MAX: usize = 4_000;
@@ -192,8 +193,18 @@ fn shown(row: store::ProviderRow, models: &[Model]) -> ModelProvider {
     }
 }
 
-pub(super) async fn found<M>(tx: &mut vital_store::TenantTx<M>, id: ModelProviderId) -> Result<store::ProviderRow> {
+pub(super) async fn found<M>(tx: &mut TenantTx<M>, id: ModelProviderId) -> Result<store::ProviderRow> {
     store::providers(tx, Some(id)).await?.into_iter().next().ok_or_else(unknown)
+}
+
+/// Refuses where the request says that the provider has to be as it was read, and it is not.
+async fn expect_unchanged(tx: &mut TenantTx<Write>, id: ModelProviderId) -> Result<()> {
+    if tx.is_conditional() {
+        let present = found(tx, id).await?;
+        let present = shown(present, &store::models(tx).await?);
+        tx.expect_unchanged(&present)?;
+    }
+    Ok(())
 }
 
 /// Sets a provider up, with its models. From the next answer on they may be used.
@@ -255,6 +266,7 @@ pub async fn change_provider(p: &Platform, cx: &OpContext, id: ModelProviderId, 
     cx.require_step_up()?;
     let mut tx = p.db.write(cx).await?;
     store::begin_change(&mut tx).await?;
+    expect_unchanged(&mut tx, id).await?;
     let mut row = found(&mut tx, id).await?;
     let key = key_in(change.api_key);
     let mut fields = Vec::new();
@@ -300,6 +312,7 @@ pub async fn remove_provider(p: &Platform, cx: &OpContext, id: ModelProviderId) 
     let mut tx = p.db.write(cx).await?;
     store::begin_change(&mut tx).await?;
     found(&mut tx, id).await?;
+    expect_unchanged(&mut tx, id).await?;
     let models: Vec<ModelId> = store::models(&mut tx).await?.into_iter().filter(|m| m.provider == id).map(|m| m.id).collect();
     model::keep_experts_order(&mut tx, &models).await?;
     store::delete_provider(&mut tx, id).await?;

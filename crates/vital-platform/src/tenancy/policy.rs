@@ -62,6 +62,10 @@ pub async fn set_policy(p: &Platform, cx: &OpContext, policy: SignInPolicy) -> R
     cx.require_step_up()?;
     let policy = validate(policy)?;
     let mut tx = p.db.write(cx).await?;
+    if tx.is_conditional() {
+        let present = store::organisation(&mut tx).await?;
+        tx.expect_unchanged(&present)?;
+    }
     if !policy.password_sign_in && !store::has_other_way_in(&mut tx).await? {
         return Err(Error::conflict(
             "policy.nobody_could_sign_in",

@@ -33,8 +33,8 @@ impl AuditedRead {
     /// # Errors
     /// `Unavailable` when the database went away.
     pub async fn commit(self, entry: AuditEntry) -> Result<()> {
-        let TenantTx { tx, request, keys, tenant, trail, attempt, mode: _ } = self.0;
-        let mut tx = TenantTx::<Write> { tx, request, keys, tenant, trail, attempt, mode: PhantomData };
+        let TenantTx { tx, request, keys, tenant, trail, attempt, precondition, mode: _ } = self.0;
+        let mut tx = TenantTx::<Write> { tx, request, keys, tenant, trail, attempt, precondition, mode: PhantomData };
         tx.trail.store(&mut tx.tx, tenant, request, vec![entry]).await?;
         // Without the entry there were nothing to wait for.
         let watch = Stopwatch::start();

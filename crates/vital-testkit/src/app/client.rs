@@ -245,6 +245,15 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.text()))
     }
 
+    /// The entries of a page of a list.
+    #[track_caller]
+    #[must_use]
+    pub fn items(&self) -> Value {
+        let mut page = self.json();
+        assert!(page["items"].is_array() && page.get("next_cursor").is_some(), "no page of a list: {page}");
+        page["items"].take()
+    }
+
     /// The body as text.
     #[must_use]
     pub fn text(&self) -> String {

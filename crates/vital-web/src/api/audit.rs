@@ -1,6 +1,6 @@
 //! The trail: what everybody did, who saw a document, what is recorded about oneself, and the weekly reviews.
 
-use super::{Page, page_size};
+use super::{Listing, PageParams, Paging};
 use crate::{
     caller::SignedIn,
     extract::{Body, Id, Params},
@@ -16,7 +16,7 @@ use axum::{
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
-use vital_kernel::{DocumentId, Error, RequestId};
+use vital_kernel::{DocumentId, Error, RequestId, limits};
 use vital_platform::audit::{
     self, DownloadFormat, Entry, Judgement, OperatorAccess, Review, ReviewSummary, Sighting, Verification, Week, WorkingHours,
 };
@@ -40,10 +40,14 @@ pub(crate) struct Filter {
     pub(crate) since: Option<String>,
     /// Only up to this day (UTC, all of it) or before this moment (RFC 3339).
     pub(crate) until: Option<String>,
-    /// Only older than this one: the last id of the page before.
-    pub(crate) before: Option<Uuid>,
+    /// `next_cursor` of the page before.
+    #[expect(dead_code, reason = "read as `Paging`")]
+    pub(crate) cursor: Option<String>,
     /// At most so many; 50 unless given, 200 at most.
     pub(crate) limit: Option<i64>,
+    /// Where the page of the explorer begins: the last id of the page before.
+    #[param(ignore)]
+    pub(crate) before: Option<Uuid>,
 }
 
 impl Filter {
@@ -67,7 +71,7 @@ impl Filter {
             since: audit::moment_of(self.since.as_deref().unwrap_or_default(), "/since", false)?,
             until: audit::moment_of(self.until.as_deref().unwrap_or_default(), "/until", true)?,
             before: self.before,
-            limit: page_size(self.limit),
+            limit: self.limit.unwrap_or(limits::PAGE_SIZE).clamp(1, limits::PAGE_SIZE_MAX),
         })
     }
 }
@@ -105,18 +109,6 @@ pub(crate) fn file(bytes: Vec<u8>, format: DownloadFormat) -> impl IntoResponse 
     (headers, bytes)
 }
 
-/// A page of reviews.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Weeks {
-    /// Only of weeks before this one (ISO 8601), such as `2026-W47`.
-    #[param(value_type = Option<String>)]
-    before: Option<Week>,
-    /// At most so many; 50 unless given, 200 at most.
-    limit: Option<i64>,
-}
-
 /// The signing of a review.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -126,9 +118,15 @@ pub(crate) struct Signing {
 }
 
 /// Lists entries of the trail, newest first.
-#[utoipa::path(get, path = "/api/v1/audit/entries", tag = "audit", params(Filter), responses((status = 200, body = [Entry])))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(f): Params<Filter>) -> Reply<Json<Vec<Entry>>> {
-    Ok(Json(audit::entries(&s.platform, &caller.cx, &f.read()?).await?))
+#[utoipa::path(get, path = "/api/v1/audit/entries", tag = "audit", params(Filter), responses((status = 200, body = Listing<Entry>)))]
+pub(crate) async fn list(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    paging: Paging,
+    Params(f): Params<Filter>,
+) -> Reply<Json<Listing<Entry>>> {
+    let filter = audit::Filter { before: paging.before()?, ..f.read()? };
+    Ok(Json(paging.page(audit::entries(&s.platform, &caller.cx, &filter).await?, |e| e.id)))
 }
 
 /// Shows one entry.
@@ -142,7 +140,7 @@ pub(crate) async fn find(State(s): State<AppState>, SignedIn(caller): SignedIn, 
     responses((status = 200, description = "The entries", content((String = "application/jsonl"), (String = "text/csv")))))]
 pub(crate) async fn download(State(s): State<AppState>, SignedIn(caller): SignedIn, Body(d): Body<Download>) -> Reply<impl IntoResponse> {
     let Download { format, who, action, resource, object, request, since, until } = d;
-    let filter = Filter { who, action, resource, object, request, since, until, before: None, limit: None };
+    let filter = Filter { who, action, resource, object, request, since, until, ..Filter::default() };
     Ok(file(audit::download(&s.platform, &caller.cx, &filter.read()?, format).await?, format))
 }
 
@@ -153,27 +151,27 @@ pub(crate) async fn verify(State(s): State<AppState>, SignedIn(caller): SignedIn
 }
 
 /// Lists who saw a document and how, newest first.
-#[utoipa::path(get, path = "/api/v1/audit/documents/{id}/sightings", tag = "audit", params(("id" = Uuid, Path), Page),
-    responses((status = 200, body = [Sighting])))]
+#[utoipa::path(get, path = "/api/v1/audit/documents/{id}/sightings", tag = "audit", params(("id" = Uuid, Path), PageParams),
+    responses((status = 200, body = Listing<Sighting>)))]
 pub(crate) async fn sightings(
     State(s): State<AppState>,
     SignedIn(caller): SignedIn,
     Id(id): Id<DocumentId>,
-    Params(page): Params<Page>,
-) -> Reply<Json<Vec<Sighting>>> {
-    Ok(Json(audit::who_saw(&s.platform, &caller.cx, id, page.before, page_size(page.limit)).await?))
+    paging: Paging,
+) -> Reply<Json<Listing<Sighting>>> {
+    Ok(Json(paging.page(audit::who_saw(&s.platform, &caller.cx, id, paging.before()?, paging.limit).await?, |s| s.entry)))
 }
 
 /// Lists what is recorded with the caller as the actor, newest first.
-#[utoipa::path(get, path = "/api/v1/audit/own", tag = "audit", params(Page), responses((status = 200, body = [Entry])))]
-pub(crate) async fn own(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(page): Params<Page>) -> Reply<Json<Vec<Entry>>> {
-    Ok(Json(audit::own_entries(&s.platform, &caller.cx, page.before, page_size(page.limit)).await?))
+#[utoipa::path(get, path = "/api/v1/audit/own", tag = "audit", params(PageParams), responses((status = 200, body = Listing<Entry>)))]
+pub(crate) async fn own(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<Entry>>> {
+    Ok(Json(paging.page(audit::own_entries(&s.platform, &caller.cx, paging.before()?, paging.limit).await?, |e| e.id)))
 }
 
 /// Lists when operators were in the organisation, newest first.
-#[utoipa::path(get, path = "/api/v1/audit/operator-access", tag = "audit", responses((status = 200, body = [OperatorAccess])))]
-pub(crate) async fn operators(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<OperatorAccess>>> {
-    Ok(Json(audit::operator_accesses(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/audit/operator-access", tag = "audit", params(PageParams), responses((status = 200, body = Listing<OperatorAccess>)))]
+pub(crate) async fn operators(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<OperatorAccess>>> {
+    Ok(Json(paging.page_of(audit::operator_accesses(&s.platform, &caller.cx).await?, |a| a.id)?))
 }
 
 /// Shows the working hours: what happens outside of them is a finding of the weekly review.
@@ -190,13 +188,13 @@ pub(crate) async fn set_hours(State(s): State<AppState>, SignedIn(caller): Signe
 }
 
 /// Lists the weekly reviews, newest first.
-#[utoipa::path(get, path = "/api/v1/audit/reviews", tag = "audit", params(Weeks), responses((status = 200, body = [ReviewSummary])))]
+#[utoipa::path(get, path = "/api/v1/audit/reviews", tag = "audit", params(PageParams), responses((status = 200, body = Listing<ReviewSummary>)))]
 pub(crate) async fn reviews(
     State(s): State<AppState>,
     SignedIn(caller): SignedIn,
-    Params(page): Params<Weeks>,
-) -> Reply<Json<Vec<ReviewSummary>>> {
-    Ok(Json(audit::reviews(&s.platform, &caller.cx, page.before, page_size(page.limit)).await?))
+    paging: Paging,
+) -> Reply<Json<Listing<ReviewSummary>>> {
+    Ok(Json(paging.page(audit::reviews(&s.platform, &caller.cx, paging.before()?, paging.limit).await?, |r| r.week)))
 }
 
 /// Shows the review of a week with its findings and its signature.

@@ -1,9 +1,9 @@
 //! When operators opened the organisation, and what came of it.
 
-use super::{Page, page_size};
+use super::{Listing, PageParams, Paging};
 use crate::{
     caller::SignedIn,
-    extract::{Body, Id, Params},
+    extract::{Body, Id},
     problem::Reply,
     state::AppState,
 };
@@ -22,10 +22,9 @@ pub(crate) struct Review {
 }
 
 /// Lists openings, newest first.
-#[utoipa::path(get, path = "/api/v1/break-glass", tag = "break-glass", params(Page), responses((status = 200, body = [Opening])))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(page): Params<Page>) -> Reply<Json<Vec<Opening>>> {
-    let before = page.before.map(BreakGlassId);
-    Ok(Json(break_glass::openings(&s.platform, &caller.cx, before, page_size(page.limit)).await?))
+#[utoipa::path(get, path = "/api/v1/break-glass", tag = "break-glass", params(PageParams), responses((status = 200, body = Listing<Opening>)))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<Opening>>> {
+    Ok(Json(paging.page(break_glass::openings(&s.platform, &caller.cx, paging.before()?, paging.limit).await?, |o| o.id)))
 }
 
 /// Signs off what an operator did, once the opening has ended. Needs a recent second factor.

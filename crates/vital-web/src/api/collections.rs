@@ -1,5 +1,6 @@
 //! Collections: listing, making, sharing and deleting them.
 
+use super::{Listing, PageParams, Paging};
 use crate::{caller::SignedIn, extract::Body, problem::Reply, state::AppState};
 use axum::{
     Json,
@@ -57,9 +58,9 @@ impl From<NewSharing> for Sharing {
 }
 
 /// Lists the collections that the caller may read, the organisation's own first.
-#[utoipa::path(get, path = "/api/v1/collections", tag = "documents", responses((status = 200, body = [Collection])))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<Collection>>> {
-    Ok(Json(knowledge::collections(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/collections", tag = "documents", params(PageParams), responses((status = 200, body = Listing<Collection>)))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<Collection>>> {
+    Ok(Json(paging.page_of(knowledge::collections(&s.platform, &caller.cx).await?, |c| c.slug.clone())?))
 }
 
 /// Makes an empty collection that belongs to the caller.
@@ -76,9 +77,9 @@ pub(crate) async fn create(
 }
 
 /// Lists who may read what, as far as the caller decides it: own collections, and all for those who manage collections.
-#[utoipa::path(get, path = "/api/v1/collections/access", tag = "documents", responses((status = 200, body = [CollectionAccess])))]
-pub(crate) async fn access(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<CollectionAccess>>> {
-    Ok(Json(knowledge::collections_admin(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/collections/access", tag = "documents", params(PageParams), responses((status = 200, body = Listing<CollectionAccess>)))]
+pub(crate) async fn access(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<CollectionAccess>>> {
+    Ok(Json(paging.page_of(knowledge::collections_admin(&s.platform, &caller.cx).await?, |c| c.slug.clone())?))
 }
 
 /// Renames a collection or changes who may read it.
@@ -108,7 +109,7 @@ pub(crate) async fn delete(State(s): State<AppState>, SignedIn(caller): SignedIn
 }
 
 /// Lists the groups that collections and experts can be shared with.
-#[utoipa::path(get, path = "/api/v1/sharing/groups", tag = "documents", responses((status = 200, body = [GroupName])))]
-pub(crate) async fn groups(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<GroupName>>> {
-    Ok(Json(knowledge::groups_to_share_with(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/sharing/groups", tag = "documents", params(PageParams), responses((status = 200, body = Listing<GroupName>)))]
+pub(crate) async fn groups(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<GroupName>>> {
+    Ok(Json(paging.page_of(knowledge::groups_to_share_with(&s.platform, &caller.cx).await?, |g| g.id)?))
 }

@@ -1,6 +1,6 @@
 //! Conversations.
 
-use super::{Page, page_size};
+use super::{Listing, PageParams, Paging};
 use crate::{
     caller::SignedIn,
     extract::{Body, Id, Params},
@@ -36,13 +36,14 @@ pub(crate) struct Turns {
 }
 
 /// Lists the caller's conversations, newest first.
-#[utoipa::path(get, path = "/api/v1/conversations", tag = "ask", params(Page), responses((status = 200, body = [Conversation])))]
+#[utoipa::path(get, path = "/api/v1/conversations", tag = "ask", params(PageParams), responses((status = 200, body = Listing<Conversation>)))]
 pub(crate) async fn list(
     State(s): State<AppState>,
     SignedIn(caller): SignedIn,
-    Params(page): Params<Page>,
-) -> Reply<Json<Vec<Conversation>>> {
-    Ok(Json(ask::conversations(&s.platform, &caller.cx, page.before.map(ConversationId), page_size(page.limit)).await?))
+    paging: Paging,
+    Params(PageParams { .. }): Params<PageParams>,
+) -> Reply<Json<Listing<Conversation>>> {
+    Ok(Json(paging.page(ask::conversations(&s.platform, &caller.cx, paging.before()?, paging.limit).await?, |c| c.id)))
 }
 
 /// Opens a conversation.

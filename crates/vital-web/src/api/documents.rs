@@ -1,6 +1,6 @@
 //! Documents.
 
-use super::page_size;
+use super::{Listing, Paging};
 use crate::{
     caller::SignedIn,
     extract::{Id, Params},
@@ -16,7 +16,6 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 use vital_documents::BlockKind;
 use vital_kernel::{DocumentId, Error};
 use vital_platform::knowledge::{self, Document, DocumentFilter};
@@ -32,9 +31,11 @@ pub(crate) struct Filter {
     starter: Option<bool>,
     /// Only with this in the title or file name.
     title: Option<String>,
-    /// Only older than this one: the last id of the page before.
-    before: Option<Uuid>,
+    /// `next_cursor` of the page before.
+    #[expect(dead_code, reason = "read as `Paging`")]
+    cursor: Option<String>,
     /// At most so many; 50 unless given, 200 at most.
+    #[expect(dead_code, reason = "read as `Paging`")]
     limit: Option<i64>,
 }
 
@@ -90,16 +91,21 @@ impl From<&vital_documents::Block> for TextBlock {
 }
 
 /// Lists documents, newest first.
-#[utoipa::path(get, path = "/api/v1/documents", tag = "documents", params(Filter), responses((status = 200, body = [Document])))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(f): Params<Filter>) -> Reply<Json<Vec<Document>>> {
+#[utoipa::path(get, path = "/api/v1/documents", tag = "documents", params(Filter), responses((status = 200, body = Listing<Document>)))]
+pub(crate) async fn list(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    paging: Paging,
+    Params(f): Params<Filter>,
+) -> Reply<Json<Listing<Document>>> {
     let filter = DocumentFilter {
         collection: f.collection,
         starter: f.starter,
         title: f.title,
-        before: f.before.map(DocumentId),
-        limit: page_size(f.limit),
+        before: paging.before()?,
+        limit: paging.limit,
     };
-    Ok(Json(knowledge::documents(&s.platform, &caller.cx, filter).await?))
+    Ok(Json(paging.page(knowledge::documents(&s.platform, &caller.cx, filter).await?, |d| d.id)))
 }
 
 /// Adds a document: stores the file and queues its reading.

@@ -1,5 +1,6 @@
 //! Custom domains, for administrators of an organisation.
 
+use super::{Listing, PageParams, Paging};
 use crate::{
     caller::SignedIn,
     extract::{Body, Id},
@@ -20,9 +21,9 @@ pub(crate) struct NewDomain {
 }
 
 /// Lists the custom domains with the records that prove them.
-#[utoipa::path(get, path = "/api/v1/domains", tag = "organisation", responses((status = 200, body = Vec<CustomDomain>)))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<CustomDomain>>> {
-    Ok(Json(tenancy::domains(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/domains", tag = "organisation", params(PageParams), responses((status = 200, body = Listing<CustomDomain>)))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<CustomDomain>>> {
+    Ok(Json(paging.page_of(tenancy::domains(&s.platform, &caller.cx).await?, |d| d.domain.clone())?))
 }
 
 /// Claims a domain; it leads nowhere until it is proven. Needs a recent step-up.

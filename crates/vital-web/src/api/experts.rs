@@ -1,6 +1,6 @@
 //! Experts: list, profile, and which of them would take a question.
 
-use super::collections::NewSharing;
+use super::{Listing, PageParams, Paging, collections::NewSharing};
 use crate::{caller::SignedIn, extract::Body, problem::Reply, state::AppState};
 use axum::{
     Json,
@@ -19,9 +19,9 @@ pub(crate) struct Route {
 }
 
 /// Lists the experts that the caller may ask, by domain and name.
-#[utoipa::path(get, path = "/api/v1/experts", tag = "experts", responses((status = 200, body = [ExpertSummary])))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<ExpertSummary>>> {
-    Ok(Json(experts::list(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/experts", tag = "experts", params(PageParams), responses((status = 200, body = Listing<ExpertSummary>)))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<ExpertSummary>>> {
+    Ok(Json(paging.page_of(experts::list(&s.platform, &caller.cx).await?, |e| e.slug.clone())?))
 }
 
 /// Shows an expert with the version in force.
@@ -31,9 +31,9 @@ pub(crate) async fn find(State(s): State<AppState>, SignedIn(caller): SignedIn, 
 }
 
 /// Lists who may ask which expert.
-#[utoipa::path(get, path = "/api/v1/experts/access", tag = "experts", responses((status = 200, body = [ExpertAccess])))]
-pub(crate) async fn access(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<ExpertAccess>>> {
-    Ok(Json(experts::experts_admin(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/experts/access", tag = "experts", params(PageParams), responses((status = 200, body = Listing<ExpertAccess>)))]
+pub(crate) async fn access(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<ExpertAccess>>> {
+    Ok(Json(paging.page_of(experts::experts_admin(&s.platform, &caller.cx).await?, |e| e.slug.clone())?))
 }
 
 /// Chooses who may ask an expert. Made private, it belongs to the caller. Needs a second factor proved within the last five minutes.

@@ -1,9 +1,9 @@
 //! Groups of members.
 
-use super::{Page, page_size};
+use super::{Listing, PageParams, Paging};
 use crate::{
     caller::SignedIn,
-    extract::{Body, Id, Params},
+    extract::{Body, Id},
     problem::Reply,
     state::AppState,
 };
@@ -42,9 +42,9 @@ impl GroupMembers {
 }
 
 /// Lists the groups by name.
-#[utoipa::path(get, path = "/api/v1/groups", tag = "members", responses((status = 200, body = [Group])))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<Group>>> {
-    Ok(Json(identity::groups(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/groups", tag = "members", params(PageParams), responses((status = 200, body = Listing<Group>)))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<Group>>> {
+    Ok(Json(paging.page_of(identity::groups(&s.platform, &caller.cx).await?, |g| g.id)?))
 }
 
 /// Makes a group.
@@ -81,15 +81,15 @@ pub(crate) async fn delete(State(s): State<AppState>, SignedIn(caller): SignedIn
 }
 
 /// Lists the members of a group.
-#[utoipa::path(get, path = "/api/v1/groups/{id}/members", tag = "members", params(("id" = Uuid, Path), Page), responses((status = 200, body = [Member])))]
+#[utoipa::path(get, path = "/api/v1/groups/{id}/members", tag = "members", params(("id" = Uuid, Path), PageParams), responses((status = 200, body = Listing<Member>)))]
 pub(crate) async fn members(
     State(s): State<AppState>,
     SignedIn(caller): SignedIn,
     Id(id): Id<GroupId>,
-    Params(page): Params<Page>,
-) -> Reply<Json<Vec<Member>>> {
-    let before = page.before.map(UserId);
-    Ok(Json(identity::group_members(&s.platform, &caller.cx, id, before, page_size(page.limit)).await?))
+    paging: Paging,
+) -> Reply<Json<Listing<Member>>> {
+    let found = identity::group_members(&s.platform, &caller.cx, id, paging.before()?, paging.limit).await?;
+    Ok(Json(paging.page(found, |m| m.id)))
 }
 
 /// Adds members to a group: all that are named, or none.

@@ -1,9 +1,9 @@
 //! Invitations to the organisation.
 
-use super::{Page, page_size};
+use super::{Listing, PageParams, Paging};
 use crate::{
     caller::SignedIn,
-    extract::{Body, Id, Params},
+    extract::{Body, Id},
     problem::Reply,
     state::AppState,
 };
@@ -28,14 +28,13 @@ pub(crate) struct NewInvitation {
 }
 
 /// Lists invitations, newest first.
-#[utoipa::path(get, path = "/api/v1/invitations", tag = "members", params(Page), responses((status = 200, body = [Invitation])))]
+#[utoipa::path(get, path = "/api/v1/invitations", tag = "members", params(PageParams), responses((status = 200, body = Listing<Invitation>)))]
 pub(crate) async fn list(
     State(s): State<AppState>,
     SignedIn(caller): SignedIn,
-    Params(page): Params<Page>,
-) -> Reply<Json<Vec<Invitation>>> {
-    let before = page.before.map(InvitationId);
-    Ok(Json(identity::invitations(&s.platform, &caller.cx, before, page_size(page.limit)).await?))
+    paging: Paging,
+) -> Reply<Json<Listing<Invitation>>> {
+    Ok(Json(paging.page(identity::invitations(&s.platform, &caller.cx, paging.before()?, paging.limit).await?, |i| i.id)))
 }
 
 /// Invites somebody by e-mail. `mail_problem` tells when the message did not leave. Needs a recent second factor for an administrator.

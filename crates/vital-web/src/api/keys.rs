@@ -1,6 +1,6 @@
 //! API keys: one's own, those of service accounts, and for administrators everybody's.
 
-use super::page_size;
+use super::{Listing, Paging};
 use crate::{
     caller::SignedIn,
     extract::{Body, Id, Params},
@@ -22,9 +22,11 @@ pub(crate) struct Filter {
     /// Those of everybody in the organisation instead of one's own.
     #[serde(default)]
     all: bool,
-    /// With `all`, only older than this one: the last id of the page before.
-    before: Option<Uuid>,
-    /// With `all`, at most so many; 50 unless given, 200 at most.
+    /// `next_cursor` of the page before.
+    #[expect(dead_code, reason = "read as `Paging`")]
+    cursor: Option<String>,
+    /// At most so many; 50 unless given, 200 at most.
+    #[expect(dead_code, reason = "read as `Paging`")]
     limit: Option<i64>,
 }
 
@@ -43,12 +45,17 @@ pub(crate) struct NewKey {
 }
 
 /// Lists keys, newest first, without their secrets.
-#[utoipa::path(get, path = "/api/v1/keys", tag = "keys", params(Filter), responses((status = 200, body = [Key])))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(f): Params<Filter>) -> Reply<Json<Vec<Key>>> {
+#[utoipa::path(get, path = "/api/v1/keys", tag = "keys", params(Filter), responses((status = 200, body = Listing<Key>)))]
+pub(crate) async fn list(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    paging: Paging,
+    Params(f): Params<Filter>,
+) -> Reply<Json<Listing<Key>>> {
     if f.all {
-        return Ok(Json(identity::all_keys(&s.platform, &caller.cx, f.before.map(KeyId), page_size(f.limit)).await?));
+        return Ok(Json(paging.page(identity::all_keys(&s.platform, &caller.cx, paging.before()?, paging.limit).await?, |k| k.id)));
     }
-    Ok(Json(identity::keys(&s.platform, &caller.cx).await?))
+    Ok(Json(paging.page_of(identity::keys(&s.platform, &caller.cx).await?, |k| k.id)?))
 }
 
 /// Makes a key and shows it, this once. Needs a session with a recent second factor.

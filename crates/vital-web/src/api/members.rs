@@ -1,6 +1,6 @@
 //! Members of the organisation, service accounts, and one's own profile.
 
-use super::page_size;
+use super::{Listing, Paging};
 use crate::{
     caller::SignedIn,
     extract::{Body, Id, Params},
@@ -30,9 +30,11 @@ pub(crate) struct Filter {
     kind: Option<MemberKind>,
     /// Only of this group.
     group: Option<Uuid>,
-    /// Only older than this one: the last id of the page before.
-    before: Option<Uuid>,
+    /// `next_cursor` of the page before.
+    #[expect(dead_code, reason = "read as `Paging`")]
+    cursor: Option<String>,
     /// At most so many; 50 unless given, 200 at most.
+    #[expect(dead_code, reason = "read as `Paging`")]
     limit: Option<i64>,
 }
 
@@ -65,16 +67,21 @@ pub(crate) struct NewServiceAccount {
 }
 
 /// Lists members, newest first.
-#[utoipa::path(get, path = "/api/v1/members", tag = "members", params(Filter), responses((status = 200, body = [Member])))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, Params(f): Params<Filter>) -> Reply<Json<Vec<Member>>> {
+#[utoipa::path(get, path = "/api/v1/members", tag = "members", params(Filter), responses((status = 200, body = Listing<Member>)))]
+pub(crate) async fn list(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    paging: Paging,
+    Params(f): Params<Filter>,
+) -> Reply<Json<Listing<Member>>> {
     let filter = MemberFilter {
         query: f.query.unwrap_or_default(),
         kind: f.kind,
         group: f.group.map(GroupId),
-        before: f.before.map(UserId),
-        limit: page_size(f.limit),
+        before: paging.before()?,
+        limit: paging.limit,
     };
-    Ok(Json(identity::members(&s.platform, &caller.cx, &filter).await?))
+    Ok(Json(paging.page(identity::members(&s.platform, &caller.cx, &filter).await?, |m| m.id)))
 }
 
 /// Shows a member.

@@ -1,5 +1,6 @@
 //! Model providers of the organisation, their models and what writes answers.
 
+use super::{Listing, PageParams, Paging};
 use crate::{
     caller::SignedIn,
     extract::{Body, Id},
@@ -36,9 +37,9 @@ pub(crate) struct InstallationDecision {
 }
 
 /// Lists the model providers with their models. Keys are never shown.
-#[utoipa::path(get, path = "/api/v1/providers", tag = "providers", responses((status = 200, body = Vec<ModelProvider>)))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<ModelProvider>>> {
-    Ok(Json(providers::providers(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/providers", tag = "providers", params(PageParams), responses((status = 200, body = Listing<ModelProvider>)))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<ModelProvider>>> {
+    Ok(Json(paging.page_of(providers::providers(&s.platform, &caller.cx).await?, |p| p.id)?))
 }
 
 /// Sets a model provider up, with its models. Needs a recent step-up.
@@ -87,9 +88,9 @@ pub(crate) async fn add_model(
 }
 
 /// Lists the models of all providers in the order in which they are used.
-#[utoipa::path(get, path = "/api/v1/provider-models", tag = "providers", responses((status = 200, body = Vec<Model>)))]
-pub(crate) async fn models(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<Model>>> {
-    Ok(Json(providers::models(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/provider-models", tag = "providers", params(PageParams), responses((status = 200, body = Listing<Model>)))]
+pub(crate) async fn models(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<Model>>> {
+    Ok(Json(paging.page_of(providers::models(&s.platform, &caller.cx).await?, |m| m.id)?))
 }
 
 /// Sets the order in which models are used; every model is named once.

@@ -1,5 +1,6 @@
 //! Sessions: signing in and out, and who one is.
 
+use super::{Listing, PageParams, Paging};
 use crate::{
     caller::{Arrived, SignedIn, no_cookie, session_cookie},
     extract::{Body, Id},
@@ -142,9 +143,9 @@ pub(crate) async fn step_up(
 }
 
 /// Lists one's sessions.
-#[utoipa::path(get, path = "/api/v1/sessions", tag = "session", responses((status = 200, body = Vec<Session>)))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<Session>>> {
-    Ok(Json(identity::sessions(&s.platform, &caller).await?))
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "session", params(PageParams), responses((status = 200, body = Listing<Session>)))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<Session>>> {
+    Ok(Json(paging.page_of(identity::sessions(&s.platform, &caller).await?, |s| s.id)?))
 }
 
 /// Ends one of one's sessions.

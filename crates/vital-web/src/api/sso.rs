@@ -1,5 +1,6 @@
 //! Providers of single sign-on, for administrators of an organisation.
 
+use super::{Listing, PageParams, Paging};
 use crate::{
     caller::SignedIn,
     extract::{Body, Id},
@@ -11,9 +12,9 @@ use vital_kernel::ProviderId;
 use vital_platform::identity::{self, NewProvider, ProviderChange, ProviderTest, SsoProvider};
 
 /// Lists the providers. Secrets are never shown.
-#[utoipa::path(get, path = "/api/v1/sso/providers", tag = "sso", responses((status = 200, body = Vec<SsoProvider>)))]
-pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<SsoProvider>>> {
-    Ok(Json(identity::providers(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/sso/providers", tag = "sso", params(PageParams), responses((status = 200, body = Listing<SsoProvider>)))]
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<SsoProvider>>> {
+    Ok(Json(paging.page_of(identity::providers(&s.platform, &caller.cx).await?, |p| p.id)?))
 }
 
 /// Sets a provider up. Needs a recent step-up.

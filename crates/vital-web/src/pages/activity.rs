@@ -1,8 +1,7 @@
 //! One's own trail: everything recorded with oneself as the actor, and when operators were in the organisation.
 
-use super::View;
+use super::{Page, View};
 use crate::{
-    api::Page,
     caller::SignedIn,
     components::{
         settings::{Tab, settings},

@@ -67,7 +67,7 @@ fn filter_of(given: &Fields) -> Filter {
         since: text("since"),
         until: text("until"),
         before: given.one("before").parse().ok(),
-        limit: None,
+        ..Filter::default()
     }
 }
 

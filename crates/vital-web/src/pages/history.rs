@@ -1,8 +1,7 @@
 //! All conversations of the caller, with a filter.
 
-use super::{View, home::conversation_row};
+use super::{Page, View, home::conversation_row, page_size};
 use crate::{
-    api::{Page, page_size},
     caller::SignedIn,
     components::layout::{Section, page},
     extract::Params,

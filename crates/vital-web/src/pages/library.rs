@@ -3,9 +3,9 @@
 use super::{
     View,
     collections::{Governed, forms, tags},
+    page_size,
 };
 use crate::{
-    api::page_size,
     caller::SignedIn,
     components::{
         access::word,

@@ -44,9 +44,26 @@ use axum::{
     http::{Extensions, HeaderMap, request::Parts},
 };
 use axum_extra::extract::CookieJar;
+use serde::Deserialize;
 use std::convert::Infallible;
-use vital_kernel::RequestId;
+use uuid::Uuid;
+use vital_kernel::{RequestId, limits};
 use vital_platform::{identity::Caller, tenancy::DomainOwner};
+
+/// Which part of a long list a page shows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    /// Only older than this one: the last id of the page before.
+    pub(crate) before: Option<Uuid>,
+    /// At most so many.
+    pub(crate) limit: Option<i64>,
+}
+
+/// The limit of a list, within what may be asked for.
+pub(crate) fn page_size(limit: Option<i64>) -> i64 {
+    limit.unwrap_or(limits::PAGE_SIZE).clamp(1, limits::PAGE_SIZE_MAX)
+}
 
 /// How a person wants pages to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

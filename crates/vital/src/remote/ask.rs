@@ -51,10 +51,10 @@ pub(crate) async fn run(flags: Ask) -> anyhow::Result<Exit> {
     let client = Client::signed_in(&flags.server)?;
     let conversation = match flags.conversation {
         Some(id) => id,
-        None => client.post::<Created>("/api/v1/conversations", &serde_json::json!({ "expert": flags.expert })).await?.id,
+        None => client.post_once::<Created>("/api/v1/conversations", &serde_json::json!({ "expert": flags.expert })).await?.id,
     };
     let body = serde_json::json!({ "question": question, "expert": flags.expert });
-    let turn = client.post::<Created>(&format!("/api/v1/conversations/{conversation}/turns"), &body).await?.id;
+    let turn = client.post_once::<Created>(&format!("/api/v1/conversations/{conversation}/turns"), &body).await?.id;
     let state = if flags.json { print_events(&client, turn).await? } else { print_text(&client, turn).await? };
     Ok(exit(state))
 }

@@ -11,6 +11,7 @@ use crate::{
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{net::IpAddr, time::Duration};
+use vital_kernel::limits;
 
 /// The server that commands talk to when nothing else is said.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -20,6 +21,16 @@ const CONNECT: Duration = Duration::from_secs(5);
 const REPLY: Duration = Duration::from_secs(60);
 /// Largest reply that is not a stream, in bytes.
 const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How often a write with an idempotency key is sent while connections are lost.
+const ATTEMPTS: usize = 3;
+
+/// A page of a list.
+#[derive(Deserialize)]
+struct Page<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
+}
 
 /// The server to talk to, as the flags give it.
 #[derive(Clone, Debug, clap::Args)]
@@ -138,6 +149,40 @@ impl Client {
         self.value(self.request(Method::GET, path).timeout(REPLY)).await
     }
 
+    /// Gets all pages of a list.
+    ///
+    /// # Errors
+    /// As the server's problem says.
+    pub(crate) async fn list<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<Vec<T>> {
+        let (mut all, mut query) = (Vec::new(), format!("?limit={}", limits::PAGE_SIZE_MAX));
+        loop {
+            let page: Page<T> = self.get(&format!("{path}{query}")).await?;
+            all.extend(page.items);
+            match page.next_cursor {
+                Some(next) => query = format!("?limit={}&cursor={next}", limits::PAGE_SIZE_MAX),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// Posts JSON with an idempotency key and gets a value. Where the connection is lost before the reply came, it is sent again: it takes
+    /// effect once.
+    ///
+    /// # Errors
+    /// As the server's problem says.
+    pub(crate) async fn post_once<T: DeserializeOwned>(&self, path: &str, body: &(impl Serialize + Sync)) -> anyhow::Result<T> {
+        let key = uuid::Uuid::now_v7().to_string();
+        let request = || self.request(Method::POST, path).timeout(REPLY).header("idempotency-key", &key).json(body);
+        for _ in 1..ATTEMPTS {
+            match request().send().await {
+                Err(error) if !error.is_connect() && !error.is_timeout() && !error.is_builder() => {}
+                Err(error) => return Err(self.unreachable(&error)),
+                Ok(response) => return self.read(response).await.and_then(|reply| self.outcome(reply)),
+            }
+        }
+        self.value(request()).await
+    }
+
     /// Posts JSON and gets a value.
     ///
     /// # Errors
@@ -151,7 +196,11 @@ impl Client {
     /// # Errors
     /// As the server's problem says.
     pub(crate) async fn value<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<T> {
-        match self.reply(request).await? {
+        self.reply(request).await.and_then(|reply| self.outcome(reply))
+    }
+
+    fn outcome<T>(&self, reply: Reply<T>) -> anyhow::Result<T> {
+        match reply {
             Reply::Value(value) => Ok(value),
             Reply::Refused(status, problem) => Err(self.refused(status, &problem)),
         }
@@ -162,7 +211,10 @@ impl Client {
     /// # Errors
     /// When the server cannot be reached or sends what cannot be read.
     pub(crate) async fn reply<T: DeserializeOwned>(&self, request: RequestBuilder) -> anyhow::Result<Reply<T>> {
-        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        self.read(request.send().await.map_err(|error| self.unreachable(&error))?).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> anyhow::Result<Reply<T>> {
         let status = response.status();
         let bytes = self.body(response).await?;
         if !status.is_success() {

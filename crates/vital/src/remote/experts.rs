@@ -30,7 +30,7 @@ pub(crate) struct Route {
 
 /// Lists the experts.
 pub(crate) async fn list(flags: Experts) -> anyhow::Result<Exit> {
-    let experts: Vec<ExpertSummary> = Client::signed_in(&flags.server)?.get("/api/v1/experts").await?;
+    let experts: Vec<ExpertSummary> = Client::signed_in(&flags.server)?.list("/api/v1/experts").await?;
     if flags.json {
         terminal::json(&experts)?;
         return Ok(Exit::Done);

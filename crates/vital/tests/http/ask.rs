@@ -266,12 +266,15 @@ async fn conversations_are_listed_latest_first_and_only_ones_own() {
     let newer = member.open().await;
     ended(&member, &member.ask(&newer, "Where are the granules stored?").await).await;
     member.open().await;
-    let list = member.get("/api/v1/conversations").await.expect(200).json();
+    let list = member.get("/api/v1/conversations").await.expect(200).items();
     let ids: Vec<&str> = list.as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap()).collect();
     assert_eq!(ids, [newer.as_str(), app.a().conversation.as_str()], "without the one that has no question");
-    let page = member.get(&format!("/api/v1/conversations?limit=1&before={newer}")).await.expect(200).json();
+    let first = member.get("/api/v1/conversations?limit=1").await.expect(200).json();
+    assert_eq!(first["items"][0]["id"], newer.as_str());
+    let next = first["next_cursor"].as_str().unwrap();
+    let page = member.get(&format!("/api/v1/conversations?limit=1&cursor={next}")).await.expect(200).items();
     assert_eq!(page[0]["id"], app.a().conversation.as_str());
-    assert_eq!(app.client(Persona::Reviewer).get("/api/v1/conversations").await.expect(200).json(), json!([]));
+    assert_eq!(app.client(Persona::Reviewer).get("/api/v1/conversations").await.expect(200).items(), json!([]));
 }
 
 #[tokio::test]

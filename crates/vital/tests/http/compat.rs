@@ -75,7 +75,7 @@ fn anthropic(reply: &Reply, status: u16, kind: &str) -> Value {
 async fn experts_are_models_in_the_format_of_either_api() {
     let app = app().await;
     let client = with_key(&app, &["expert.read"]).await;
-    let experts = app.member().get("/api/v1/experts").await.expect(200).json();
+    let experts = app.member().get("/api/v1/experts").await.expect(200).items();
     let listed = client.get("/v1/models").await.expect(200).json();
     let ids: Vec<&str> = listed["data"].as_array().unwrap().iter().map(|m| m["id"].as_str().unwrap()).collect();
     let slugs: Vec<&str> = experts.as_array().unwrap().iter().map(|e| e["slug"].as_str().unwrap()).collect();

@@ -81,7 +81,7 @@ async fn a_document_goes_through_its_states_in_order_and_cannot_be_read_before()
 async fn the_list_is_filtered_and_paged() {
     let app = app().await;
     let member = app.member();
-    let list = async |query: &str| member.get(&format!("/api/v1/documents?{query}")).await.expect(200).json().as_array().unwrap().clone();
+    let list = async |query: &str| member.get(&format!("/api/v1/documents?{query}")).await.expect(200).items().as_array().unwrap().clone();
     assert!(list("starter=true&limit=200").await.len() >= 60);
     let own = list("starter=false").await;
     assert_eq!(own.len(), 1);
@@ -93,10 +93,10 @@ async fn the_list_is_filtered_and_paged() {
     let mut walked = Vec::new();
     let mut query = "limit=7".to_owned();
     loop {
-        let page = list(&query).await;
-        let Some(last) = page.last() else { break };
-        query = format!("limit=7&before={}", last["id"].as_str().unwrap());
-        walked.extend(page.into_iter().map(|d| d["id"].as_str().unwrap().to_owned()));
+        let page = member.get(&format!("/api/v1/documents?{query}")).await.expect(200).json();
+        walked.extend(page["items"].as_array().unwrap().iter().map(|d| d["id"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        query = format!("limit=7&cursor={next}");
     }
     let all = list("limit=200").await;
     assert_eq!(
@@ -104,7 +104,7 @@ async fn the_list_is_filtered_and_paged() {
         all.iter().map(|d| d["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
         "pages hold everything once, in order"
     );
-    let collections = member.get("/api/v1/collections").await.expect(200).json();
+    let collections = member.get("/api/v1/collections").await.expect(200).items();
     assert_eq!((&collections[0]["slug"], &collections[0]["documents"]), (&json!("own"), &json!(1)));
     let counted: i64 = collections.as_array().unwrap().iter().map(|c| c["documents"].as_i64().unwrap()).sum();
     assert_eq!(counted, i64::try_from(all.len()).unwrap());
@@ -227,7 +227,7 @@ async fn only_a_failed_document_can_be_tried_again() {
 #[tokio::test]
 async fn an_article_of_the_starter_library_cannot_be_deleted() {
     let app = app().await;
-    let article = app.member().get("/api/v1/documents?starter=true&limit=1").await.expect(200).json()[0]["id"].as_str().unwrap().to_owned();
+    let article = app.member().get("/api/v1/documents?starter=true&limit=1").await.expect(200).items()[0]["id"].as_str().unwrap().to_owned();
     app.member().delete(&format!("/api/v1/documents/{article}")).await.problem(409, "document.starter");
     app.member().get(&format!("/api/v1/documents/{article}/text")).await.expect(200);
 }

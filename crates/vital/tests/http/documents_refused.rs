@@ -36,7 +36,7 @@ async fn a_file_that_cannot_be_read_says_why_and_the_next_one_is_read() {
         assert_eq!((&document["passages"], &document["version"]), (&json!(0), &json!(null)));
         member.get(&format!("/api/v1/documents/{}/text", document["id"].as_str().unwrap())).await.problem(409, "document.not_ready");
     }
-    let scan = member.get("/api/v1/documents?title=scan").await.expect(200).json()[0]["failure"]["detail"].as_str().unwrap().to_owned();
+    let scan = member.get("/api/v1/documents?title=scan").await.expect(200).items()[0]["failure"]["detail"].as_str().unwrap().to_owned();
     assert!(scan.contains("OCR"), "{scan}");
     assert_eq!(uploaded(&member, "fine.pdf", files::pdf(&["A page that can be read."])).await["state"], "ready");
 }
@@ -57,7 +57,7 @@ async fn an_empty_file_is_refused_at_the_door() {
     let app = app().await;
     app.member().upload("empty.pdf", Vec::new()).await.problem(422, "document.empty");
     assert_eq!(
-        app.member().get("/api/v1/documents?starter=false").await.expect(200).json().as_array().unwrap().len(),
+        app.member().get("/api/v1/documents?starter=false").await.expect(200).items().as_array().unwrap().len(),
         1,
         "nothing was stored"
     );
@@ -104,7 +104,7 @@ async fn a_form_with_the_wrong_fields_is_refused_whole() {
     let cut = app.member().request("POST", "/api/v1/documents").body(&Form::media_type(), &file().bytes()[..60]).send().await;
     cut.problem(400, "upload.broken");
     assert_eq!(
-        app.member().get("/api/v1/documents?starter=false").await.expect(200).json().as_array().unwrap().len(),
+        app.member().get("/api/v1/documents?starter=false").await.expect(200).items().as_array().unwrap().len(),
         1,
         "nothing was stored"
     );
@@ -149,7 +149,7 @@ async fn a_file_over_the_limit_is_refused_however_it_is_sent() {
     drop(reading);
     write.await.unwrap();
     assert_eq!(
-        app.member().get("/api/v1/documents?starter=false").await.expect(200).json().as_array().unwrap().len(),
+        app.member().get("/api/v1/documents?starter=false").await.expect(200).items().as_array().unwrap().len(),
         1,
         "nothing was stored"
     );

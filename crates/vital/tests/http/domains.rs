@@ -150,7 +150,7 @@ async fn whether_the_authority_may_issue_is_told_with_the_proof_and_on_the_page(
     assert!(claimed(&admin).await["issuance"].is_null(), "nothing is looked for before the proof");
     admin.delete(&format!("/api/v1/domains/{DOMAIN}")).await.expect(204);
     proven(&names, &admin).await;
-    let listed = admin.get("/api/v1/domains").await.expect(200).json();
+    let listed = admin.get("/api/v1/domains").await.expect(200).items();
     let notice = &listed[0]["issuance"];
     assert_eq!(notice["may_issue"], false, "{listed}");
     let says = notice["says"].as_str().unwrap();
@@ -172,7 +172,7 @@ async fn whether_the_authority_may_issue_is_told_with_the_proof_and_on_the_page(
             vital_platform::tenancy::domains::recheck_domains(&p).await.unwrap();
         })
         .await;
-        let listed = app.client(Persona::TenantAdmin).get("/api/v1/domains").await.expect(200).json();
+        let listed = app.client(Persona::TenantAdmin).get("/api/v1/domains").await.expect(200).items();
         (!listed[0]["issuance"].is_null()).then_some(listed)
     })
     .await;
@@ -234,5 +234,5 @@ async fn what_nobody_could_prove_is_refused_and_there_are_only_so_many() {
         admin.post("/api/v1/domains", &json!({ "domain": format!("p{n}.acme-bio.com") })).await.expect(201);
     }
     admin.post("/api/v1/domains", &json!({ "domain": "p11.acme-bio.com" })).await.expect(409);
-    assert_eq!(admin.get("/api/v1/domains").await.expect(200).json().as_array().unwrap().len(), 10);
+    assert_eq!(admin.get("/api/v1/domains").await.expect(200).items().as_array().unwrap().len(), 10);
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 #[tokio::test]
 async fn there_are_at_least_thirty_experts_in_five_domains() {
     let app = app().await;
-    let experts = app.member().get("/api/v1/experts").await.expect(200).json();
+    let experts = app.member().get("/api/v1/experts").await.expect(200).items();
     let experts = experts.as_array().unwrap();
     assert!(experts.len() >= 30, "{}", experts.len());
     let mut domains: Vec<&str> = experts.iter().map(|e| e["domain"].as_str().unwrap()).collect();

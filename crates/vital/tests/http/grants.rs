@@ -240,16 +240,16 @@ async fn no_route_tells_others_a_word_of_a_private_document() {
     let count = |collections: Value| {
         collections.as_array().unwrap().iter().filter(|c| c["starter"] == false).map(|c| c["documents"].as_i64().unwrap()).sum::<i64>()
     };
-    assert_eq!(count(member.get("/api/v1/collections").await.json()), 2);
-    assert_eq!(count(app.client(Persona::Reviewer).get("/api/v1/collections").await.json()), 1, "counters do not count it");
-    let all = app.client(Persona::TenantAdmin).get("/api/v1/collections/access").await.expect(200).json();
+    assert_eq!(count(member.get("/api/v1/collections").await.items()), 2);
+    assert_eq!(count(app.client(Persona::Reviewer).get("/api/v1/collections").await.items()), 1, "counters do not count it");
+    let all = app.client(Persona::TenantAdmin).get("/api/v1/collections/access").await.expect(200).items();
     let row = all.as_array().unwrap().iter().find(|c| c["slug"] == slug.as_str()).unwrap().clone();
     assert_eq!(
         (&row["name"], &row["access"], &row["owned"]),
         (&json!(SHELF), &json!("private"), &json!(false)),
         "names and access are told"
     );
-    let own = app.client(Persona::Reviewer).get("/api/v1/collections/access").await.expect(200).json();
+    let own = app.client(Persona::Reviewer).get("/api/v1/collections/access").await.expect(200).items();
     assert_eq!(own, json!([]), "who does not manage collections sees own ones");
 }
 
@@ -272,7 +272,7 @@ async fn only_the_owner_or_who_manages_collections_and_proves_it_changes_one() {
     let changed =
         change(&admin, &hidden, &json!({ "name": "Renamed", "access": "group", "groups": [group, group] })).await.expect(200).json();
     assert_eq!((&changed["name"], &changed["access"], &changed["groups"]), (&json!("Renamed"), &json!("group"), &json!([group])));
-    let owned = app.member().get("/api/v1/collections").await.json();
+    let owned = app.member().get("/api/v1/collections").await.items();
     let owned = owned.as_array().unwrap().iter().find(|c| c["slug"] == hidden.as_str()).unwrap().clone();
     assert_eq!((&owned["owned"], &owned["access"]), (&json!(true), &json!("group")), "it still belongs to its owner");
     admin.delete(&format!("/api/v1/collections/{hidden}")).await.expect(204);
@@ -363,7 +363,7 @@ async fn an_expert_that_is_not_shared_is_neither_listed_nor_found_nor_chosen() {
     assert_eq!(app.sql_text(&format!("select count(*) from turns where conversation_id = '{before}'")).await.as_deref(), Some("0"));
     let other = ask(json!({ "question": FITTING, "expert": "clinical-pharmacology" })).await.expect(202).json();
     ended(&member, other["id"].as_str().unwrap()).await;
-    let listed = app.client(Persona::TenantAdmin).get("/api/v1/experts/access").await.expect(200).json();
+    let listed = app.client(Persona::TenantAdmin).get("/api/v1/experts/access").await.expect(200).items();
     assert!(
         listed.as_array().unwrap().iter().any(|e| e["slug"] == SLUG && e["access"] == "private"),
         "who shares experts sees that it is there"
@@ -384,7 +384,7 @@ async fn who_may_ask_nobody_is_told_so() {
     app.sql(&format!("update experts set access = 'private' where tenant_id = '{}'", app.a().tenant)).await;
     let member = app.member();
     member.post("/api/v1/route", &json!({ "question": "Who helps?" })).await.problem(404, "expert.none_shared");
-    assert_eq!(member.get("/api/v1/experts").await.expect(200).json(), json!([]));
+    assert_eq!(member.get("/api/v1/experts").await.expect(200).items(), json!([]));
     let conversation = member.open().await;
     let turn = ended(&member, &member.ask(&conversation, "Who helps?").await).await;
     assert_eq!((&turn["state"], &turn["problem"]["code"]), (&json!("failed"), &json!("expert.none_shared")), "{turn:#}");

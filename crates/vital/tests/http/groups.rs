@@ -36,7 +36,7 @@ async fn a_group_is_made_renamed_filled_emptied_and_deleted() {
     assert_eq!(emails, [Persona::Member.email(), Persona::Viewer.email()]);
     assert_eq!(listed[0]["groups"][0]["name"], "Regulatory affairs");
     assert_eq!(take_out(&admin, &group, &[&viewer]).await.expect(200).json()["members"], 1);
-    let of_group = admin.get(&format!("/api/v1/members?group={}", group.rsplit('/').next().unwrap())).await.expect(200).json();
+    let of_group = admin.get(&format!("/api/v1/members?group={}", group.rsplit('/').next().unwrap())).await.expect(200).items();
     assert_eq!(of_group.as_array().unwrap().len(), 1);
     admin.delete(&group).await.expect(204);
     admin.get(&group).await.problem(404, "group.unknown");
@@ -59,7 +59,7 @@ async fn names_of_groups_are_unique_in_an_organisation_and_free_in_another() {
         assert_eq!(admin.post("/api/v1/groups", &json!({ "name": bad })).await.problem(422, "group.name")["errors"][0]["pointer"], "/name");
     }
     let names: Vec<Value> =
-        admin.get("/api/v1/groups").await.expect(200).json().as_array().unwrap().iter().map(|g| g["name"].clone()).collect();
+        admin.get("/api/v1/groups").await.expect(200).items().as_array().unwrap().iter().map(|g| g["name"].clone()).collect();
     assert_eq!(names, ["Quality", "Safety"]);
 }
 

@@ -41,7 +41,7 @@ async fn check(app: &TestApp, token: &str) -> Result<identity::OpenInvitation, E
 }
 
 async fn states(client: &Client) -> Vec<String> {
-    let list = client.get("/api/v1/invitations").await.expect(200).json();
+    let list = client.get("/api/v1/invitations").await.expect(200).items();
     list.as_array().unwrap().iter().map(|i| i["state"].as_str().unwrap().to_owned()).collect()
 }
 

@@ -30,7 +30,7 @@ async fn a_key_does_what_its_scopes_allow_and_is_shown_once() {
     client.get("/api/v1/keys").await.problem(403, "access.scope");
     let listed = member.get("/api/v1/keys").await.expect(200);
     assert!(!listed.text().contains(key), "the list shows the key");
-    let listed = listed.json();
+    let listed = listed.items();
     assert_eq!((&listed[0]["name"], &listed[0]["scopes"]), (&json!("script"), &json!(["ask", "conversation.read"])));
     assert!(listed[0]["used_at"].is_string(), "{listed}");
     let stored = app.sql_text(&format!("select count(*) from directory.tokens where token_hash = sha256('{key}') and kind = 'key'")).await;
@@ -130,10 +130,10 @@ async fn everybodys_keys_are_for_administrators_and_auditors_to_see_and_for_admi
     let made = issued(&app.member(), &["ask"]).await;
     let path = format!("/api/v1/keys/{}", made["id"].as_str().unwrap());
     for client in [&admin, &auditor] {
-        assert_eq!(client.get("/api/v1/keys?all=true").await.expect(200).json()[0]["id"], made["id"]);
+        assert_eq!(client.get("/api/v1/keys?all=true").await.expect(200).items()[0]["id"], made["id"]);
     }
-    assert_eq!(admin.get("/api/v1/keys").await.expect(200).json(), json!([]), "own ones alone");
-    assert_eq!(other.get("/api/v1/keys?all=true").await.expect(200).json(), json!([]));
+    assert_eq!(admin.get("/api/v1/keys").await.expect(200).items(), json!([]), "own ones alone");
+    assert_eq!(other.get("/api/v1/keys?all=true").await.expect(200).items(), json!([]));
     app.member().get("/api/v1/keys?all=true").await.problem(403, "access.denied");
     auditor.delete(&path).await.problem(403, "access.denied");
     app.client(Persona::Reviewer).delete(&path).await.problem(404, "key.unknown");

@@ -6,6 +6,7 @@ mod ask;
 mod audit;
 mod break_glass;
 mod compat;
+mod conditions;
 mod contract;
 mod cross_tenant;
 mod database_faults;

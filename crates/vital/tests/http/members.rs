@@ -41,8 +41,8 @@ async fn administrators_and_auditors_see_members_and_only_administrators_change_
     let viewer = id_of(&app, Persona::Viewer).await;
     for persona in [Persona::TenantAdmin, Persona::Auditor] {
         let client = app.client(persona);
-        assert_eq!(client.get("/api/v1/members").await.expect(200).json().as_array().unwrap().len(), 6);
-        let found = client.get("/api/v1/members?query=AUDIT").await.expect(200).json();
+        assert_eq!(client.get("/api/v1/members").await.expect(200).items().as_array().unwrap().len(), 6);
+        let found = client.get("/api/v1/members?query=AUDIT").await.expect(200).items();
         assert_eq!(emails(&found), [Persona::Auditor.email()]);
         assert_eq!((&found[0]["roles"], &found[0]["kind"], &found[0]["active"]), (&json!(["auditor"]), &json!("person"), &json!(true)));
         assert_eq!(client.get(&format!("/api/v1/members/{viewer}")).await.expect(200).json()["id"], json!(viewer));
@@ -60,18 +60,18 @@ async fn administrators_and_auditors_see_members_and_only_administrators_change_
 async fn the_list_of_members_goes_on_from_the_last_one_and_takes_odd_searches_as_text() {
     let app = app().await;
     let admin = app.client(Persona::TenantAdmin);
-    let (mut all, mut before) = (Vec::new(), String::new());
+    let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = admin.get(&format!("/api/v1/members?limit=4{before}")).await.expect(200).json();
-        let Some(last) = page.as_array().unwrap().last() else { break };
-        before = format!("&before={}", last["id"].as_str().unwrap());
-        all.extend(emails(&page).into_iter().map(str::to_owned));
+        let page = admin.get(&format!("/api/v1/members?limit=4{cursor}")).await.expect(200).json();
+        all.extend(emails(&page["items"]).into_iter().map(str::to_owned));
+        let Some(next) = page["next_cursor"].as_str() else { break };
+        cursor = format!("&cursor={next}");
     }
     all.sort();
     all.dedup();
     assert_eq!(all.len(), 6, "{all:?}");
     for nothing in ["%25", "_", "%5C", "%27%3B--"] {
-        assert_eq!(admin.get(&format!("/api/v1/members?query={nothing}")).await.expect(200).json(), json!([]), "{nothing}");
+        assert_eq!(admin.get(&format!("/api/v1/members?query={nothing}")).await.expect(200).items(), json!([]), "{nothing}");
     }
 }
 
@@ -169,7 +169,7 @@ async fn a_service_account_cannot_sign_in_and_has_no_password_to_reset() {
     assert_eq!((&made["display_name"], &made["kind"]), (&json!("Nightly import"), &json!("service")));
     let logins = app.sql_text(&format!("select count(*) from directory.logins where user_id = '{}'", made["id"].as_str().unwrap())).await;
     assert_eq!(logins.as_deref(), Some("0"));
-    assert_eq!(emails(&admin.get("/api/v1/members?kind=service").await.expect(200).json()), [made["email"].as_str().unwrap()]);
+    assert_eq!(emails(&admin.get("/api/v1/members?kind=service").await.expect(200).items()), [made["email"].as_str().unwrap()]);
     let faults = admin.post("/api/v1/service-accounts", &json!({ "name": "", "roles": ["member"] })).await.problem(422, "member.name");
     assert_eq!(faults["errors"][0]["pointer"], "/name");
 }

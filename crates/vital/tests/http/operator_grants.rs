@@ -55,7 +55,7 @@ async fn an_account_that_an_operator_makes_is_recorded_told_and_a_finding_of_the
     assert!(!left[0].to_string().contains("eve@new.example"), "ids and names of fields: {left:?}");
     app.on_platform(|p| async move { audit::prepare_due(&p, now() + LATER).await.unwrap() }).await;
     let auditor = app.client(Persona::Auditor);
-    let week = auditor.get("/api/v1/audit/reviews").await.expect(200).json()[0]["week"].as_str().unwrap().to_owned();
+    let week = auditor.get("/api/v1/audit/reviews").await.expect(200).items()[0]["week"].as_str().unwrap().to_owned();
     let review = auditor.get(&format!("/api/v1/audit/reviews/{week}")).await.expect(200).json();
     let finding = review["findings"].as_array().unwrap().iter().find(|f| f["kind"] == "operator_grant").cloned().unwrap();
     assert_eq!(

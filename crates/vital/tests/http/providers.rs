@@ -288,7 +288,7 @@ async fn a_test_tells_in_words_what_came_and_is_rated_and_recorded() {
         assert_eq!(test["state"], state, "{test}");
         assert!(test["detail"].as_str().unwrap().contains(says) && !test.to_string().contains("secret-echo"), "{test}");
         assert_eq!(test["first_token_ms"].is_u64(), state == "answers", "{test}");
-        assert_eq!(admin.get("/api/v1/provider-models").await.expect(200).json()[0]["test_state"], state);
+        assert_eq!(admin.get("/api/v1/provider-models").await.expect(200).items()[0]["test_state"], state);
     }
     let body = server.requests()[0].json();
     assert!(body["max_tokens"].as_u64().unwrap() <= 16, "a test costs a few tokens: {body}");
@@ -359,7 +359,7 @@ async fn a_provider_is_set_up_tested_ordered_and_removed_on_pages_without_a_scri
     let id = page.rsplit('/').next().unwrap().to_owned();
     let shown = admin.get(&page).await.expect(200).text();
     assert!(shown.contains("llama3.2") && shown.contains(base.as_str()) && !shown.contains(KEY), "{shown}");
-    let model = admin.get("/api/v1/provider-models").await.expect(200).json()[0]["id"].as_str().unwrap().to_owned();
+    let model = admin.get("/api/v1/provider-models").await.expect(200).items()[0]["id"].as_str().unwrap().to_owned();
     server.reply(Script::answer("ready"));
     let tested = form(&format!("/settings/providers/models/{model}/test"), &[]).await.expect(200).text();
     assert!(tested.contains("The model answers."), "{tested}");
@@ -368,10 +368,10 @@ async fn a_provider_is_set_up_tested_ordered_and_removed_on_pages_without_a_scri
         form(&format!("{page}/models"), &[("name", "third"), ("max_output_tokens", "many"), ("temperature", "9")]).await.expect(422).text();
     assert!(bad.contains("third") && bad.contains("many"), "what was typed is kept: {bad}");
     form(&format!("/settings/providers/models/{model}/move"), &[("to", "down")]).await.expect(303);
-    assert_eq!(admin.get("/api/v1/provider-models").await.expect(200).json()[0]["name"], "second");
+    assert_eq!(admin.get("/api/v1/provider-models").await.expect(200).items()[0]["name"], "second");
     form(&format!("/settings/providers/models/{model}"), &[("max_output_tokens", "333"), ("temperature", "0.5")]).await.expect(303);
     form(&format!("/settings/providers/models/{model}/active"), &[("enabled", "no")]).await.expect(303);
-    let changed = admin.get("/api/v1/provider-models").await.expect(200).json()[1].clone();
+    let changed = admin.get("/api/v1/provider-models").await.expect(200).items()[1].clone();
     assert_eq!((&changed["max_output_tokens"], &changed["enabled"], &changed["in_use"]), (&json!(333), &json!(false), &json!(false)));
     let expert = [("models", model.as_str()), ("models", ""), ("models", "")];
     form("/settings/providers/experts/clinical-pharmacology", &expert).await.expect(303);

@@ -49,11 +49,11 @@ async fn json_is_read_strictly() {
     post("application/json", r#"{"expert":7}"#).send().await.problem(422, "request.field");
     post("application/json", r#"{"expert":"#).send().await.problem(400, "request.json");
     post("application/json", "").send().await.problem(400, "request.json");
-    post("text/plain", "{}").send().await.problem(400, "request.media_type");
-    post("application/x-www-form-urlencoded", "expert=x").send().await.problem(400, "request.media_type");
+    post("text/plain", "{}").send().await.problem(415, "request.media_type");
+    post("application/x-www-form-urlencoded", "expert=x").send().await.problem(415, "request.media_type");
     let bytes = app.member().request("POST", "/api/v1/conversations").body("application/json", [b'{', 0xff, b'}']).send().await;
     bytes.problem(400, "request.json");
-    app.member().act("/api/v1/conversations").await.problem(400, "request.media_type");
+    app.member().act("/api/v1/conversations").await.problem(415, "request.media_type");
 }
 
 #[tokio::test]
@@ -114,6 +114,11 @@ async fn lists_refuse_pages_that_cannot_be() {
         ["/api/v1/documents?limit=x", "/api/v1/documents?before=x", "/api/v1/conversations?colour=red", "/api/v1/documents?starter=perhaps"]
     {
         app.member().get(path).await.problem(400, "request.fields");
+    }
+    let first = app.member().get("/api/v1/documents?limit=1").await.expect(200).json();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    for path in [format!("documents?starter=true&cursor={cursor}"), format!("experts?cursor={cursor}"), format!("documents?cursor={cursor}A")] {
+        app.member().get(&format!("/api/v1/{path}")).await.problem(400, "request.cursor");
     }
     for limit in ["0", "-5", "100000"] {
         app.member().get(&format!("/api/v1/documents?limit={limit}")).await.expect(200);

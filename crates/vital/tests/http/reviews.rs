@@ -88,7 +88,7 @@ async fn a_week_gets_its_review_once_with_what_stood_out() {
     assert_eq!((&bulk["events"], &unusual["usual"]), (&json!(limits::BULK_DOCUMENTS_HOUR_MAX + 1), &json!(0)));
     assert_eq!((&admin["object"], &admin["subject"]["id"]), (&json!(viewer), &json!(id_of(&app, Persona::TenantAdmin).await)));
     assert!(found["entries"].as_i64().unwrap() > 80 && found["signature"].is_null() && found["overdue"] == false);
-    let prepared = app.client(Persona::Auditor).get("/api/v1/audit/entries?action=review.prepared").await.expect(200).json();
+    let prepared = app.client(Persona::Auditor).get("/api/v1/audit/entries?action=review.prepared").await.expect(200).items();
     assert_eq!((prepared.as_array().unwrap().len(), &prepared[0]["actor"]), (1, &Value::Null));
 }
 
@@ -148,9 +148,9 @@ async fn signing_needs_the_role_a_second_factor_and_a_judgement_of_each_finding(
     assert!(signature["name"].as_str().is_some_and(|n| !n.is_empty()) && signature["meaning"].as_str().unwrap().contains("reviewed"));
     assert_eq!(signed["findings"][0]["verdict"], "follow_up");
     sign(&auditor, judgements).await.problem(409, "review.signed");
-    let entry = &auditor.get("/api/v1/audit/entries?action=review.signed").await.expect(200).json()[0];
+    let entry = &auditor.get("/api/v1/audit/entries?action=review.signed").await.expect(200).items()[0];
     assert_eq!(entry["objects"], json!([this_week().to_string(), signature["record_hash"]]), "the chain vouches for the record");
-    let listed = auditor.get("/api/v1/audit/reviews").await.expect(200).json();
+    let listed = auditor.get("/api/v1/audit/reviews").await.expect(200).items();
     assert_eq!((&listed[0]["follow_ups"], &listed[0]["signer"]), (&json!(1), &signature["name"]));
 }
 
@@ -260,6 +260,6 @@ async fn working_hours_are_checked_field_by_field_and_recorded() {
     put(&auditor, hours("UTC", 7, 19, &[1])).await.problem(403, "access.denied");
     let set = put(&admin, hours("Europe/Berlin", 8, 18, &[5, 1, 1])).await.expect(204);
     assert_eq!(auditor.get("/api/v1/audit/working-hours").await.expect(200).json(), hours("Europe/Berlin", 8, 18, &[1, 5]));
-    let left = auditor.get(&format!("/api/v1/audit/entries?request={}", set.header("x-request-id").unwrap())).await.expect(200).json();
+    let left = auditor.get(&format!("/api/v1/audit/entries?request={}", set.header("x-request-id").unwrap())).await.expect(200).items();
     assert_eq!((&left[0]["action"], &left[0]["fields"]), (&json!("tenant.policy_changed"), &json!(["working_hours"])));
 }

@@ -157,7 +157,7 @@ async fn the_life_of_a_group() {
 async fn service_accounts_in_a_group_are_neither_shown_to_a_directory_nor_taken_out_by_it() {
     let app = app().await;
     let (scim, admin) = (directory(&app).await, app.client(Persona::TenantAdmin));
-    let service = admin.get("/api/v1/members?kind=service").await.expect(200).json()[0]["id"].as_str().unwrap().to_owned();
+    let service = admin.get("/api/v1/members?kind=service").await.expect(200).items()[0]["id"].as_str().unwrap().to_owned();
     let (id, _) = created(&scim, "Groups", json!({ "displayName": "Importers" })).await;
     admin.post(&format!("/api/v1/groups/{id}/members"), &json!({ "members": [service] })).await.expect(200);
     assert!(get(&scim, &format!("/Groups/{id}")).await.json().get("members").is_none());

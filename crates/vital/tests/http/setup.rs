@@ -29,12 +29,12 @@ async fn the_link_makes_the_first_organisation_and_signs_its_administrator_in() 
     let me = admin.get("/api/v1/me").await.expect(200).json();
     assert_eq!((&me["email"], &me["roles"]), (&json!("ada@vega.example"), &json!(["member", "tenant_admin"])));
     until("the experts", || async {
-        (admin.get("/api/v1/experts").await.expect(200).json().as_array().unwrap().len() >= 30).then_some(())
+        (admin.get("/api/v1/experts").await.expect(200).items().as_array().unwrap().len() >= 30).then_some(())
     })
     .await;
     let ready = "/api/v1/documents?starter=true&limit=200";
     until("the starter library", || async {
-        let documents = admin.get(ready).await.expect(200).json();
+        let documents = admin.get(ready).await.expect(200).items();
         let documents = documents.as_array().unwrap();
         (documents.len() >= 60 && documents.iter().all(|d| d["state"] == "ready")).then_some(())
     })

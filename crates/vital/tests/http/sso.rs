@@ -144,7 +144,7 @@ async fn a_new_person_gets_an_account_with_the_roles_of_their_groups() {
         (&json!(ADA), &json!("Ada Lovelace"), &json!(["member", "expert_author"]))
     );
     assert_eq!((&me["tenant"], &me["stepped_up"]), (&json!(stage.app.a().tenant), &json!(false)));
-    assert_eq!(ada.get("/api/v1/sessions").await.expect(200).json()[0]["method"], "sso");
+    assert_eq!(ada.get("/api/v1/sessions").await.expect(200).items()[0]["method"], "sso");
     let exchange = &stage.issuer.requests("/token")[0];
     assert_eq!(exchange.form()["redirect_uri"], format!("http://localhost:{}/sign-in/sso/callback", stage.app.address().port()));
     assert_eq!(stage.count(&format!("select password_hash is null from directory.logins where email = '{ADA}'")).await, "true");

@@ -194,7 +194,7 @@ async fn tokens_of_one_organisation_never_lead_into_another() {
         .problem(422, "sso.invalid");
     let slug = app.sql_text(&format!("select slug from directory.tenants where id = '{}'", app.a().tenant)).await.unwrap();
     let admin = app.client(Persona::TenantAdmin);
-    let own = admin.get("/api/v1/sso/providers").await.expect(200).json()[0]["id"].as_str().unwrap().to_owned();
+    let own = admin.get("/api/v1/sso/providers").await.expect(200).items()[0]["id"].as_str().unwrap().to_owned();
     admin
         .request("PATCH", &format!("/api/v1/sso/providers/{own}"))
         .json(&json!({ "tenant_claim": "app_metadata.organisation" }))

@@ -3,10 +3,10 @@
 use crate::identity::Group;
 use uuid::Uuid;
 use vital_kernel::{Error, GroupId, Result, UserId, now};
-use vital_store::{Read, TenantTx, Write, db_error, is_unique_violation};
+use vital_store::{TenantTx, Write, db_error, is_unique_violation};
 
 /// Groups by name, or one of them.
-pub(crate) async fn groups(tx: &mut TenantTx<Read>, only: Option<GroupId>) -> Result<Vec<Group>> {
+pub(crate) async fn groups<M>(tx: &mut TenantTx<M>, only: Option<GroupId>) -> Result<Vec<Group>> {
     let rows = sqlx::query!(
         r#"select g.id, g.name, g.external_id is not null as "provisioned!", g.created_at, g.updated_at,
                   (select count(*) from group_members x where x.tenant_id = g.tenant_id and x.group_id = g.id) as "members!"

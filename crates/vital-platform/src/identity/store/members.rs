@@ -5,7 +5,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vital_kernel::{KeyId, Result, Role, UserId, now};
-use vital_store::{Read, TenantTx, Write, db_error};
+use vital_store::{TenantTx, Write, db_error};
 
 pub(crate) struct MemberRow {
     pub id: Uuid,
@@ -21,7 +21,7 @@ pub(crate) struct MemberRow {
 }
 
 /// Members who have not been removed, newest first.
-pub(crate) async fn members(tx: &mut TenantTx<Read>, only: Option<UserId>, f: &MemberFilter) -> Result<Vec<MemberRow>> {
+pub(crate) async fn members<M>(tx: &mut TenantTx<M>, only: Option<UserId>, f: &MemberFilter) -> Result<Vec<MemberRow>> {
     sqlx::query_as!(
         MemberRow,
         r#"select m.id, m.email, m.display_name, m.roles, m.kind, m.active, m.last_seen_at, m.created_at,

@@ -161,7 +161,7 @@ async fn documents_before(tx: &mut TenantTx<Read>, filter: &DocumentFilter, befo
     rows.into_iter().map(|r| r.open(tx)).collect()
 }
 
-pub(super) async fn document(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<Document>> {
+pub(super) async fn document<M>(tx: &mut TenantTx<M>, id: DocumentId) -> Result<Option<Document>> {
     let row = sqlx::query_as!(
         DocumentRow,
         r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter,
