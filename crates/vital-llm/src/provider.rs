@@ -8,7 +8,9 @@ use crate::{
     ApiKey, ChatRequest, Delta, Embeddings, LlmError, ProviderConfig, Timeouts, WireFormat,
     config::config,
     deadline::Deadline,
-    embeddings, sse,
+    embeddings,
+    gateway::PriceTable,
+    sse,
     wire::{self, ErrorObject, Parser, Sampling},
 };
 use async_stream::try_stream;
@@ -19,6 +21,7 @@ use vital_outbound::{
     Accept, Builder, Egress, Limits, Outbound, OutboundError, Purpose, Request, Response, StatusCode, Url,
     header::{HeaderMap, RETRY_AFTER},
 };
+use vital_telemetry::{AsksModel, Chat};
 
 /// Most text of one answer, in bytes; as much again for the arguments of its tool calls.
 pub const OUTPUT_BYTES_MAX: usize = 256 * 1024;
@@ -31,6 +34,8 @@ const ERROR_BODY_WAIT: Duration = Duration::from_secs(1);
 /// Most bytes and time spent after the end mark on reaching the end of the response, without which the connection is lost.
 const DRAIN_BYTES_MAX: usize = 64 * 1024;
 const DRAIN_WAIT: Duration = Duration::from_secs(1);
+/// What a model is called in metrics whose name somebody of an organisation made up.
+const OTHER_MODEL: &str = "other";
 const NO_EVENTS: &str = "the response is not an event stream";
 const NO_JSON: &str = "the response is not JSON";
 
@@ -43,6 +48,8 @@ pub struct Provider {
     name: String,
     model: String,
     host: String,
+    /// The model in metrics: what the configuration names, or one of the models that the product knows; `other` for what else somebody typed.
+    label: String,
     format: WireFormat,
     url: Url,
     embeddings_url: Url,
@@ -59,7 +66,8 @@ impl Provider {
     /// # Errors
     /// [`LlmError::Config`] with what is wrong and what would be right.
     pub fn new(settings: ProviderConfig) -> Result<Self, LlmError> {
-        Self::built(settings, Outbound::builder(Purpose::Provider))
+        let label = settings.model.clone();
+        Self::built(settings, label, Outbound::builder(Purpose::Provider))
     }
 
     /// As [`Provider::new`] for an address that somebody of an organisation typed: it leads where the operator's list lets such
@@ -69,13 +77,15 @@ impl Provider {
     /// As [`Provider::new`], and for an address that is not allowed.
     pub fn of_organisation(settings: ProviderConfig, egress: Egress) -> Result<Self, LlmError> {
         let typed = settings.base_url.trim().to_owned();
-        let provider = Self::built(settings, Outbound::builder(Purpose::OrganisationProvider).egress(egress))?;
+        let known = PriceTable::list().is_ok_and(|list| list.names(&settings.model));
+        let label = if known { settings.model.clone() } else { OTHER_MODEL.to_owned() };
+        let provider = Self::built(settings, label, Outbound::builder(Purpose::OrganisationProvider).egress(egress))?;
         // As it was typed too: a host in another notation reads like one thing and leads to another.
         provider.client.address(&typed).map_err(|fault| config(format!("`base_url` cannot be used: {fault}")))?;
         Ok(provider)
     }
 
-    fn built(settings: ProviderConfig, builder: Builder) -> Result<Self, LlmError> {
+    fn built(settings: ProviderConfig, label: String, builder: Builder) -> Result<Self, LlmError> {
         let url = settings.endpoint()?;
         let embeddings_url = settings.embeddings_endpoint()?;
         // A key that cannot be sent is told now, and not when somebody asks.
@@ -87,6 +97,7 @@ impl Provider {
             name: settings.name,
             model: settings.model,
             host: url.host_str().unwrap_or_default().to_owned(),
+            label,
             format: settings.format,
             url,
             embeddings_url,
@@ -119,6 +130,33 @@ impl Provider {
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// What traces and metrics are told of the model.
+    fn traced(&self) -> vital_telemetry::Model<'_> {
+        let provider = match self.format {
+            WireFormat::OpenAi => "openai",
+            WireFormat::AzureOpenAi => "azure.ai.openai",
+            WireFormat::Anthropic => "anthropic",
+            WireFormat::Google => "gcp.gemini",
+        };
+        vital_telemetry::Model { provider, name: &self.model, label: &self.label }
+    }
+
+    fn port(&self) -> u16 {
+        self.url.port_or_known_default().unwrap_or_default()
+    }
+
+    /// Begins to trace and to measure a request.
+    pub(crate) fn observed(&self, request: &ChatRequest) -> Chat {
+        Chat::begin(AsksModel {
+            model: self.traced(),
+            address: &self.host,
+            port: self.port(),
+            max_tokens: Some(request.max_output_tokens.map_or(self.max_output_tokens, |wanted| wanted.clamp(1, self.max_output_tokens))),
+            temperature: self.temperature_for(request),
+            top_p: request.top_p,
+        })
     }
 
     /// Everything that decides the answer to a request, as bytes, if it is meant to be the same each time: at temperature 0 and
@@ -159,6 +197,16 @@ impl Provider {
     /// [`LlmError::Request`] for other texts, [`LlmError::Config`] for the Anthropic format, which has no embeddings, and any other as
     /// [`Self::stream`]; the head of the answer has to come within the timeout of the first token.
     pub async fn embed(&self, texts: &[String]) -> Result<Embeddings, LlmError> {
+        let mut observed = vital_telemetry::Embeddings::begin(self.traced(), Some((&self.host, self.port())));
+        let made = self.embeddings_of(texts).await;
+        match &made {
+            Ok(made) => observed.made(made.vectors.first().map_or(0, Vec::len), (made.usage.input > 0).then_some(made.usage.input)),
+            Err(error) => observed.failed(error.code()),
+        }
+        made
+    }
+
+    async fn embeddings_of(&self, texts: &[String]) -> Result<Embeddings, LlmError> {
         embeddings::check(texts)?;
         let body = wire::embeddings_body(self.format, &self.model, texts)
             .ok_or_else(|| config("the Anthropic format has no embeddings; choose a provider of another format for them"))??;

@@ -4,13 +4,15 @@
 //! and nothing is kept, so that who does not ask for metrics pays nothing; whoever starts them calls [`upkeep`] every few seconds, or
 //! observations pile up until the next [`render`]. Listening is not here.
 
+mod genai;
 mod names;
 mod record;
 
+pub use genai::{ChunkTimes, GenAi, agent_ended, tool_ended};
 pub use names::{ALL, Kind, Metric};
 pub use record::{
     Audit, CERTIFICATES_MAX, Stopwatch, audit, audit_committed, audit_refused, audit_stored, budget_warned, certificates,
-    checkpoints_writable, first_token, model_cost, model_refused, opened, request, sealed, secret, turn_ended, verification,
+    checkpoints_writable, first_token, model_cost, model_refused, opened, request, sealed, secret, spans, turn_ended, verification,
 };
 
 use metrics::{Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -44,6 +46,12 @@ static STARTED: OnceLock<Started> = OnceLock::new();
 
 fn started() -> Option<&'static Started> {
     STARTED.get()
+}
+
+/// Whether anything is recorded.
+#[must_use]
+pub fn recording() -> bool {
+    started().is_some()
 }
 
 /// Begins to record, for the rest of the process. A second call changes nothing.
@@ -82,6 +90,10 @@ pub fn start(version: &'static str) -> Result<(), StartError> {
     ["organisation", "every_person", "person", "expert"].iter().for_each(|scope| {
         counter!(names::BUDGET_WARNINGS, "scope" => *scope).increment(0);
     });
+    ["delivered", "refused", "failed", "dropped"].iter().for_each(|outcome| {
+        counter!(names::SPANS, "outcome" => *outcome).increment(0);
+    });
+    genai::show();
     let _first = STARTED.set(Started {
         handle,
         at: SystemTime::now(),

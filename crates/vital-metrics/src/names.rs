@@ -50,6 +50,12 @@ const REQUEST: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 10.
 /// What a person waits for.
 const WAIT: &[f64] = &[0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0];
 
+/// A call of a model, as the conventions for generative AI want it.
+const GEN_AI: &[f64] = &[0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+/// Tokens, as they want them.
+const TOKENS: &[f64] =
+    &[1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0, 67_108_864.0];
+
 macro_rules! metrics {
     ($($id:ident $kind:ident $name:literal [$($label:literal),*] $buckets:expr, $meaning:literal;)*) => {
         $(#[doc = $meaning] pub(crate) const $id: &str = $name;)*
@@ -97,6 +103,19 @@ metrics! {
     BUDGET_WARNINGS Counter "vital_budget_warnings_total" ["scope"] &[],
         "Budgets that crossed their warning threshold: `organisation`, `every_person`, `person`, `expert`.";
     FIRST_TOKEN Histogram "vital_turn_first_token_seconds" [] WAIT, "From a question's acceptance to the first text of its answer.";
+    GEN_AI_DURATION Histogram "gen_ai_client_operation_duration_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type"] GEN_AI,
+        "One operation on a model: `chat` a try at a provider up to the last item of its answer, `embeddings`, `retrieval`.";
+    GEN_AI_TOKENS Histogram "gen_ai_client_token_usage" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"] TOKENS,
+        "Tokens of one call as the provider counts them, of the prompt (`input`) and of the answer (`output`).";
+    GEN_AI_FIRST_CHUNK Histogram "gen_ai_client_operation_time_to_first_chunk_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"] GEN_AI,
+        "From a request to a provider to the first part of its answer.";
+    GEN_AI_CHUNK Histogram "gen_ai_client_operation_time_per_output_chunk_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model"] GEN_AI,
+        "Between two parts of a provider's answer.";
+    GEN_AI_AGENT Histogram "gen_ai_invoke_agent_duration_seconds" ["error_type"] GEN_AI, "One turn of an expert.";
+    GEN_AI_TOOL Histogram "gen_ai_execute_tool_duration_seconds" ["gen_ai_tool_name", "error_type"] GEN_AI,
+        "One call of a tool; those that organisations connect are all `external`.";
+    SPANS Counter "vital_telemetry_spans_total" ["outcome"] &[],
+        "Spans that ended: `delivered`, `refused` by the receiver, `failed` to be delivered, `dropped` because too many waited.";
 }
 
 #[cfg(test)]
@@ -109,7 +128,7 @@ mod tests {
         let names: HashSet<&str> = ALL.iter().map(|m| m.name).collect();
         assert_eq!(names.len(), ALL.len());
         for m in ALL {
-            assert!(m.name.starts_with("vital_") || m.name.starts_with("process_"), "{}", m.name);
+            assert!(["vital_", "process_", "gen_ai_"].iter().any(|prefix| m.name.starts_with(prefix)), "{}", m.name);
             assert_eq!(m.name.ends_with("_total"), m.kind == Kind::Counter, "{}", m.name);
             assert_eq!(m.buckets.is_empty(), m.kind != Kind::Histogram, "{}", m.name);
             assert!(m.buckets.is_sorted() && m.meaning.ends_with('.'), "{}", m.name);
@@ -119,7 +138,26 @@ mod tests {
     /// Labels have few values: nothing that grows with tenants, people or their words.
     #[test]
     fn no_label_can_name_a_tenant_or_a_person() {
-        let known = ["version", "name", "part", "operation", "route", "method", "status", "outcome", "class"];
+        let known = [
+            "version",
+            "name",
+            "part",
+            "operation",
+            "route",
+            "method",
+            "status",
+            "outcome",
+            "class",
+            "basis",
+            "reason",
+            "scope",
+            "error_type",
+            "gen_ai_operation_name",
+            "gen_ai_provider_name",
+            "gen_ai_request_model",
+            "gen_ai_token_type",
+            "gen_ai_tool_name",
+        ];
         assert!(ALL.iter().flat_map(|m| m.labels).all(|label| known.contains(label)), "a new label needs a bound on its values first");
     }
 }

@@ -106,6 +106,13 @@ pub fn budget_warned(scope: &'static str) {
     }
 }
 
+/// So many spans ended so: `delivered`, `refused`, `failed` or `dropped`.
+pub fn spans(outcome: &'static str, count: u64) {
+    if started().is_some() {
+        counter!(names::SPANS, "outcome" => outcome).increment(count);
+    }
+}
+
 /// The first text of an answer was written, so long after its question was accepted.
 pub fn first_token(after: Duration) {
     if let Some(s) = started() {

@@ -26,6 +26,8 @@ pub enum Purpose {
     PublicSource,
     /// A page or document at an address that a person typed.
     UrlFetch,
+    /// Spans to the receiver that the configuration names.
+    Telemetry,
 }
 
 /// Who gave the address that a request goes to.
@@ -52,7 +54,7 @@ pub struct Limits {
 
 impl Purpose {
     /// All purposes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Provider,
         Self::OrganisationProvider,
         Self::CertificateAuthority,
@@ -61,6 +63,7 @@ impl Purpose {
         Self::Tool,
         Self::PublicSource,
         Self::UrlFetch,
+        Self::Telemetry,
     ];
 
     /// The stable name, for logs and documentation.
@@ -75,6 +78,7 @@ impl Purpose {
             Self::Tool => "tool",
             Self::PublicSource => "public_source",
             Self::UrlFetch => "url_fetch",
+            Self::Telemetry => "telemetry",
         }
     }
 
@@ -82,7 +86,7 @@ impl Purpose {
     #[must_use]
     pub const fn given(self) -> Given {
         match self {
-            Self::Provider | Self::CertificateAuthority | Self::PublicSource => Given::ByOperator,
+            Self::Provider | Self::CertificateAuthority | Self::PublicSource | Self::Telemetry => Given::ByOperator,
             Self::OrganisationProvider | Self::IdentityProvider | Self::Webhook | Self::Tool | Self::UrlFetch => Given::ByTenant,
         }
     }
@@ -103,7 +107,7 @@ impl Purpose {
             Self::Provider | Self::OrganisationProvider => (5, 300, 32 * 1024 * 1024),
             Self::CertificateAuthority => (5, 30, 1024 * 1024),
             Self::IdentityProvider => (3, 5, 256 * 1024),
-            Self::Webhook => (3, 10, 64 * 1024),
+            Self::Webhook | Self::Telemetry => (3, 10, 64 * 1024),
             Self::Tool => (3, 20, 4 * 1024 * 1024),
             Self::PublicSource => (5, 20, 10 * 1024 * 1024),
             Self::UrlFetch => (3, 30, 32 * 1024 * 1024),

@@ -5,3 +5,4 @@ pub mod app;
 pub mod authenticator;
 pub mod names;
 pub mod provider;
+pub mod receiver;

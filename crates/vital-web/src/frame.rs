@@ -5,14 +5,14 @@
 
 use crate::{assets, caller::SignedIn, compat, pages::View, problem::Problem, state::AppState};
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use rand::RngCore as _;
-use std::time::Instant;
+use std::{net::SocketAddr, time::Instant};
 use vital_kernel::{Error, RequestId};
 
 /// The nonce that lets the scripts of one page run.
@@ -45,7 +45,10 @@ pub(crate) async fn surround(State(s): State<AppState>, mut request: Request, ne
     let reader = Reader::of_request(&request);
     let mut view = View::of(&request);
 
-    let mut response = next.run(request).await;
+    let parent = sender_of_trace(&s, &request);
+    let mut span = vital_telemetry::Request::begin(method.as_str(), matched.as_ref().map(MatchedPath::as_str), s.https, parent.as_deref());
+
+    let mut response = vital_telemetry::within(span.context(), next.run(request)).await;
     let who = response.extensions_mut().remove::<SignedIn>();
     let tenant = who.as_ref().map(|w| w.0.cx.tenant().to_string()).unwrap_or_default();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
@@ -63,11 +66,22 @@ pub(crate) async fn surround(State(s): State<AppState>, mut request: Request, ne
         }
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
+    span.status(response.status().as_u16());
+    if let Some(Ok(told)) = span.traceparent().map(|trace| HeaderValue::try_from(format!("traceparent;desc=\"{trace}\""))) {
+        response.headers_mut().append(HeaderName::from_static("server-timing"), told);
+    }
     let took = started.elapsed();
     vital_metrics::request(matched.as_ref().map(MatchedPath::as_str), method.as_str(), response.status().as_u16(), took);
     let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     tracing::info!(%method, route, status = response.status().as_u16(), ms, %request_id, tenant, "request");
     response
+}
+
+/// The trace that a request is part of, where a proxy in front of the server says so; what others say is not followed.
+fn sender_of_trace(s: &AppState, request: &Request) -> Option<String> {
+    let traceparent = request.headers().get("traceparent")?.to_str().ok()?;
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?.0.ip();
+    s.protection.proxies.trusts(peer).then(|| traceparent.to_owned())
 }
 
 /// Who reads what stands at an address, and so in which shape a failure leaves there.

@@ -23,6 +23,7 @@ const PROVIDER_DAYS_MAX: i64 = 180;
 const MAIL_DAYS_MAX: i64 = 180;
 const REDIS_DAYS_MAX: i64 = 180;
 const METRICS_DAYS_MAX: i64 = 180;
+const TELEMETRY_DAYS_MAX: i64 = 180;
 const TOKEN_PIN_DAYS_MAX: i64 = 365;
 
 const SWAP_FILE: &str = "make a second one there, put it into the file: it is used from then on; end the first";
@@ -207,6 +208,7 @@ impl Found {
         self.given("mail", config.mail.password_file.as_deref(), variable, MAIL_DAYS_MAX);
         let address = config.limits.redis_url.as_ref().filter(|url| url.contains('@')).map(|_| "in `limits.redis_url`".to_owned());
         self.given("redis", config.limits.redis_password_file.as_deref(), address, REDIS_DAYS_MAX);
+        self.given("telemetry", config.telemetry.headers_file.as_deref(), None, TELEMETRY_DAYS_MAX);
         if let Some(path) = &config.metrics.token_file {
             self.file(
                 "metrics",

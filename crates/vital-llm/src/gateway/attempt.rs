@@ -4,6 +4,7 @@ use super::{
     Gateway, backoff,
     cache::{CacheKey, Recording},
     error::{Attempt, Fault, GatewayError},
+    observe,
     slots::{Entered, Permit},
     stream::{Answering, GatewayStream, Live, is_targets_fault},
     target::Target,
@@ -165,20 +166,28 @@ async fn attempt(caller: &Caller, target: &Target, request: &ChatRequest) -> Res
     let sent = Instant::now();
     // Asked again, for the breaker may have opened while the request waited.
     let mut ticket = target.breaker.enter().map_err(|retry_in| refused(Fault::BreakerOpen { retry_in }))?;
-    let mut usage = None;
-    match timeout_at(caller.deadline, begin(target, request, &mut usage)).await {
+    let (mut usage, mut chat) = (None, target.source.observed(request));
+    observe::sends(&mut chat, request);
+    let begun = timeout_at(caller.deadline, begin(target, request, &mut usage)).await;
+    if let Some(usage) = usage.filter(|_| !matches!(begun, Ok(Ok(_)))) {
+        observe::item(&mut chat, &Delta::Usage(usage));
+    }
+    match begun {
         Ok(Ok(Begun { head, rest })) => {
             ticket.answered();
+            head.iter().flatten().for_each(|item| observe::item(&mut chat, item));
             let deadline = Box::pin(sleep_until(caller.deadline));
-            Ok((Live { head, rest, ticket, deadline, recording: None, permit }, sent - entered))
+            Ok((Live { head, rest, chat, ticket, deadline, recording: None, permit }, sent - entered))
         }
         Ok(Err(error)) => {
+            chat.failed(error.code());
             if is_targets_fault(&error) {
                 ticket.failed();
             }
             Err(Failed { fault: Fault::Provider(error), usage })
         }
         Err(_) => {
+            chat.failed(Fault::Deadline.code());
             if sent.elapsed() >= SILENCE_BLAMED {
                 ticket.failed();
             }

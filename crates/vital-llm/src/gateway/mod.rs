@@ -10,7 +10,9 @@
 //! **Invariant:** dropping the future or the stream at any moment frees the slot, the place in the queue and the breaker's probe,
 //! and ends the provider's answer.
 //!
-//! Not here: databases, budgets of money, HTTP, telemetry spans; whoever calls has all figures for them.
+//! Each call of a provider is a span and is measured (`observe`).
+//!
+//! Not here: databases, budgets of money, HTTP; whoever calls has all figures for them.
 
 mod attempt;
 mod backoff;
@@ -19,6 +21,7 @@ mod budget;
 mod cache;
 mod error;
 mod money;
+mod observe;
 mod price;
 #[cfg(test)]
 mod script;

@@ -166,6 +166,12 @@ impl PriceTable {
         of_kind(true).or_else(|| of_kind(false)).or_else(|| self.base.as_ref()?.price(key, input, day))
     }
 
+    /// Whether a row names a model itself, whoever the provider is.
+    #[must_use]
+    pub fn names(&self, model: &str) -> bool {
+        self.rows.iter().any(|row| row.covers(model, true))
+    }
+
     /// What a request cost on a day, exactly, or `None` if its model has no price: the caller must decide what that means.
     ///
     /// Cached tokens are counted at most once and never beyond the prompt, whatever the provider reports.

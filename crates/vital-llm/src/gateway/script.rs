@@ -55,6 +55,13 @@ pub(super) fn saying(word: &str) -> Play {
     Play::Answer(items.into_iter().map(Ok).collect(), Duration::ZERO)
 }
 
+/// What a script is traced as.
+pub(super) fn observed() -> vital_telemetry::Chat {
+    let model = vital_telemetry::Model { provider: "script", name: "script", label: "script" };
+    let asks = vital_telemetry::AsksModel { model, address: "script.example", port: 443, max_tokens: None, temperature: None, top_p: None };
+    vital_telemetry::Chat::begin(asks)
+}
+
 impl Script {
     pub(super) fn new(plays: impl IntoIterator<Item = Play>) -> Self {
         let plays = Mutex::new(plays.into_iter().collect());

@@ -4,7 +4,7 @@
 //! **Invariant:** the slot is free and the breaker told before the last item is handed out; dropping the stream does the same and
 //! ends the provider's answer.
 
-use super::{breaker::Ticket, cache::Recording, error::Attempt, price::PriceKey, slots::Permit};
+use super::{breaker::Ticket, cache::Recording, error::Attempt, observe, price::PriceKey, slots::Permit};
 use crate::{Delta, DeltaStream, LlmError};
 use futures_util::{Stream, StreamExt as _};
 use std::{
@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, Sleep};
+use vital_telemetry::Chat;
 
 /// Who answers, and what was tried before.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub(super) struct Live {
     /// What the provider sent up to the first item that can be shown: its usage, if any, and that item.
     pub(super) head: [Option<Delta>; 2],
     pub(super) rest: DeltaStream,
+    /// Is told of what follows; it knows of the items in `head`.
+    pub(super) chat: Chat,
     pub(super) ticket: Ticket,
     pub(super) deadline: Pin<Box<Sleep>>,
     pub(super) recording: Option<Recording>,
@@ -103,7 +106,11 @@ impl Live {
         let item = match self.head.iter_mut().find_map(Option::take) {
             Some(item) => item,
             None => match self.rest.poll_next_unpin(cx) {
-                Poll::Ready(Some(item)) => item?,
+                Poll::Ready(Some(item)) => {
+                    let item = item?;
+                    observe::item(&mut self.chat, &item);
+                    item
+                }
                 Poll::Ready(None) => return Poll::Ready(Err(LlmError::Cut)),
                 Poll::Pending => {
                     ready!(self.deadline.as_mut().poll(cx));
@@ -119,7 +126,10 @@ impl Live {
         Poll::Ready(Ok(item))
     }
 
-    fn end(self, error: Option<&LlmError>) {
+    fn end(mut self, error: Option<&LlmError>) {
+        if let Some(error) = error {
+            self.chat.failed(error.code());
+        }
         if error.is_some_and(is_targets_fault) {
             self.ticket.failed();
         }

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{ChatRequest, DeltaStream, LlmError, Provider};
 use std::sync::Arc;
+use vital_telemetry::Chat;
 
 /// Most retries that can be set for one request at one target.
 pub const RETRIES_MAX: u32 = 10;
@@ -115,6 +116,15 @@ impl Source {
             Self::Provider(provider) => provider.stream(request).await,
             #[cfg(test)]
             Self::Script(script) => script.open(request).await,
+        }
+    }
+
+    /// Begins to trace and to measure a request.
+    pub(super) fn observed(&self, request: &ChatRequest) -> Chat {
+        match self {
+            Self::Provider(provider) => provider.observed(request),
+            #[cfg(test)]
+            Self::Script(_) => super::script::observed(),
         }
     }
 

@@ -22,6 +22,7 @@ use crate::{
 use std::{collections::HashMap, sync::Arc, time::Instant};
 use vital_kernel::{AuditAction, AuditEntry, ConversationId, Error, ExpertId, Kind, OpContext, Result, TurnId, limits};
 use vital_store::Claimed;
+use vital_telemetry::InvokeAgent;
 
 /// A question that was accepted.
 pub(super) struct Work {
@@ -43,6 +44,9 @@ pub(super) struct Work {
 #[derive(Default)]
 pub(super) struct Outcome {
     pub expert: Option<(ExpertId, i32)>,
+    pub expert_slug: Option<String>,
+    /// The code of what ended it early, for traces.
+    pub problem: Option<&'static str>,
     pub composer: String,
     pub input_tokens: u32,
     pub output_tokens: u32,
@@ -53,6 +57,26 @@ pub(super) struct Outcome {
 
 /// Writes the answer of a turn to its end, whatever happens on the way.
 pub(super) async fn run(p: Arc<Platform>, work: Work, place: Place) {
+    let mut agent = InvokeAgent::begin(work.conversation.0.as_u128());
+    let turn = vital_telemetry::within(agent.context(), Box::pin(write_to_end(p, work, place)));
+    turn.await.tell(&mut agent);
+}
+
+impl Outcome {
+    /// Tells of a turn that ended.
+    fn tell(&self, agent: &mut InvokeAgent) {
+        if let Some((id, _)) = self.expert {
+            let name = self.expert_slug.as_deref().filter(|slug| experts::ships(slug));
+            agent.expert(id.0.as_u128(), name);
+        }
+        if self.input_tokens > 0 {
+            agent.tokens(u64::from(self.input_tokens), u64::from(self.output_tokens));
+        }
+        agent.ended(self.problem.map_or(Ok(()), Err));
+    }
+}
+
+async fn write_to_end(p: Arc<Platform>, work: Work, place: Place) -> Outcome {
     let started = Instant::now();
     let mut recorder = Recorder::start(p.clone(), work.cx.clone(), work.turn, 1, work.live.events.clone());
     recorder.record.earlier.clone_from(&work.earlier);
@@ -63,15 +87,22 @@ pub(super) async fn run(p: Arc<Platform>, work: Work, place: Place) {
         () = p.stopping.cancelled() => (TurnState::Interrupted, Some(interruption())),
         result = answer(&p, &work, &mut recorder, &mut outcome) => match result {
             Ok(state) => (state, None),
-            Err(error) => (TurnState::Failed, Some(problem_of(&error))),
+            Err(error) => {
+                outcome.problem = Some(error.code());
+                (TurnState::Failed, Some(problem_of(&error)))
+            }
         },
     };
+    if state == TurnState::Stopped || state == TurnState::Interrupted {
+        outcome.problem = Some(state.as_str());
+    }
     if let Err(error) = end(&p, &work, recorder, &outcome, state, problem, started).await {
         tracing::error!(?error, turn = %work.turn, "a turn could not be ended; its lease runs out and the next claim ends it");
     }
     p.streams.close(work.turn);
     drop(work.held);
     drop(place);
+    outcome
 }
 
 async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome: &mut Outcome) -> Result<TurnState> {
@@ -89,6 +120,7 @@ async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome
     let vector = knowledge::embed_query(p, &query).await;
     let expert = route(p, work, &query, vector.as_deref(), recorder).await?;
     outcome.expert = Some((expert.id, expert.version));
+    outcome.expert_slug = Some(expert.body.slug.clone());
     let found = knowledge::retrieve(p, &work.cx, &query, vector, &expert.body.collections).await?;
     recorder.push(TurnEvent::Retrieved(searched(&query, &found))).await?;
     let choice = providers::for_answer(p, &work.cx, expert.id).await?;

@@ -287,7 +287,8 @@ async fn ask_in(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question:
         cx: cx.clone().detached(),
         live,
     };
-    p.tasks.spawn(generate::run(p.clone(), work, place));
+    // The answer outlives the request, and is still part of what it began.
+    p.tasks.spawn(vital_telemetry::within(vital_telemetry::current(), generate::run(p.clone(), work, place)));
     Ok(Turn {
         id: turn,
         conversation_id: id,

@@ -2,6 +2,7 @@
 
 use super::ExpertBody;
 use include_dir::{Dir, include_dir};
+use std::{collections::HashSet, sync::LazyLock};
 use vital_kernel::{Error, Result};
 
 static FILES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../catalogue/experts");
@@ -27,10 +28,17 @@ pub fn built_in() -> Result<Vec<ExpertBody>> {
         .collect()
 }
 
+/// Whether an expert of this slug comes with the product, so that its name tells nothing of an organisation.
+pub(crate) fn ships(slug: &str) -> bool {
+    static SLUGS: LazyLock<HashSet<String>> =
+        LazyLock::new(|| built_in().unwrap_or_default().into_iter().map(|expert| expert.slug).collect());
+    SLUGS.contains(slug)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::{HashMap, HashSet};
+    use std::collections::HashMap;
 
     fn words(text: &str) -> usize {
         text.split_whitespace().count()

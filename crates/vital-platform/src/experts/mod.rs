@@ -13,6 +13,7 @@ use vital_kernel::{AuditAction, AuditEntry, Error, ExpertId, OpContext, Permissi
 
 pub(crate) use access::require_askable;
 pub use access::{ExpertAccess, experts_admin, share_expert};
+pub(crate) use catalogue::ships;
 pub use catalogue::{built_in, parse};
 pub use routing::{Profiles, rank_for_evaluation};
 

@@ -83,6 +83,18 @@ pub struct SearchResults {
 /// # Errors
 /// `Forbidden` without the permission to read documents; `Unavailable` when database or index do not answer.
 pub async fn retrieve(p: &Platform, cx: &OpContext, question: &str, vector: Option<Vec<f32>>, preferred: &[String]) -> Result<Retrieval> {
+    observed(retrieved(p, cx, question, vector, preferred)).await
+}
+
+/// Searches as part of a span.
+async fn observed<T>(searching: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut span = vital_telemetry::Retrieval::begin();
+    let found = vital_telemetry::within(span.context(), searching).await;
+    span.ended(found.as_ref().map(|_| ()).map_err(vital_kernel::Error::code));
+    found
+}
+
+async fn retrieved(p: &Platform, cx: &OpContext, question: &str, vector: Option<Vec<f32>>, preferred: &[String]) -> Result<Retrieval> {
     cx.require(Permission::DocumentRead)?;
     let index = p.indexes.of(p, cx).await?;
     let mut read = p.db.read_audited(cx).await?;
@@ -114,6 +126,10 @@ pub async fn retrieve(p: &Platform, cx: &OpContext, question: &str, vector: Opti
 /// # Errors
 /// `Forbidden` without the permission to read documents; `Unavailable` when database or index do not answer.
 pub async fn search(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<SearchResults> {
+    observed(searched(p, cx, query)).await
+}
+
+async fn searched(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<SearchResults> {
     cx.require(Permission::DocumentRead)?;
     let index = p.indexes.of(p, cx).await?;
     // Not one transaction for all of it: the model is awaited in between.

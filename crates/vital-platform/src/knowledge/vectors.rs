@@ -15,8 +15,17 @@ const BATCH: i64 = 32;
 /// How long a job waits for a model that is still loading.
 const MODEL_WAIT: Duration = Duration::from_secs(2);
 
+/// What traces call a model that failed.
+const EMBEDDING_FAILED: &str = "embedding.failed";
+
 fn ready(p: &Platform) -> Option<&Arc<dyn Embedder>> {
     p.embedder.as_ref().ok().filter(|m| m.status() == EmbedderStatus::Ready)
+}
+
+/// Begins to trace and to measure the making of vectors.
+fn observed(model: &dyn Embedder) -> vital_telemetry::Embeddings {
+    let name = model.model();
+    vital_telemetry::Embeddings::begin(vital_telemetry::Model { provider: vital_telemetry::OWN_PROVIDER, name, label: name }, None)
 }
 
 /// The vector of a question, or none where the model is not ready or failed on it.
@@ -27,9 +36,14 @@ pub(crate) async fn embed_query(p: &Platform, question: &str) -> Option<Vec<f32>
 /// Vectors of the few sentences an answer is chosen from, ahead of all background work.
 pub(crate) async fn embed_sentences(p: &Platform, texts: Vec<String>) -> Option<Vec<Vec<f32>>> {
     let model = ready(p)?;
+    let mut observed = observed(&**model);
     match model.embed(EmbedLane::Query, texts).await {
-        Ok(vectors) => Some(vectors),
+        Ok(vectors) => {
+            observed.made(model.dimensions(), None);
+            Some(vectors)
+        }
         Err(error) => {
+            observed.failed(EMBEDDING_FAILED);
             tracing::warn!(%error, "no vector for a question; searching by words alone");
             None
         }
@@ -72,9 +86,12 @@ pub async fn embed_texts(p: &Platform, cx: &OpContext, texts: Vec<String>) -> Re
     let counting = Arc::clone(&model);
     let (texts, tokens) = tokio::task::spawn_blocking(move || counted(&*counting, texts)).await.map_err(Error::internal)??;
     let mut vectors = Vec::with_capacity(texts.len());
+    let mut observed = observed(&*model);
     for batch in texts.chunks(usize::try_from(BATCH).unwrap_or(1)) {
-        vectors.extend(model.embed(EmbedLane::Bulk, batch.to_vec()).await.map_err(failed_on_texts)?);
+        let made = model.embed(EmbedLane::Bulk, batch.to_vec()).await;
+        vectors.extend(made.inspect_err(|_| observed.failed(EMBEDDING_FAILED)).map_err(failed_on_texts)?);
     }
+    observed.made(model.dimensions(), Some(tokens as u64));
     Ok(Embeddings { model: model.model().to_owned(), vectors, tokens })
 }
 

@@ -17,6 +17,7 @@ mod metrics;
 mod models;
 mod provider;
 mod server;
+mod telemetry;
 mod tls;
 
 use crate::failure::Failure;
@@ -38,6 +39,7 @@ pub(crate) use metrics::Metrics;
 pub(crate) use models::Models;
 pub(crate) use provider::Provider;
 pub(crate) use server::Server;
+pub(crate) use telemetry::Telemetry;
 pub(crate) use tls::Tls;
 
 /// Name of the configuration file within the data folder.
@@ -74,6 +76,8 @@ pub(crate) struct Config {
     pub(crate) audit: Audit,
     /// The listener that Prometheus reads.
     pub(crate) metrics: Metrics,
+    /// Where traces go.
+    pub(crate) telemetry: Telemetry,
     /// The log.
     pub(crate) log: Log,
 }
@@ -188,6 +192,7 @@ impl Config {
         self.mail.check()?;
         self.audit.check()?;
         self.metrics.check(&self.server, self.tls.is_on())?;
+        self.telemetry.check()?;
         self.identity.check(&self.server)?;
         self.egress.check()?;
         self.keys.check()?;
@@ -318,7 +323,7 @@ mod tests {
             let text = format!("format = \"openai\"\nmodel = \"{}\"", provider.model);
             toml::from_str::<Provider>(&text).unwrap()
         });
-        let Config { server, tls, database, models, identity, egress, limits, audit, metrics, log, .. } = config;
+        let Config { server, tls, database, models, identity, egress, limits, audit, metrics, telemetry, log, .. } = config;
         assert!(audit.folder.is_some() && audit.key_file.is_some() && audit.public_file.is_some());
         assert_eq!(Audit { folder: None, key_file: None, public_file: None, ..audit }, Audit::default());
         assert_eq!((identity, egress), (Identity::default(), Egress::default()));
@@ -329,8 +334,12 @@ mod tests {
         );
         assert_eq!(Database { url: None, ca_file: None, pg_home: None, ..database.clone() }, Database::default());
         assert_eq!(tls.hsts_s, Tls::default().hsts_s);
+        assert_eq!(Telemetry { otlp_endpoint: None, headers_file: None, ca_file: None, ..telemetry.clone() }, Telemetry::default());
         let optional = [
             metrics.listen.is_some() && metrics.token_file.is_some(),
+            telemetry.otlp_endpoint.is_some(),
+            telemetry.headers_file.is_some(),
+            telemetry.ca_file.is_some(),
             tls.files().is_some(),
             tls.redirect_listen.is_some(),
             tls.name_server.is_some(),

@@ -55,6 +55,7 @@ pub(crate) async fn run(config: Config, begun: Instant) -> anyhow::Result<Exit> 
         None => None,
     };
     let metrics = metrics::prepare(&config).await?;
+    let spans = Spans::start(&config)?;
     let mut running = tokio::select! {
         started = start(&config, Listeners { listener, plain, metrics }, bound) => started?,
         name = signals.next() => {
@@ -72,12 +73,36 @@ pub(crate) async fn run(config: Config, begun: Instant) -> anyhow::Result<Exit> 
         ended = &mut running.web => Some(anyhow::anyhow!("the web server ended by itself: {ended:?}")),
     };
     tokio::select! {
-        stopped = running.stop() => stopped?,
+        stopped = async {
+            running.stop().await?;
+            spans.stop().await;
+            Ok::<_, anyhow::Error>(())
+        } => stopped?,
         _ = signals.next() => tracing::warn!("stopped at once; what was being written ends with a typed event at the next start"),
     }
     match fault {
         Some(fault) => Err(fault),
         None => Ok(Exit::Done),
+    }
+}
+
+/// What sends spans, if anything does.
+struct Spans(Option<(JoinHandle<()>, CancellationToken)>);
+
+impl Spans {
+    fn start(config: &Config) -> anyhow::Result<Self> {
+        let Some(exporter) = config.telemetry.start()? else { return Ok(Self(None)) };
+        let closing = CancellationToken::new();
+        let running = tokio::spawn(exporter.run(closing.clone().cancelled_owned()));
+        Ok(Self(Some((running, closing))))
+    }
+
+    /// Sends what waits, within the exporter's own time, and ends. Comes last, so that what stops has told of it.
+    async fn stop(self) {
+        if let Some((running, closing)) = self.0 {
+            closing.cancel();
+            let _ = running.await;
+        }
     }
 }
 
