@@ -11,8 +11,8 @@ mod trail;
 
 pub use audited_read::AuditedRead;
 use pools::Pools;
-pub use precondition::entity_tag;
 use precondition::Precondition;
+pub use precondition::entity_tag;
 use trail::Trail;
 pub use trail::TrailTx;
 
@@ -291,7 +291,16 @@ impl Db {
             Some(keys) => keys,
             None => self.ring.load(self, tenant, &mut tx).await?,
         };
-        Ok(TenantTx { tx, request, keys, tenant, trail: Arc::clone(&self.trail), attempt: None, precondition: Precondition::default(), mode: PhantomData })
+        Ok(TenantTx {
+            tx,
+            request,
+            keys,
+            tenant,
+            trail: Arc::clone(&self.trail),
+            attempt: None,
+            precondition: Precondition::default(),
+            mode: PhantomData,
+        })
     }
 
     pub(crate) fn ring(&self) -> &KeyRing {

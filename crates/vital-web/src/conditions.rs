@@ -71,7 +71,8 @@ pub(crate) async fn judge(State(_): State<AppState>, mut request: Request, next:
 /// The tags that a condition names; none where there is no condition.
 fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Vec<String>, Problem> {
     let wrong = || {
-        let detail = format!("`If-Match` holds up to {TAGS_MAX} entity tags in quotes, as `ETag` showed them, or `*`. Nothing was changed.");
+        let detail =
+            format!("`If-Match` holds up to {TAGS_MAX} entity tags in quotes, as `ETag` showed them, or `*`. Nothing was changed.");
         Problem::from(Error::malformed("request.if_match", detail))
     };
     let mut all = Vec::new();

@@ -7,7 +7,10 @@ use crate::{assets, caller::OPEN_ROUTES, compat, conditions::CONDITIONAL, frame:
 use axum::{
     Json,
     extract::Path,
-    http::{HeaderValue, Method, header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE}},
+    http::{
+        HeaderValue, Method,
+        header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE},
+    },
     response::{IntoResponse, Response},
 };
 use maud::{DOCTYPE, html};
@@ -89,7 +92,11 @@ fn describe(path: &str, method: &Method, operation: &mut Operation) {
     operation.responses.responses.insert("default".to_owned(), failure("Any other failure").into());
     let keyed = writes && !open && (own || compat::is_door(path));
     if keyed {
-        header(operation, "Idempotency-Key", "Sent again with the same key, the request takes effect once and gets the first reply; 1 to 255 visible ASCII characters");
+        header(
+            operation,
+            "Idempotency-Key",
+            "Sent again with the same key, the request takes effect once and gets the first reply; 1 to 255 visible ASCII characters",
+        );
     }
     if own && !writes {
         operation.responses.responses.entry("304".to_owned()).or_insert_with(|| {
@@ -123,7 +130,11 @@ fn failures(path: &str, operation: &Operation, open: bool, writes: bool) -> Vec<
         all.push(("404", "There is no such thing, or it is not the caller's to see"));
     }
     if writes {
-        all.extend([("409", "Not possible in the present state, or the idempotency key is in use"), ("502", "A provider failed"), ("504", "A provider did not answer in time")]);
+        all.extend([
+            ("409", "Not possible in the present state, or the idempotency key is in use"),
+            ("502", "A provider failed"),
+            ("504", "A provider did not answer in time"),
+        ]);
     }
     if CONDITIONAL.iter().any(|(conditional, _)| *conditional == path) && writes {
         all.push(("412", "Changed by somebody else since it was read (`If-Match`)"));
@@ -212,7 +223,8 @@ mod tests {
                 let problem = &operation["responses"]["503"]["content"];
                 assert!(problem.as_object().is_some_and(|c| !c.is_empty()) || has(path, method, "503"), "{method} {path}");
                 if path.starts_with("/api/v1/") && method != "get" && !OPEN_ROUTES.contains(&path.as_str()) {
-                    let names: Vec<&str> = operation["parameters"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
+                    let names: Vec<&str> =
+                        operation["parameters"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap()).collect();
                     assert!(names.contains(&"Idempotency-Key"), "{method} {path}");
                     assert!(has(path, method, "401") && has(path, method, "409"), "{method} {path}");
                 }

@@ -170,7 +170,11 @@ pub(crate) async fn own(State(s): State<AppState>, SignedIn(caller): SignedIn, p
 
 /// Lists when operators were in the organisation, newest first.
 #[utoipa::path(get, path = "/api/v1/audit/operator-access", tag = "audit", params(PageParams), responses((status = 200, body = Listing<OperatorAccess>)))]
-pub(crate) async fn operators(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<OperatorAccess>>> {
+pub(crate) async fn operators(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    paging: Paging,
+) -> Reply<Json<Listing<OperatorAccess>>> {
     Ok(Json(paging.page_of(audit::operator_accesses(&s.platform, &caller.cx).await?, |a| a.id)?))
 }
 
@@ -189,11 +193,7 @@ pub(crate) async fn set_hours(State(s): State<AppState>, SignedIn(caller): Signe
 
 /// Lists the weekly reviews, newest first.
 #[utoipa::path(get, path = "/api/v1/audit/reviews", tag = "audit", params(PageParams), responses((status = 200, body = Listing<ReviewSummary>)))]
-pub(crate) async fn reviews(
-    State(s): State<AppState>,
-    SignedIn(caller): SignedIn,
-    paging: Paging,
-) -> Reply<Json<Listing<ReviewSummary>>> {
+pub(crate) async fn reviews(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<ReviewSummary>>> {
     Ok(Json(paging.page(audit::reviews(&s.platform, &caller.cx, paging.before()?, paging.limit).await?, |r| r.week)))
 }
 

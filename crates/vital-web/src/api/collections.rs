@@ -78,7 +78,11 @@ pub(crate) async fn create(
 
 /// Lists who may read what, as far as the caller decides it: own collections, and all for those who manage collections.
 #[utoipa::path(get, path = "/api/v1/collections/access", tag = "documents", params(PageParams), responses((status = 200, body = Listing<CollectionAccess>)))]
-pub(crate) async fn access(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<CollectionAccess>>> {
+pub(crate) async fn access(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    paging: Paging,
+) -> Reply<Json<Listing<CollectionAccess>>> {
     Ok(Json(paging.page_of(knowledge::collections_admin(&s.platform, &caller.cx).await?, |c| c.slug.clone())?))
 }
 

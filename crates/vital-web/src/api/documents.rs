@@ -98,13 +98,8 @@ pub(crate) async fn list(
     paging: Paging,
     Params(f): Params<Filter>,
 ) -> Reply<Json<Listing<Document>>> {
-    let filter = DocumentFilter {
-        collection: f.collection,
-        starter: f.starter,
-        title: f.title,
-        before: paging.before()?,
-        limit: paging.limit,
-    };
+    let filter =
+        DocumentFilter { collection: f.collection, starter: f.starter, title: f.title, before: paging.before()?, limit: paging.limit };
     Ok(Json(paging.page(knowledge::documents(&s.platform, &caller.cx, filter).await?, |d| d.id)))
 }
 

@@ -29,11 +29,7 @@ pub(crate) struct NewInvitation {
 
 /// Lists invitations, newest first.
 #[utoipa::path(get, path = "/api/v1/invitations", tag = "members", params(PageParams), responses((status = 200, body = Listing<Invitation>)))]
-pub(crate) async fn list(
-    State(s): State<AppState>,
-    SignedIn(caller): SignedIn,
-    paging: Paging,
-) -> Reply<Json<Listing<Invitation>>> {
+pub(crate) async fn list(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<Invitation>>> {
     Ok(Json(paging.page(identity::invitations(&s.platform, &caller.cx, paging.before()?, paging.limit).await?, |i| i.id)))
 }
 

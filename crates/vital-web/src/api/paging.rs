@@ -129,7 +129,8 @@ impl Paging {
         let left = rest.len();
         let items: Vec<T> = rest.into_iter().take(usize::try_from(self.limit).unwrap_or(usize::MAX)).collect();
         let more = items.len() < left;
-        let next_cursor = items.last().filter(|_| more).map(|last| self.cursor(&format!("{} {}", start + items.len() - 1, key(last).to_string())));
+        let next_cursor =
+            items.last().filter(|_| more).map(|last| self.cursor(&format!("{} {}", start + items.len() - 1, key(last).to_string())));
         Ok(Listing { items, next_cursor })
     }
 }
@@ -187,7 +188,10 @@ mod tests {
             assert_eq!(Paging::read(path, &query).unwrap_err().status(), 400, "{path}?{query}");
         }
         assert_eq!(Paging::read("/list", "limit=many").unwrap_err().status(), 400);
-        assert_eq!([0, -1, 7, 1_000_000].map(|n| Paging::read("/list", &format!("limit={n}")).unwrap().limit), [1, 1, 7, limits::PAGE_SIZE_MAX]);
+        assert_eq!(
+            [0, -1, 7, 1_000_000].map(|n| Paging::read("/list", &format!("limit={n}")).unwrap().limit),
+            [1, 1, 7, limits::PAGE_SIZE_MAX]
+        );
     }
 
     #[test]

@@ -317,7 +317,9 @@ fn settings_form<'a>(path: &str, unique: &'a str, member: &'a str, domain: &'a s
                 ("default_roles", "viewer"),
             ]
         }
-        "/settings/usage/budgets" => vec![("who", "organisation"), ("period", "day"), ("limit_tokens", "1000000000"), ("soft_percent", "80")],
+        "/settings/usage/budgets" => {
+            vec![("who", "organisation"), ("period", "day"), ("limit_tokens", "1000000000"), ("soft_percent", "80")]
+        }
         "/settings/usage/prices" => vec![("model", "installation"), ("input", "1"), ("output", "1")],
         "/settings/domains" => vec![("domain", domain)],
         "/settings/providers" => {

@@ -65,7 +65,12 @@ async fn settings_change_only_from_what_was_seen() {
     for (read, changed, body, again) in [
         ("/api/v1/organisation", "/api/v1/organisation/policy", policy.clone(), organisation["policy"].clone()),
         ("/api/v1/audit/working-hours", "/api/v1/audit/working-hours", later.clone(), hours.clone()),
-        ("/api/v1/provider-policy", "/api/v1/provider-policy", json!({ "installation_allowed": false }), json!({ "installation_allowed": true })),
+        (
+            "/api/v1/provider-policy",
+            "/api/v1/provider-policy",
+            json!({ "installation_allowed": false }),
+            json!({ "installation_allowed": true }),
+        ),
         (slug, slug, json!({ "models": [] }), json!({ "models": [] })),
     ] {
         let seen = tag(if read.contains("audit") { &auditor } else { &admin }, read).await;

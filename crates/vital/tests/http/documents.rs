@@ -227,7 +227,8 @@ async fn only_a_failed_document_can_be_tried_again() {
 #[tokio::test]
 async fn an_article_of_the_starter_library_cannot_be_deleted() {
     let app = app().await;
-    let article = app.member().get("/api/v1/documents?starter=true&limit=1").await.expect(200).items()[0]["id"].as_str().unwrap().to_owned();
+    let article =
+        app.member().get("/api/v1/documents?starter=true&limit=1").await.expect(200).items()[0]["id"].as_str().unwrap().to_owned();
     app.member().delete(&format!("/api/v1/documents/{article}")).await.problem(409, "document.starter");
     app.member().get(&format!("/api/v1/documents/{article}/text")).await.expect(200);
 }

@@ -92,7 +92,8 @@ async fn two_nodes_agree_on_who_is_first() {
     let second = app.second_node().await;
     let (here, there) = (app.member(), second.client(Persona::Member));
     let before = count(&app, "conversations").await;
-    let opened = (0..AT_ONCE).map(|n| keyed(if n % 2 == 0 { &here } else { &there }, "POST", "/api/v1/conversations", "two-nodes", &json!({})));
+    let opened =
+        (0..AT_ONCE).map(|n| keyed(if n % 2 == 0 { &here } else { &there }, "POST", "/api/v1/conversations", "two-nodes", &json!({})));
     equal_replies(opened.collect(), 201).await;
     assert_eq!(count(&app, "conversations").await, before + 1);
     drop(second);
@@ -244,7 +245,10 @@ async fn a_stream_that_is_asked_for_again_tells_the_same_turn() {
     let before = count(&app, "turns").await;
     for (path, body) in [
         ("/v1/chat/completions", json!({ "model": "auto", "stream": true, "messages": [{ "role": "user", "content": QUESTION_A }] })),
-        ("/v1/messages", json!({ "model": "auto", "max_tokens": 9, "stream": true, "messages": [{ "role": "user", "content": QUESTION_A }] })),
+        (
+            "/v1/messages",
+            json!({ "model": "auto", "max_tokens": 9, "stream": true, "messages": [{ "role": "user", "content": QUESTION_A }] }),
+        ),
     ] {
         let ask = || keyed(&member, "POST", path, "streamed", &body).send();
         let (first, again) = (ask().await.expect(200), ask().await.expect(200));

@@ -117,7 +117,9 @@ async fn lists_refuse_pages_that_cannot_be() {
     }
     let first = app.member().get("/api/v1/documents?limit=1").await.expect(200).json();
     let cursor = first["next_cursor"].as_str().unwrap();
-    for path in [format!("documents?starter=true&cursor={cursor}"), format!("experts?cursor={cursor}"), format!("documents?cursor={cursor}A")] {
+    for path in
+        [format!("documents?starter=true&cursor={cursor}"), format!("experts?cursor={cursor}"), format!("documents?cursor={cursor}A")]
+    {
         app.member().get(&format!("/api/v1/{path}")).await.problem(400, "request.cursor");
     }
     for limit in ["0", "-5", "100000"] {
