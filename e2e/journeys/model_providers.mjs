@@ -4,6 +4,7 @@ import { ADMIN, ask, ended, signIn } from "../lib/app.mjs";
 import { audit } from "../lib/audit.mjs";
 import { Visitor } from "../lib/browser.mjs";
 import { addAuthenticator } from "../lib/factors.mjs";
+import { code, open } from "../lib/forms.mjs";
 
 const NAME = "Corvane models";
 const KEY = "sk-corvane-0123456789";
@@ -28,19 +29,6 @@ export default async function modelProviders(step, world) {
   await step.test("switch it off, and forbid the installation's", () => off(page, world));
   world.session = await admin.context.storageState();
   await admin.leave();
-}
-
-/** Fills the field for a code where the form asks for one. */
-async function code(form, world) {
-  const field = form.getByLabel("Code of your authenticator app");
-  if (await field.count()) await field.fill(await world.app.code());
-}
-
-/** Opens what is behind a word, unless it is open. */
-async function open(page, words) {
-  const fold = page.locator("details.act").filter({ has: page.locator("summary", { hasText: words }) }).first();
-  if (await fold.evaluate((details) => !details.open)) await fold.locator("summary").click();
-  return fold;
 }
 
 async function empty(page) {

@@ -90,6 +90,12 @@ actions! {
     UsageExported "usage.exported";
     BudgetSet "budget.set";
     BudgetRemoved "budget.removed";
+    ToolServerAdded "tool_server.added";
+    ToolServerChanged "tool_server.changed";
+    ToolServerRemoved "tool_server.removed";
+    ToolServerTested "tool_server.tested";
+    ToolApproved "tool_server.tool_approved";
+    ToolWithdrawn "tool_server.tool_withdrawn";
     BreakGlassOpened "break_glass.opened";
     BreakGlassClosed "break_glass.closed";
     BreakGlassReviewed "break_glass.reviewed";

@@ -72,6 +72,8 @@ id! {
     ModelId,
     /// A limit of what a tenant's requests to models may use.
     BudgetId,
+    /// A tool server that one tenant connected.
+    ToolServerId,
     /// One opening of a tenant by an operator.
     BreakGlassId,
     /// An expert of one tenant.

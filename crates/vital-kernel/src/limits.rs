@@ -96,6 +96,10 @@ pub const MODEL_PROVIDERS_MAX: i64 = 20;
 pub const MODELS_MAX: i64 = 60;
 /// Tests of models that one tenant may cause within a minute.
 pub const MODEL_TESTS_MAX: u32 = 10;
+/// Tool servers of one tenant.
+pub const TOOL_SERVERS_MAX: i64 = 20;
+/// Times that one tenant may have tool servers tested within a minute.
+pub const TOOL_SERVER_TESTS_MAX: u32 = 20;
 /// Values of a claim that one provider maps to roles.
 pub const PROVIDER_ROLES_MAX: usize = 200;
 /// Further scopes that one provider is asked for.

@@ -24,7 +24,7 @@ mod error;
 pub mod gateway;
 mod provider;
 mod request;
-pub mod sse;
+pub use vital_outbound::sse;
 #[cfg(test)]
 mod suite;
 mod wire;

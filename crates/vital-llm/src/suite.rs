@@ -181,6 +181,7 @@ async fn the_request_carries_the_key_the_dialogue_and_the_settings() {
             Format::OpenAi => assert_eq!(json["stream_options"]["include_usage"], true),
             Format::Anthropic => assert_eq!(request.header("anthropic-version"), Some("2023-06-01")),
             Format::Google => assert_eq!(json["contents"][1]["role"], "model"),
+            Format::Bare => panic!("{} is no path of a model", request.path),
         }
     }
 }

@@ -26,6 +26,7 @@ mod reach;
 mod request;
 mod resolve;
 mod response;
+pub mod sse;
 #[cfg(test)]
 mod tests;
 mod tls;

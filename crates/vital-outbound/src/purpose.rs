@@ -20,7 +20,7 @@ pub enum Purpose {
     IdentityProvider,
     /// Notices to an address that an organisation gave.
     Webhook,
-    /// Calls of a tool that an organisation set up.
+    /// Definitions and calls of the tools of a server that an organisation set up.
     Tool,
     /// Queries to the public sources of the built-in tools, at addresses that the configuration can change.
     PublicSource,
@@ -108,7 +108,7 @@ impl Purpose {
             Self::CertificateAuthority => (5, 30, 1024 * 1024),
             Self::IdentityProvider => (3, 5, 256 * 1024),
             Self::Webhook | Self::Telemetry => (3, 10, 64 * 1024),
-            Self::Tool => (3, 20, 4 * 1024 * 1024),
+            Self::Tool => (3, 60, 4 * 1024 * 1024),
             Self::PublicSource => (5, 20, 10 * 1024 * 1024),
             Self::UrlFetch => (3, 30, 32 * 1024 * 1024),
         };

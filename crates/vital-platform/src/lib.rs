@@ -15,6 +15,7 @@ mod places;
 mod platform;
 pub mod providers;
 pub mod tenancy;
+pub mod tools;
 pub mod usage;
 pub mod work;
 

@@ -9,6 +9,7 @@ use crate::{
     places::Places,
     providers,
     tenancy::domains::Domains,
+    tools,
     work::Held,
 };
 use std::{
@@ -70,6 +71,7 @@ pub struct Platform {
     pub(crate) installation: Option<providers::Writer>,
     pub(crate) gateway: Gateway,
     pub(crate) providers: providers::Remembered,
+    pub(crate) tool_servers: tools::servers::Remembered,
     pub(crate) egress: Egress,
     pub(crate) streams: ask::Streams,
     pub(crate) site: String,
@@ -113,6 +115,7 @@ impl Platform {
             provider: parts.provider,
             gateway,
             providers: providers::Remembered::default(),
+            tool_servers: tools::servers::Remembered::new(parts.egress.clone()),
             egress: parts.egress,
             streams: ask::Streams::default(),
             site: parts.site,

@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-const ORDER: [&str; 9] = ["tenancy", "identity", "idempotency", "usage", "knowledge", "experts", "providers", "ask", "audit"];
+const ORDER: [&str; 10] = ["tenancy", "identity", "idempotency", "usage", "knowledge", "tools", "experts", "providers", "ask", "audit"];
 /// Tenancy and identity stand side by side and may know each other.
 const PEERS: [(&str, &str); 2] = [("tenancy", "identity"), ("identity", "tenancy")];
 

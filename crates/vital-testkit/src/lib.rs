@@ -6,3 +6,4 @@ pub mod authenticator;
 pub mod names;
 pub mod provider;
 pub mod receiver;
+pub mod tool_server;

@@ -1,7 +1,7 @@
 //! A scripted model provider: a real HTTP server that speaks the wire formats and plays what a test tells it to.
 //!
 //! The path chooses the format: `…/chat/completions` and `…/embeddings` are OpenAI's and Azure's, `…/messages` Anthropic's,
-//! `…:streamGenerateContent` and `…:batchEmbedContents` Google's. Scripts are taken from a queue
+//! `…:streamGenerateContent` and `…:batchEmbedContents` Google's; `…/mcp` has none. Scripts are taken from a queue
 //! ([`ScriptedProvider::reply`]) and, when that is empty, from a function of the request ([`ScriptedProvider::reply_with`]).
 //!
 //! **Invariant:** nothing here waits for a guessed time: tests open a [`Gate`] or wait for a count with [`ScriptedProvider::until`].
@@ -17,7 +17,7 @@ pub use script::{Chunking, Gate, Script, Stop, Usage};
 use body::{Ending, ScriptBody};
 use bytes::Bytes;
 use hyper::{
-    HeaderMap, Response, StatusCode,
+    HeaderMap, Method, Response, StatusCode,
     body::{Body, Incoming},
     header::{CONTENT_TYPE, HeaderName, HeaderValue},
     server::conn::http1,
@@ -52,6 +52,8 @@ pub enum Format {
     Anthropic,
     /// Google Gemini.
     Google,
+    /// No format of a model, as at a tool server (`…/mcp`): scripts give status, headers and bytes themselves.
+    Bare,
 }
 
 impl Format {
@@ -60,6 +62,7 @@ impl Format {
         match path {
             _ if ends("/chat/completions") || ends("/embeddings") => Some(Self::OpenAi),
             _ if ends("/messages") => Some(Self::Anthropic),
+            _ if ends("/mcp") => Some(Self::Bare),
             _ if ends(":streamGenerateContent") || ends(":batchEmbedContents") => Some(Self::Google),
             _ => None,
         }
@@ -69,6 +72,8 @@ impl Format {
 /// One request as it came in.
 #[derive(Debug)]
 pub struct Request {
+    /// The method.
+    pub method: Method,
     /// The format of its path.
     pub format: Format,
     /// The path.
@@ -102,6 +107,7 @@ impl Request {
             Format::OpenAi => json["messages"].as_array().and_then(|all| all.iter().find(|m| m["role"] == "system")).map(|m| &m["content"]),
             Format::Anthropic => Some(&json["system"]),
             Format::Google => Some(&json["systemInstruction"]["parts"][0]["text"]),
+            Format::Bare => None,
         };
         text.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
     }
@@ -255,7 +261,7 @@ async fn answer(request: hyper::Request<Incoming>, shared: Arc<Shared>) -> Resul
     let path = parts.uri.path().to_owned();
     let Some(format) = Format::of_path(&path) else { return Ok(refusal(StatusCode::NOT_FOUND, "no such path")) };
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    let request = Arc::new(Request { format, path, query, headers: parts.headers, body });
+    let request = Arc::new(Request { method: parts.method, format, path, query, headers: parts.headers, body });
     let script = shared.script_for(&request);
     shared.record(request);
     let watched = body::Watch::new(Arc::clone(&shared));

@@ -4,7 +4,7 @@ use crate::{
     admission,
     api::{
         audit, break_glass, collections, conversations, documents, domains, events, experts, factors, groups, invitations, keys, members,
-        organisation, providers, search, session, sso, turns, usage,
+        organisation, providers, search, session, sso, tool_servers, turns, usage,
     },
     assets, caller, compat, conditions, cors, csrf, frame, health, host, idempotency, limits,
     openapi::{self, Description},
@@ -169,6 +169,13 @@ fn settings() -> Router<AppState> {
         .route("/settings/providers/models/{id}/active", post(pages::provider::activate_model))
         .route("/settings/providers/models/{id}/test", post(pages::provider::test_model))
         .route("/settings/providers/models/{id}/delete", post(pages::provider::remove_model))
+        .route("/settings/tool-servers", get(pages::tool_servers::list).post(pages::tool_servers::create))
+        .route("/settings/tool-servers/{id}", get(pages::tool_server::show).post(pages::tool_server::change))
+        .route("/settings/tool-servers/{id}/test", post(pages::tool_server::test))
+        .route("/settings/tool-servers/{id}/active", post(pages::tool_server::activate))
+        .route("/settings/tool-servers/{id}/approve", post(pages::tool_server::approve))
+        .route("/settings/tool-servers/{id}/withdraw", post(pages::tool_server::withdraw))
+        .route("/settings/tool-servers/{id}/delete", post(pages::tool_server::remove))
         .route("/settings/providers/{id}", get(pages::provider::show).post(pages::provider::change))
         .route("/settings/providers/{id}/active", post(pages::provider::activate))
         .route("/settings/providers/{id}/delete", post(pages::provider::remove))
@@ -222,6 +229,11 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(usage::budgets, usage::set_budget))
         .routes(routes!(usage::remove_budget))
         .routes(routes!(usage::prices, usage::set_price))
+        .routes(routes!(tool_servers::list, tool_servers::create))
+        .routes(routes!(tool_servers::find, tool_servers::change, tool_servers::remove))
+        .routes(routes!(tool_servers::test))
+        .routes(routes!(tool_servers::approve))
+        .routes(routes!(tool_servers::withdraw))
         .routes(routes!(factors::list))
         .routes(routes!(factors::remove))
         .routes(routes!(factors::enrol_totp))

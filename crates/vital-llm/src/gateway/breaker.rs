@@ -41,7 +41,7 @@ pub enum BreakerState {
 
 /// A breaker; cheap to share. The lock is held for a few instructions and never across an await.
 #[derive(Debug)]
-pub(super) struct Breaker(Mutex<Inner>);
+pub struct Breaker(Mutex<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -73,7 +73,7 @@ struct Second {
 
 /// Permission to send one request; tells the breaker how it went. Dropped without an outcome, it counts as none.
 #[derive(Debug)]
-pub(super) struct Ticket {
+pub struct Ticket {
     breaker: Arc<Breaker>,
     generation: u64,
     probe: bool,
@@ -87,8 +87,16 @@ enum Outcome {
     Failed,
 }
 
+impl Default for Breaker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Breaker {
-    pub(super) fn new() -> Self {
+    /// Begins closed.
+    #[must_use]
+    pub fn new() -> Self {
         Self(Mutex::new(Inner {
             phase: Phase::Closed,
             generation: 0,
@@ -103,7 +111,7 @@ impl Breaker {
     ///
     /// # Errors
     /// How long nothing is let in, if that is known; while a probe is under way it is zero.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Ticket, Duration> {
+    pub fn enter(self: &Arc<Self>) -> Result<Ticket, Duration> {
         let mut inner = self.lock();
         let probe = match inner.phase {
             Phase::Closed => false,
@@ -133,7 +141,9 @@ impl Breaker {
         }
     }
 
-    pub(super) fn state(&self) -> BreakerState {
+    /// The state at this moment.
+    #[must_use]
+    pub fn state(&self) -> BreakerState {
         match self.lock().phase {
             Phase::Closed => BreakerState::Closed,
             Phase::HalfOpen { .. } => BreakerState::HalfOpen,
@@ -201,7 +211,7 @@ impl Inner {
 
 impl Ticket {
     /// Notes the first item of an answer: the target is there. A probe closes the breaker at once, for the rest may take minutes.
-    pub(super) fn answered(&mut self) {
+    pub fn answered(&mut self) {
         self.outcome = Outcome::Passed;
         if self.probe {
             self.probe = false;
@@ -214,7 +224,7 @@ impl Ticket {
     }
 
     /// Notes that the target failed, before or after its first item.
-    pub(super) fn failed(mut self) {
+    pub fn failed(mut self) {
         self.outcome = Outcome::Failed;
     }
 }

@@ -33,7 +33,7 @@ mod tests;
 
 pub use attempt::{Caller, FAILOVER_WITHIN, RETRY_WAIT_MAX, TRIED_MAX};
 pub use backoff::{BACKOFF_BASE, BACKOFF_CAP};
-pub use breaker::{BreakerState, IN_A_ROW, OPEN_FOR, OPEN_FOR_MAX, VOLUME_MIN, WINDOW_SECONDS};
+pub use breaker::{Breaker, BreakerState, IN_A_ROW, OPEN_FOR, OPEN_FOR_MAX, Ticket, VOLUME_MIN, WINDOW_SECONDS};
 pub use cache::ExactCache;
 pub use error::{Attempt, Fault, GatewayError, Overloaded};
 pub use money::{Currency, Money, PICO};

@@ -16,7 +16,11 @@ pub const GROUPS: [(&str, &str, &[&str]); 9] = [
     ("sign_in", "Sign-in and sessions", &["session", "factor", "user.password_changed", "user.password_reset_asked"]),
     ("people", "People and roles", &["user", "group"]),
     ("keys", "Keys", &["key", "keys"]),
-    ("settings", "Settings, experts and single sign-on", &["tenant", "sso", "expert", "domain", "provider", "usage", "budget"]),
+    (
+        "settings",
+        "Settings, experts and single sign-on",
+        &["tenant", "sso", "expert", "domain", "provider", "usage", "budget", "tool_server"],
+    ),
     ("operators", "Operators", &["break_glass", "operator"]),
     ("trail", "The trail itself and its reviews", &["audit", "review", "server"]),
 ];
@@ -41,7 +45,7 @@ pub fn says(action: &str) -> &str {
     WORDS.iter().find(|(name, _)| *name == action).map_or(action, |(_, words)| words)
 }
 
-const WORDS: [(&str, &str); 96] = [
+const WORDS: [(&str, &str); 102] = [
     ("tenant.created", "created the organisation"),
     ("tenant.seeded", "brought the experts and the starter library up to date"),
     ("tenant.suspended", "suspended the organisation"),
@@ -98,6 +102,12 @@ const WORDS: [(&str, &str); 96] = [
     ("provider.expert_models_chosen", "chose the models of an expert"),
     ("provider.installation_allowed", "allowed the installation's model provider to write answers"),
     ("provider.installation_forbidden", "forbade the installation's model provider to write answers"),
+    ("tool_server.added", "connected a tool server"),
+    ("tool_server.changed", "changed a tool server"),
+    ("tool_server.removed", "removed a tool server"),
+    ("tool_server.tested", "tested a tool server and read its tools"),
+    ("tool_server.tool_approved", "approved a tool of a tool server"),
+    ("tool_server.tool_withdrawn", "withdrew a tool of a tool server, or met it changed"),
     ("break_glass.opened", "let an operator into the organisation"),
     ("break_glass.closed", "ended an operator's access"),
     ("break_glass.reviewed", "signed off an operator's access"),

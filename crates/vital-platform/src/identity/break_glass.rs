@@ -15,13 +15,14 @@ use vital_kernel::{
 };
 
 /// What an operator may do in an organisation: read.
-const READING: [Permission; 10] = [
+const READING: [Permission; 11] = [
     Permission::ExpertRead,
     Permission::DocumentRead,
     Permission::UserRead,
     Permission::SettingsRead,
     Permission::ProviderRead,
     Permission::UsageRead,
+    Permission::ToolRead,
     Permission::PolicyRead,
     Permission::BreakGlassRead,
     Permission::AuditRead,

@@ -22,7 +22,7 @@ pub(super) fn plays(script: Script, format: Format) -> VecDeque<Play> {
     let opening = match format {
         Format::OpenAi => openai::opening(id),
         Format::Anthropic => anthropic::opening(usage, id),
-        Format::Google => Vec::new(),
+        Format::Google | Format::Bare => Vec::new(),
     };
     plays.extend(opening.into_iter().map(Play::Send));
     let mut calls = 0;
@@ -34,6 +34,7 @@ pub(super) fn plays(script: Script, format: Format) -> VecDeque<Play> {
                     Format::OpenAi => openai::call(calls, &call, &name, &fragments, id),
                     Format::Anthropic => anthropic::call(calls, &call, &name, &fragments, id),
                     Format::Google => vec![google::call(&call, &name, &fragments, id)],
+                    Format::Bare => Vec::new(),
                 };
                 plays.extend(frames.into_iter().map(Play::Send));
                 calls += 1;
@@ -48,6 +49,7 @@ pub(super) fn plays(script: Script, format: Format) -> VecDeque<Play> {
         Format::OpenAi => openai::closing(usage, stop, id),
         Format::Anthropic => anthropic::closing(usage, stop, calls, id),
         Format::Google => vec![google::closing(usage, stop, id)],
+        Format::Bare => Vec::new(),
     };
     plays.extend(closing.into_iter().map(Play::Send));
     chunk(plays, &chunking)
@@ -56,7 +58,7 @@ pub(super) fn plays(script: Script, format: Format) -> VecDeque<Play> {
 /// The answer to a request for vectors.
 pub(super) fn vectors(format: Format, vectors: &[Vec<f32>], tokens: u64) -> Bytes {
     match format {
-        Format::OpenAi | Format::Anthropic => openai::vectors(vectors, tokens),
+        Format::OpenAi | Format::Anthropic | Format::Bare => openai::vectors(vectors, tokens),
         Format::Google => google::vectors(vectors, tokens),
     }
 }
@@ -87,6 +89,7 @@ fn text_frame(format: Format, text: &str, id: Option<&str>) -> Bytes {
         Format::OpenAi => openai::text(text, id),
         Format::Anthropic => anthropic::text(text, id),
         Format::Google => google::text(text, id),
+        Format::Bare => frame(None, id, text),
     }
 }
 
@@ -95,6 +98,7 @@ fn error_frame(format: Format, kind: &str, id: Option<&str>) -> Bytes {
         Format::OpenAi => openai::error(kind, id),
         Format::Anthropic => anthropic::error(kind, id),
         Format::Google => google::error(kind, id),
+        Format::Bare => frame(None, id, kind),
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod providers;
 pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod sso;
+pub(crate) mod tool_servers;
 pub(crate) mod turns;
 pub(crate) mod usage;
 

@@ -60,6 +60,11 @@ notices! {
     ModelsOrdered "models-ordered" "The order was changed. It counts from the next answer on.";
     ExpertModels "expert-models" "The models of the expert were changed. They count from the next answer on.";
     ProviderPolicy "provider-policy" "What the installation's provider may do was changed. It counts from the next answer on.";
+    ToolServerAdded "tool-server-added" "The tool server was connected. Test it to read its tools, then approve those that your experts may be given.";
+    ToolServerChanged "tool-server-changed" "The tool server was changed. It counts from the next call on.";
+    ToolServerRemoved "tool-server-removed" "The tool server was removed with its secret and its tools.";
+    ToolApproved "tool-approved" "The tool was approved in the words that you saw. Experts can now be given it.";
+    ToolWithdrawn "tool-withdrawn" "The tool was withdrawn. It is neither offered nor called any more.";
     BudgetSet "budget-set" "The budget was set. It counts from the next request on, with what the period has spent already.";
     BudgetRemoved "budget-removed" "The budget was removed.";
     PriceSet "price-set" "The price was changed. It counts for requests that begin from now on.";

@@ -35,6 +35,9 @@ pub(crate) mod sign_in;
 pub(crate) mod sso;
 pub(crate) mod sso_fields;
 pub(crate) mod sso_sign_in;
+pub(crate) mod tool_server;
+pub(crate) mod tool_server_fields;
+pub(crate) mod tool_servers;
 pub(crate) mod usage;
 pub(crate) mod usage_budgets;
 

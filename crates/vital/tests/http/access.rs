@@ -36,6 +36,8 @@ struct Targets {
     provider: String,
     /// A model provider.
     model_provider: String,
+    /// A tool server.
+    tool_server: String,
     /// A model at it.
     model: String,
     /// A custom domain that is not proven.
@@ -64,6 +66,7 @@ impl Targets {
             opening: id(),
             provider: id(),
             model_provider: id(),
+            tool_server: id(),
             model: id(),
             domain: format!("{}.acme-bio.com", id()),
             entry: id(),
@@ -78,6 +81,7 @@ impl Targets {
             "delete from groups where tenant_id = '{tenant}';
              delete from sso_providers where tenant_id = '{tenant}';
              delete from providers where tenant_id = '{tenant}';
+             delete from tool_servers where tenant_id = '{tenant}';
              delete from directory.domains where tenant = '{tenant}';
              update members set active = false where kind = 'service' and tenant_id = '{tenant}'"
         ))
@@ -101,6 +105,7 @@ impl Targets {
             opening,
             provider,
             model_provider,
+            tool_server,
             model,
             domain,
             ..
@@ -137,6 +142,8 @@ impl Targets {
              values ('{tenant}', '{model_provider}', '{CANARY_A} models', 'openai', 'http://127.0.0.1:9/{CANARY_A}', now(), now());
              insert into models (tenant_id, id, provider_id, name, max_output_tokens, temperature, enabled, position, created_at, updated_at)
              values ('{tenant}', '{model}', '{model_provider}', '{CANARY_A} model', 100, 1, false, 0, now(), now());
+             insert into tool_servers (tenant_id, id, slug, name, address, auth, created_at, updated_at)
+             values ('{tenant}', '{tool_server}', 'tools', '{CANARY_A} tools', 'http://127.0.0.1:9/{CANARY_A}', 'none', now(), now());
              insert into sso_providers (tenant_id, id, kind, name, issuer, client_id, default_roles, created_at, updated_at)
              values ('{tenant}', '{provider}', 'oidc', '{CANARY_A} accounts', 'http://127.0.0.1:9/{CANARY_A}', 'vital', '{{viewer}}', now(), now())",
             Persona::Member.email()
@@ -159,6 +166,7 @@ impl Targets {
             t if t.contains("/break-glass/{id}") || t.contains("/operator-access/{id}") => &self.opening,
             t if t.contains("/sso/") => &self.provider,
             t if t.contains("/provider-models/{id}") || t.contains("/providers/models/{id}") => &self.model,
+            t if t.contains("/tool-servers/{id}") => &self.tool_server,
             t if t.contains("/providers/{id}") => &self.model_provider,
             t if t.contains("/entries/{id}") => &self.entry,
             _ => &self.turn,
@@ -253,6 +261,12 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         })),
         ("PATCH", "/api/v1/sso/providers/{id}") => request.json(&json!({ "name": "Renamed" })),
         ("POST", "/api/v1/providers") => request.json(&json!({ "name": "Another", "format": "google", "models": [{ "name": "model-1" }] })),
+        ("POST", "/api/v1/tool-servers") => {
+            request.json(&json!({ "name": unique, "address": "https://tools.example/mcp", "auth": "none" }))
+        }
+        ("PATCH", "/api/v1/tool-servers/{id}") => request.json(&json!({ "name": "Renamed" })),
+        ("POST", "/api/v1/tool-servers/{id}/approvals") => request.json(&json!({ "tool": "none", "digest": "00" })),
+        ("POST", "/api/v1/tool-servers/{id}/withdrawals") => request.json(&json!({ "tool": "none" })),
         ("PATCH", "/api/v1/providers/{id}") => request.json(&json!({ "name": "Renamed" })),
         ("POST", "/api/v1/providers/{id}/models") => request.json(&json!({ "name": unique })),
         ("PUT", "/api/v1/provider-models" | "/api/v1/experts/{slug}/models") => request.json(&json!({ "models": [] })),
@@ -325,6 +339,10 @@ fn settings_form<'a>(path: &str, unique: &'a str, member: &'a str, domain: &'a s
         "/settings/providers" => {
             vec![("preset", "google"), ("name", "Another"), ("models", "model-1"), ("base_url", "https://llm.example")]
         }
+        "/settings/tool-servers" => vec![("name", unique), ("address", "https://tools.example/mcp"), ("auth", "none")],
+        "/settings/tool-servers/{id}" => vec![("name", "Renamed"), ("address", "https://tools.example/mcp"), ("auth", "none")],
+        "/settings/tool-servers/{id}/approve" => vec![("tool", "none"), ("digest", "00")],
+        "/settings/tool-servers/{id}/withdraw" => vec![("tool", "none")],
         "/settings/providers/{id}" => vec![("name", "Renamed"), ("base_url", "https://llm.example")],
         "/settings/providers/{id}/models" => vec![("name", unique), ("max_output_tokens", "100"), ("temperature", "1")],
         "/settings/providers/models/{id}" => vec![("max_output_tokens", "100"), ("temperature", "1")],

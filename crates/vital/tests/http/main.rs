@@ -40,6 +40,7 @@ mod setup;
 mod smuggling;
 mod sso;
 mod supabase;
+mod tool_servers;
 
 use vital_llm::{Provider, ProviderConfig, Timeouts, WireFormat};
 use vital_testkit::{

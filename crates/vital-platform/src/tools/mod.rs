@@ -1,0 +1,3 @@
+//! Tools that experts call while they answer.
+
+pub mod servers;
