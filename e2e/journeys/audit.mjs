@@ -87,7 +87,7 @@ async function download(page, world) {
   await audit(page, "audit-download");
   const lines = (await saved(page, world, "jsonl")).map((line) => JSON.parse(line));
   assert.ok(older ? lines.length > shown : lines.length === shown, `${lines.length} are saved, ${shown} are shown`);
-  const reading = ["document.read", "conversation.read", "turn.read", "search.performed", "evidence.retrieved", "evidence.cited"];
+  const reading = ["document.read", "conversation.read", "turn.read", "search.performed", "evidence.retrieved", "evidence.cited", "source.read"];
   for (const { action } of lines) assert.ok(reading.includes(action), action);
   const [head, ...rows] = await saved(page, world, "csv");
   assert.match(head, /action/);

@@ -74,6 +74,12 @@ actions! {
     ProviderChanged "sso.provider_changed";
     ProviderRemoved "sso.provider_removed";
     IdentityLinked "sso.identity_linked";
+    ToolsGranted "tools.granted";
+    ToolPolicyChanged "tools.policy_changed";
+    ToolCalled "tool.called";
+    ToolCallApproved "tool.call_approved";
+    ToolCallRejected "tool.call_rejected";
+    SourceRead "source.read";
     ModelProviderAdded "provider.added";
     ModelProviderChanged "provider.changed";
     ModelProviderRemoved "provider.removed";

@@ -146,8 +146,8 @@ permissions! {
     ProviderManage "provider.manage" "Set up model providers and choose what writes answers": TenantAdmin;
     UsageRead "usage.read" "See what everybody's use of models costs, and the budgets": TenantAdmin Auditor;
     BudgetManage "budget.manage" "Set budgets and the prices of own models": TenantAdmin;
-    ToolRead "tool.read" "See which tool servers are connected, their tools and which are approved": ExpertAuthor TenantAdmin Auditor;
-    ToolManage "tool.manage" "Connect tool servers and approve their tools": TenantAdmin;
+    ToolRead "tool.read" "See which tools and tool servers there are and which experts may use them": ExpertAuthor TenantAdmin Auditor;
+    ToolManage "tool.manage" "Connect tool servers, choose which tools experts may use, and what may leave through them": TenantAdmin;
     PolicyRead "policy.read" "See sign-in policy, single sign-on and allowed origins": TenantAdmin Auditor;
     PolicyWrite "policy.write" "Change sign-in policy, single sign-on and allowed origins": TenantAdmin;
     BreakGlassRead "break_glass.read" "See when operators opened the organisation": TenantAdmin Auditor;

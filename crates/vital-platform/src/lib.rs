@@ -2,7 +2,7 @@
 //!
 //! **Invariants:** verbs take the `Platform` and an `OpContext`, check the permission first, and commit with an audit entry. No database
 //! transaction is open while a provider, a parser or a model is awaited. Dependencies point one way:
-//! `tenancy, identity -> idempotency, usage -> knowledge -> experts -> providers -> ask -> audit`; a test reads the `use crate::` lines.
+//! `tenancy, identity -> idempotency, usage -> knowledge -> tools -> experts -> providers -> ask -> audit`; a test reads the `use crate::` lines.
 
 pub mod ask;
 pub mod audit;

@@ -19,7 +19,7 @@ use std::{
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use vital_federation::Http;
-use vital_kernel::{Embedder, Result, limits};
+use vital_kernel::{Embedder, Error, Result, limits};
 use vital_llm::{
     Provider,
     gateway::{Gateway, SlotLimits},
@@ -27,6 +27,7 @@ use vital_llm::{
 use vital_mail::Mailer;
 use vital_outbound::Egress;
 use vital_store::{Db, Node};
+use vital_tools::{Endpoints, Toolbox};
 
 /// What the binary hands over.
 pub struct Parts {
@@ -48,6 +49,8 @@ pub struct Parts {
     pub erasure_ledger: PathBuf,
     /// Where addresses that organisations give may lead.
     pub egress: Egress,
+    /// Where the public sources of tools are.
+    pub public_sources: Endpoints,
     /// The name server that proofs of custom domains are read from; none means those of this machine.
     pub name_server: Option<std::net::SocketAddr>,
     /// The authority that certificates of custom domains are ordered from, if there is one.
@@ -73,6 +76,7 @@ pub struct Platform {
     pub(crate) providers: providers::Remembered,
     pub(crate) tool_servers: tools::servers::Remembered,
     pub(crate) egress: Egress,
+    pub(crate) toolbox: Toolbox,
     pub(crate) streams: ask::Streams,
     pub(crate) site: String,
     pub(crate) mailer: Mailer,
@@ -101,6 +105,7 @@ impl Platform {
     /// `Unavailable` when the system's certificates cannot be read.
     pub fn new(parts: Parts) -> Result<Arc<Self>> {
         let gateway = Gateway::new(SlotLimits::default(), None);
+        let toolbox = Toolbox::new(parts.egress.clone(), parts.public_sources).map_err(Error::internal)?;
         let federation = Http::builder().egress(parts.egress.clone()).build()?;
         Ok(Arc::new_cyclic(|this| Self {
             this: this.clone(),
@@ -117,6 +122,7 @@ impl Platform {
             providers: providers::Remembered::default(),
             tool_servers: tools::servers::Remembered::new(parts.egress.clone()),
             egress: parts.egress,
+            toolbox,
             streams: ask::Streams::default(),
             site: parts.site,
             mailer: parts.mailer,

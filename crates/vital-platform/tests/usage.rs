@@ -53,6 +53,7 @@ async fn platform(test: &TestDb, folder: &Path, server: &ScriptedProvider) -> Ar
         mailer: Mailer::folder(folder.join("mail"), "vital@localhost.example").unwrap(),
         erasure_ledger: folder.join("erasures.jsonl"),
         egress: Egress::default(),
+        public_sources: vital_tools::Endpoints::default(),
         name_server: None,
         authority: None,
         trail: TrailSettings::within(folder),

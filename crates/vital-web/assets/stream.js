@@ -17,8 +17,8 @@ const bar = (share) => h("svg", { class: "bar", viewBox: "0 0 100 6", preserveAs
   h("rect", { class: "bar-all", width: 100, height: 6 }), h("rect", { class: "bar-part", width: (share * 100).toFixed(1), height: 6 }));
 const initials = (name) => name.split(/\s+/).filter((word) => /^[\p{L}\p{N}]/u.test(word) && !["and", "of", "for", "the"].includes(word)).slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
 const expertLink = (c) => h("a", { href: `/experts/${encodeURIComponent(c.slug)}` }, c.name);
-const address = (c) => `/library/documents/${c.document_id}?start=${c.start}&end=${c.end}#cited`;
-const authorities = { own: "own document", "standards-body": "standards body", "professional-body": "professional body" };
+const address = (c) => `${c.fetched ? "/sources" : "/library/documents"}/${c.document_id}?start=${c.start}&end=${c.end}#cited`;
+const authorities = { own: "own document", "standards-body": "standards body", "professional-body": "professional body", calculated: "calculated here" };
 
 class Turn {
   constructor(article) {
@@ -37,7 +37,7 @@ class Turn {
   follow() {
     const source = new EventSource(`${this.article.dataset.events}?after=${this.last}`);
     source.onopen = () => { this.failures = 0; };
-    for (const kind of ["accepted", "routed", "retrieved", "token", "citation", "check", "usage", "done"]) {
+    for (const kind of ["accepted", "routed", "retrieved", "tool_call", "tool_result", "step", "token", "citation", "check", "usage", "done"]) {
       source.addEventListener(kind, (event) => {
         const data = JSON.parse(event.data);
         if (data.seq <= this.last) return;
@@ -89,6 +89,32 @@ class Turn {
     this.part(".searched").hidden = false;
   }
 
+  tool_call({ call, title, arguments: given, approval }) {
+    const pairs = Object.entries(given ?? {}).map(([name, value]) => h("div", null, h("dt", null, name.replaceAll("_", " ")), h("dd", null, typeof value === "string" ? value : JSON.stringify(value))));
+    const item = h("li", { "data-call": String(call) }, h("p", null, h("strong", null, title), " ", h("span", { class: "tool-says" }, approval ? "waits for you" : "is running")),
+      ...(pairs.length ? [h("dl", { class: "tool-given" }, ...pairs)] : []));
+    if (approval && this.part(".js-stop")) item.append(this.decision(call, approval));
+    this.part(".tools ol").append(item);
+    this.part(".tools").hidden = false;
+    if (approval) { this.part(".tools").open = true; announce.textContent = "A call of a tool waits for you."; }
+  }
+
+  decision(call, why) {
+    const button = (value, text, kind) => h("button", { ...(kind ? { class: kind } : {}), type: "submit", name: "approved", value }, text);
+    return h("form", { class: "tool-decision", method: "post", action: `/turns/${this.article.dataset.turn}/tool-calls/${call}/decision` },
+      h("p", null, `${why} Shall this call be made?`), button("true", "Make the call", "primary"), " ", button("false", "Do without"));
+  }
+
+  tool_result({ call, says, brought }) {
+    const item = this.part(`.tools li[data-call="${call}"]`);
+    if (!item) return;
+    item.querySelector(".tool-says").textContent = says;
+    item.querySelector(".tool-decision")?.remove();
+    if (brought.length) item.append(h("ul", { class: "tool-brought" }, ...brought.map((b) => h("li", null, h("a", { href: `${b.fetched ? "/sources" : "/library/documents"}/${b.id}` }, b.title)))));
+  }
+
+  step({ says }) { this.part(".turn-note").before(h("p", { class: "turn-step dim" }, says)); }
+
   block(number, kind) {
     let made = this.blocks.get(number);
     if (made) return made;
@@ -125,7 +151,7 @@ class Turn {
     }
     if (this.cited.has(c.n)) return;
     this.cited.add(c.n);
-    const place = [authorities[c.authority] ?? c.authority, c.page ? `page ${c.page}` : "", c.heading_path.join(" › ")].filter(Boolean).join(" · ");
+    const place = [authorities[c.authority] ?? c.authority, c.fetched?.identifier ?? "", c.page ? `page ${c.page}` : "", c.heading_path.join(" › ")].filter(Boolean).join(" · ");
     this.part(".sources ol").append(h("li", { "data-n": c.n }, h("a", { class: "src", href: address(c), "data-n": c.n }, c.title), h("p", { class: "src-where" }, place), h("blockquote", null, c.quote)));
     this.part(".sources").hidden = false;
   }
@@ -204,6 +230,18 @@ document.addEventListener("submit", async (event) => {
   const article = button.closest(".turn");
   const reply = await fetch(`/api/v1/turns/${article.dataset.turn}/cancel`, { method: "POST" }).catch(() => null);
   if (!reply?.ok) { button.disabled = false; announce.textContent = "It could not be stopped. Try again."; }
+});
+
+document.addEventListener("submit", async (event) => {
+  if (!event.target.matches(".tool-decision")) return;
+  event.preventDefault();
+  const form = event.target;
+  for (const button of form.querySelectorAll("button")) button.disabled = true;
+  const approved = event.submitter?.value === "true";
+  const reply = await fetch(`/api/v1${new URL(form.action).pathname}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ approved }) }).catch(() => null);
+  if (reply?.ok) { form.querySelector("p").textContent = approved ? "The call is being made." : "The expert does without."; return; }
+  for (const button of form.querySelectorAll("button")) button.disabled = false;
+  announce.textContent = "The decision was not taken. Reload the page and try again.";
 });
 
 for (const article of document.querySelectorAll(".turn")) {

@@ -4,7 +4,7 @@ use crate::{
     admission,
     api::{
         audit, break_glass, collections, conversations, documents, domains, events, experts, factors, groups, invitations, keys, members,
-        organisation, providers, search, session, sso, tool_servers, turns, usage,
+        organisation, providers, search, session, sso, tool_servers, tools, turns, usage,
     },
     assets, caller, compat, conditions, cors, csrf, frame, health, host, idempotency, limits,
     openapi::{self, Description},
@@ -78,11 +78,14 @@ fn pages() -> Router<AppState> {
         .route("/conversations/{id}/ask", post(pages::conversation::ask))
         .route("/conversations/{id}/delete", post(pages::conversation::delete))
         .route("/turns/{id}/cancel", post(pages::conversation::cancel))
+        .route("/turns/{id}/tool-calls/{call}/decision", post(pages::conversation::decide))
+        .route("/sources/{id}", get(pages::source::show))
         .route("/turns/{id}/regenerate", post(pages::conversation::regenerate))
         .route("/turns/{id}/ask-again", post(pages::conversation::ask_again))
         .route("/experts", get(pages::experts::gallery))
         .route("/experts/{slug}", get(pages::experts::profile))
         .route("/experts/{slug}/access", get(pages::expert_access::show).post(pages::expert_access::change))
+        .route("/experts/{slug}/tools", get(pages::expert_tools::show).post(pages::expert_tools::change))
         .route("/library", get(pages::library::show))
         .route("/library/collections", post(pages::collections::create))
         .route("/library/collections/{slug}", post(pages::collections::change))
@@ -161,6 +164,7 @@ fn settings() -> Router<AppState> {
         .route("/settings/reviews/working-hours", post(pages::reviews::change_hours))
         .route("/settings/reviews/{week}", get(pages::reviews::show))
         .route("/settings/reviews/{week}/sign", post(pages::reviews::sign))
+        .route("/settings/tools", get(pages::tools::show).post(pages::tools::change))
         .route("/settings/providers", get(pages::providers::list).post(pages::providers::create))
         .route("/settings/providers/installation", post(pages::providers::decide))
         .route("/settings/providers/experts/{slug}", get(pages::providers::expert).post(pages::providers::choose))
@@ -234,6 +238,8 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(tool_servers::test))
         .routes(routes!(tool_servers::approve))
         .routes(routes!(tool_servers::withdraw))
+        .routes(routes!(tools::policy, tools::set_policy))
+        .routes(routes!(tools::expert, tools::grant))
         .routes(routes!(factors::list))
         .routes(routes!(factors::remove))
         .routes(routes!(factors::enrol_totp))
@@ -299,6 +305,8 @@ fn api_of_the_work() -> OpenApiRouter<AppState> {
         .routes(routes!(events::follow))
         .routes(routes!(turns::cancel))
         .routes(routes!(turns::regenerate))
+        .routes(routes!(tools::decide))
+        .routes(routes!(tools::source))
 }
 
 /// The doors for other people's software.

@@ -504,6 +504,8 @@ mod tests {
             score: 1.0,
             lexical: None,
             dense: None,
+            own: false,
+            fetched: None,
         };
         vec![passage("Über 15 days. The sponsor — must report… Then 7 days pass."), passage(" \n "), passage("日本語。第二文。 End")]
     }

@@ -16,14 +16,14 @@ use vital_kernel::Result;
 /// An answer while it is written.
 pub(super) struct Draft<'a> {
     recorder: &'a mut Recorder,
-    evidence: &'a [Evidence],
+    evidence: Vec<Evidence>,
     numbers: HashMap<Span, u32>,
     bytes: usize,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(recorder: &'a mut Recorder, evidence: &'a [Evidence]) -> Self {
-        Self { recorder, evidence, numbers: HashMap::new(), bytes: 0 }
+    pub(super) fn new(recorder: &'a mut Recorder, evidence: &[Evidence]) -> Self {
+        Self { recorder, evidence: evidence.to_vec(), numbers: HashMap::new(), bytes: 0 }
     }
 
     /// Bytes of text recorded so far.
@@ -69,7 +69,33 @@ impl<'a> Draft<'a> {
     }
 
     /// The passages the answer is written from.
-    pub(super) const fn evidence(&self) -> &'a [Evidence] {
+    pub(super) fn evidence(&self) -> &[Evidence] {
+        &self.evidence
+    }
+
+    /// Ends the writing.
+    pub(super) fn into_evidence(self) -> Vec<Evidence> {
         self.evidence
+    }
+
+    /// The number under which a model is given a passage: its own if it is among them, else the next.
+    pub(super) fn number_of(&self, evidence: &Evidence) -> usize {
+        self.place(evidence).unwrap_or(self.evidence.len()) + 1
+    }
+
+    /// Adds a passage that a tool found, unless it is among them.
+    pub(super) fn add(&mut self, evidence: Evidence) {
+        if self.place(&evidence).is_none() {
+            self.evidence.push(evidence);
+        }
+    }
+
+    fn place(&self, evidence: &Evidence) -> Option<usize> {
+        self.evidence.iter().position(|e| e.passage == evidence.passage && e.start == evidence.start)
+    }
+
+    /// Records what is no part of the text.
+    pub(super) async fn event(&mut self, event: TurnEvent) -> Result<()> {
+        self.recorder.push(event).await
     }
 }

@@ -3,8 +3,10 @@
 use super::{
     answer::{BlockKind, Citation, Confidence, Searched, TrustNumbers, Verdict},
     history::Exchange,
+    tools::ToolOutcome,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -89,6 +91,35 @@ pub enum TurnEvent {
     },
     /// Evidence was searched and read.
     Retrieved(Searched),
+    /// The expert calls a tool. Where it waits for a person, `approval` says why.
+    ToolCall {
+        /// Number of the call in the turn, from 1.
+        call: u32,
+        /// Name of the tool.
+        tool: String,
+        /// What people call it.
+        title: String,
+        /// What it is given.
+        arguments: Value,
+        /// Why a person has to approve it first.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<String>,
+    },
+    /// What came of a call.
+    ToolResult {
+        /// Number of the call in the turn.
+        call: u32,
+        /// What came of it.
+        #[serde(flatten)]
+        outcome: ToolOutcome,
+    },
+    /// Something that the reader should know about how the answer is made.
+    Step {
+        /// Stable name: `trimmed`.
+        name: String,
+        /// What was done, in words.
+        says: String,
+    },
     /// A piece of text, to be appended to a sentence.
     Token {
         /// Running number of the block, from 0.
@@ -158,6 +189,9 @@ impl TurnEvent {
             Self::Accepted { .. } => "accepted",
             Self::Routed { .. } => "routed",
             Self::Retrieved(_) => "retrieved",
+            Self::ToolCall { .. } => "tool_call",
+            Self::ToolResult { .. } => "tool_result",
+            Self::Step { .. } => "step",
             Self::Token { .. } => "token",
             Self::Citation { .. } => "citation",
             Self::Check { .. } => "check",

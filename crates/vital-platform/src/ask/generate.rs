@@ -3,12 +3,14 @@
 use super::{
     StoredEvent, TurnEvent, TurnState,
     answer::{Searched, Source},
+    by_model::{Brief, by_model},
     compose,
     history::{self, Exchange},
     record::TurnRecord,
     recorder::{Recorder, patiently},
     store,
     stream::Live,
+    tools::Bench,
     write,
 };
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
     experts::{self, Expert},
     knowledge::{self, Retrieval},
     places::Place,
-    providers,
+    providers, tools,
     work::Holding,
 };
 use std::{collections::HashMap, sync::Arc, time::Instant};
@@ -52,6 +54,8 @@ pub(super) struct Outcome {
     pub output_tokens: u32,
     /// What the models cost, in millionths of a millionth of a US dollar; none where one has no price, or none was asked.
     pub pico: Option<i64>,
+    /// Rounds with a model.
+    pub rounds: u32,
     pub assessed: Option<(super::answer::Confidence, super::answer::TrustNumbers)>,
 }
 
@@ -128,8 +132,10 @@ async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome
     if choice.writers.is_empty() {
         return write::extractive(p, &work.question, &questions, &found, recorder, outcome).await;
     }
-    let brief = write::Brief { expert: &expert, turn: work.turn, question: &work.question, query: &query, earlier: &earlier };
-    write::by_model(p, &work.cx, &choice, &brief, &found, recorder, outcome).await
+    let offered = tools::for_expert(p, &work.cx, expert.id, &expert.body.tools).await?;
+    let bench = Bench::new(p, &work.cx, work.turn, offered);
+    let brief = Brief { expert: &expert, turn: work.turn, question: &work.question, query: &query, earlier: &earlier };
+    by_model(p, &work.cx, &choice, &brief, &found, bench, recorder, outcome).await
 }
 
 /// Safety comes before search: advice on one person's health is refused whoever would write the answer.

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod assemble;
 pub mod bind;
+mod by_model;
 pub mod check;
 pub mod compose;
 pub mod confidence;
@@ -20,6 +21,7 @@ mod record;
 mod recorder;
 mod store;
 mod stream;
+mod tools;
 mod write;
 
 use crate::{
@@ -40,6 +42,7 @@ pub(crate) use generate::interrupted;
 pub use history::Exchange;
 pub(crate) use stream::stop_of_inactive;
 pub use stream::{Streams, follow};
+pub use tools::{Brought, Source, ToolOutcome, ToolUse, decide, source};
 
 /// A conversation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -121,6 +124,12 @@ pub struct Turn {
     pub candidates: Vec<Candidate>,
     /// What was searched.
     pub searched: Option<answer::Searched>,
+    /// The calls of tools, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolUse>,
+    /// What the reader should know about how the answer was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
     /// The answer; while running, the events tell it.
     pub answer: Option<Answer>,
     /// What went wrong.
@@ -300,6 +309,8 @@ async fn ask_in(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question:
         automatic: expert_id.is_none(),
         candidates: Vec::new(),
         searched: None,
+        tools: Vec::new(),
+        steps: Vec::new(),
         answer: None,
         problem: None,
         last_seq: 1,

@@ -8,6 +8,7 @@ use super::{
     answer::{Block, Searched, Sentence, Verdict},
     event::Candidate,
     history::Exchange,
+    tools::ToolUse,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,12 @@ pub(super) struct TurnRecord {
     pub candidates: Vec<Candidate>,
     /// What was searched.
     pub searched: Option<Searched>,
+    /// The calls of tools, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolUse>,
+    /// What the reader should know about how the answer was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<String>,
     /// The answer, whole or as far as it came.
     pub answer: Option<Answer>,
     /// What went wrong.
@@ -39,6 +46,20 @@ impl TurnRecord {
                 self.candidates.clone_from(candidates);
             }
             TurnEvent::Retrieved(searched) => self.searched = Some(searched.clone()),
+            TurnEvent::ToolCall { call, tool, title, arguments, approval } => self.tools.push(ToolUse {
+                call: *call,
+                tool: tool.clone(),
+                title: title.clone(),
+                arguments: arguments.clone(),
+                approval: approval.clone(),
+                outcome: None,
+            }),
+            TurnEvent::ToolResult { call, outcome } => {
+                if let Some(used) = self.tools.iter_mut().find(|used| used.call == *call) {
+                    used.outcome = Some(outcome.clone());
+                }
+            }
+            TurnEvent::Step { says, .. } => self.steps.push(says.clone()),
             TurnEvent::Token { block, block_kind, sentence, text } => {
                 let blocks = &mut self.answer_mut().blocks;
                 if blocks.len() <= *block as usize {

@@ -265,6 +265,8 @@ impl OpenTurn {
             automatic: record.automatic,
             candidates: record.candidates,
             searched: record.searched,
+            tools: record.tools,
+            steps: record.steps,
             answer: record.answer,
             problem: record.problem,
             last_seq: row.last_seq,

@@ -9,17 +9,17 @@ pub const GROUPS: [(&str, &str, &[&str]); 9] = [
     (
         "reading",
         "Reading of content",
-        &["document.read", "conversation.read", "turn.read", "search.performed", "evidence.retrieved", "evidence.cited"],
+        &["document.read", "conversation.read", "turn.read", "search.performed", "evidence.retrieved", "evidence.cited", "source.read"],
     ),
     ("documents", "Documents and collections", &["document", "collection"]),
-    ("questions", "Questions and answers", &["conversation", "turn"]),
+    ("questions", "Questions and answers", &["conversation", "turn", "tool"]),
     ("sign_in", "Sign-in and sessions", &["session", "factor", "user.password_changed", "user.password_reset_asked"]),
     ("people", "People and roles", &["user", "group"]),
     ("keys", "Keys", &["key", "keys"]),
     (
         "settings",
         "Settings, experts and single sign-on",
-        &["tenant", "sso", "expert", "domain", "provider", "usage", "budget", "tool_server"],
+        &["tenant", "sso", "expert", "domain", "provider", "tools", "usage", "budget", "tool_server"],
     ),
     ("operators", "Operators", &["break_glass", "operator"]),
     ("trail", "The trail itself and its reviews", &["audit", "review", "server"]),
@@ -45,7 +45,7 @@ pub fn says(action: &str) -> &str {
     WORDS.iter().find(|(name, _)| *name == action).map_or(action, |(_, words)| words)
 }
 
-const WORDS: [(&str, &str); 102] = [
+const WORDS: [(&str, &str); 108] = [
     ("tenant.created", "created the organisation"),
     ("tenant.seeded", "brought the experts and the starter library up to date"),
     ("tenant.suspended", "suspended the organisation"),
@@ -91,6 +91,12 @@ const WORDS: [(&str, &str); 102] = [
     ("sso.provider_changed", "changed a provider of single sign-on"),
     ("sso.provider_removed", "removed a provider of single sign-on"),
     ("sso.identity_linked", "linked an outside identity to an account"),
+    ("tools.granted", "chose the tools of an expert"),
+    ("tools.policy_changed", "chose what may leave the organisation through tools"),
+    ("tool.called", "had an expert use a tool"),
+    ("tool.call_approved", "approved a call of a tool"),
+    ("tool.call_rejected", "rejected a call of a tool"),
+    ("source.read", "read a text that a tool had fetched"),
     ("provider.added", "added a model provider"),
     ("provider.changed", "changed a model provider"),
     ("provider.removed", "removed a model provider"),

@@ -4,6 +4,7 @@ mod access;
 mod catalogue;
 mod routing;
 mod store;
+mod tools;
 
 use crate::{Platform, knowledge};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use access::{ExpertAccess, experts_admin, share_expert};
 pub(crate) use catalogue::ships;
 pub use catalogue::{built_in, parse};
 pub use routing::{Profiles, rank_for_evaluation};
+pub use tools::{ExpertTools, expert_tools, grant_tools};
 
 /// The field an expert works in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -103,6 +105,9 @@ pub struct ExpertBody {
     pub tone: Tone,
     /// Slugs of the collections searched first.
     pub collections: Vec<String>,
+    /// Names of the tools that the expert may use besides the search of documents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
     /// Questions to begin with.
     pub starters: Vec<String>,
     /// Further questions that belong here; routing compares with them.

@@ -31,8 +31,22 @@ pub struct Citation {
     pub heading_path: Vec<String>,
     /// Page, where the format has pages, from 1.
     pub page: Option<u32>,
-    /// Whose word it is: `regulator`, `standards-body`, `professional-body`, `peer-reviewed`, `institution`, `own` (uploaded).
+    /// Whose word it is: `regulator`, `standards-body`, `professional-body`, `peer-reviewed`, `institution`, `own` (uploaded), `calculated`.
     pub authority: String,
+    /// Where the text comes from that a tool fetched for this answer; none for documents. `document_id` is the fetched text's id then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fetched: Option<Fetched>,
+}
+
+/// Where a text comes from that a tool fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Fetched {
+    /// Name of the tool.
+    pub tool: String,
+    /// Its public address; empty for what was calculated here.
+    pub url: String,
+    /// What its source calls it, for example `PMID 12345` or `NCT01234567`; empty where it has no name there.
+    pub identifier: String,
 }
 
 /// A passage read from the database for one answer.
@@ -62,6 +76,10 @@ pub struct Evidence {
     pub lexical: Option<f32>,
     /// Cosine similarity, if meaning found it.
     pub dense: Option<f32>,
+    /// True for the organisation's own documents.
+    pub own: bool,
+    /// Where it comes from if a tool fetched it.
+    pub fetched: Option<Fetched>,
 }
 
 impl Evidence {
@@ -82,6 +100,7 @@ impl Evidence {
             heading_path: self.heading_path.clone(),
             page: self.page,
             authority: self.authority.clone(),
+            fetched: self.fetched.clone(),
         })
     }
 

@@ -30,7 +30,7 @@ pub use collections::{
     Collection, CollectionAccess, CollectionChange, NewCollection, change_collection, collections, collections_admin, create_collection,
     delete_collection,
 };
-pub use evidence::{Citation, Evidence};
+pub use evidence::{Citation, Evidence, Fetched};
 pub use indexes::Indexes;
 pub(crate) use ingest::{give_up, ingest};
 pub use retrieve::{Retrieval, SearchHit, SearchQuery, SearchResults, retrieve, search};

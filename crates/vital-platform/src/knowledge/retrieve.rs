@@ -105,7 +105,7 @@ async fn retrieved(p: &Platform, cx: &OpContext, question: &str, vector: Option<
         .rows
         .into_iter()
         .map(|r| {
-            let factor = if r.own || preferred.contains(&r.collection) { PREFERRED } else { 1.0 };
+            let factor = if r.evidence.own || preferred.contains(&r.collection) { PREFERRED } else { 1.0 };
             Evidence { score: (r.evidence.score * factor).min(1.0), ..r.evidence }
         })
         .collect();

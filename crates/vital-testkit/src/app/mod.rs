@@ -42,6 +42,22 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Where no name server answers: tests ask none outside of this machine.
 const NO_NAME_SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
 
+/// Public sources at one address on this machine; a test that asks none names a port where nothing listens.
+///
+/// # Panics
+/// Where `base` is no address.
+#[must_use]
+pub fn public_sources(base: &str) -> vital_tools::Endpoints {
+    let at = |path: &str| format!("{base}/{path}/").parse().expect("an address");
+    vital_tools::Endpoints {
+        pubmed: at("eutils"),
+        trials: at("trials"),
+        openfda: at("openfda"),
+        rxnorm: at("rxnorm"),
+        ..Default::default()
+    }
+}
+
 /// What an app is made of.
 #[derive(Clone)]
 pub struct Options {
@@ -55,6 +71,8 @@ pub struct Options {
     pub tenants: bool,
     /// The name server that proofs of custom domains are read from.
     pub name_server: Option<SocketAddr>,
+    /// Where the public sources of tools are; nowhere that answers unless a test says so.
+    pub public_sources: vital_tools::Endpoints,
     /// The authority whose rights to issue are looked for; it is asked for no certificate.
     pub authority: Option<vital_tls::acme::Authority>,
     /// How often and how many at once. By default so much that no test comes near: all requests of a test come from one address.
@@ -74,6 +92,7 @@ impl Options {
             embedder: Err("There is no model in this test.".to_owned()),
             tenants: true,
             name_server: Some(NO_NAME_SERVER),
+            public_sources: public_sources("http://127.0.0.1:9"),
             authority: None,
             protection: generous(),
             alone: true,

@@ -52,6 +52,7 @@ impl Running {
                 erasure_ledger: folder.join("erasures.jsonl"),
                 egress: Egress::default().loopback_issuers(true),
                 trail: vital_platform::audit::trail::TrailSettings::within(&folder),
+                public_sources: options.public_sources,
                 name_server: options.name_server,
                 authority: options.authority,
                 alone: options.alone,

@@ -20,6 +20,7 @@ pub(crate) mod search;
 pub(crate) mod session;
 pub(crate) mod sso;
 pub(crate) mod tool_servers;
+pub(crate) mod tools;
 pub(crate) mod turns;
 pub(crate) mod usage;
 

@@ -66,10 +66,11 @@ pub(crate) fn flag(v: Verdict, missing: &[String]) -> Option<String> {
     }
 }
 
-/// Where a citation leads: the document with the words highlighted.
+/// Where a citation leads: the document, or the text that a tool fetched, with the words highlighted.
 pub(crate) fn address(c: &Citation) -> String {
     let (start, end) = (c.start.to_string(), c.end.to_string());
-    format!("{}#cited", link_with(&format!("/library/documents/{}", c.document_id), &[("start", &start), ("end", &end)]))
+    let place = if c.fetched.is_some() { "/sources" } else { "/library/documents" };
+    format!("{}#cited", link_with(&format!("{place}/{}", c.document_id), &[("start", &start), ("end", &end)]))
 }
 
 /// The sources of an answer, by number.
@@ -87,7 +88,9 @@ pub(crate) fn sources(citations: &[Citation]) -> Markup {
 
 fn place(c: &Citation) -> String {
     let page = c.page.map(|p| format!("page {p}"));
-    let parts = [Some(authority(&c.authority).to_owned()), page, (!c.heading_path.is_empty()).then(|| c.heading_path.join(" › "))];
+    let identifier = c.fetched.as_ref().map(|f| f.identifier.clone()).filter(|i| !i.is_empty());
+    let parts =
+        [Some(authority(&c.authority).to_owned()), identifier, page, (!c.heading_path.is_empty()).then(|| c.heading_path.join(" › "))];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 
@@ -109,6 +112,7 @@ mod tests {
             heading_path: vec!["A".into(), "B".into()],
             page: Some(4),
             authority: "own".into(),
+            fetched: None,
         }
     }
 

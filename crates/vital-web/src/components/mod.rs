@@ -16,5 +16,6 @@ pub(crate) mod secret;
 pub(crate) mod settings;
 pub(crate) mod step_up;
 pub(crate) mod text;
+pub(crate) mod tools;
 pub(crate) mod trail;
 pub(crate) mod turn;

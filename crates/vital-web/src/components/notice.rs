@@ -68,6 +68,8 @@ notices! {
     BudgetSet "budget-set" "The budget was set. It counts from the next request on, with what the period has spent already.";
     BudgetRemoved "budget-removed" "The budget was removed.";
     PriceSet "price-set" "The price was changed. It counts for requests that begin from now on.";
+    ToolPolicy "tool-policy" "What may leave the organisation through tools was changed. It counts from the next answer on.";
+    ExpertTools "expert-tools" "The tools of the expert were changed. They count from the next answer on.";
     DomainAdded "domain-added" "The domain was added. Publish its TXT record, then look for it here.";
     DomainVerified "domain-verified" "The record was seen. The domain leads to your organisation from now on.";
     DomainRemoved "domain-removed" "The domain was removed. It leads nowhere any more.";

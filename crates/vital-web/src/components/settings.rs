@@ -42,6 +42,7 @@ tabs! {
     Invitations "Invitations" "/settings/invitations" UserRead false;
     Services "Service accounts" "/settings/service-accounts" KeyManage false;
     Providers "Model providers" "/settings/providers" ProviderRead false;
+    Tools "Tools" "/settings/tools" ToolRead false;
     ToolServers "Tool servers" "/settings/tool-servers" ToolRead false;
     Policy "Sign-in policy" "/settings/policy" PolicyRead false;
     Sso "Single sign-on" "/settings/sso" PolicyRead false;

@@ -82,6 +82,7 @@ pub(crate) fn authority(name: &str) -> &str {
         "professional-body" => "professional body",
         "peer-reviewed" => "peer-reviewed",
         "institution" => "institution",
+        "calculated" => "calculated here",
         other => other,
     }
 }

@@ -5,6 +5,7 @@ use super::{
     answer, confidence,
     expert::monogram,
     text::{bar, percent},
+    tools,
 };
 use maud::{Markup, html};
 use vital_platform::ask::{Candidate, Turn, TurnState, answer::Searched};
@@ -19,6 +20,7 @@ pub(crate) fn turn(t: &Turn, may_ask: bool) -> Markup {
             h2.question id={ "q-" (t.id) } { (t.question) }
             div.who { (who(t)) }
             div.answer { @if let Some(a) = a { (answer::blocks(a)) } }
+            (tools::tools(t, may_ask))
             p.turn-note role="status" hidden[note(t).is_none()] { (note(t).unwrap_or_default()) }
             div.measures hidden[a.is_none_or(|a| a.confidence.is_none())] {
                 @if let Some(a) = a { (confidence::summary(a.confidence.as_ref(), a.trust.as_ref())) }

@@ -2,7 +2,10 @@
 
 use super::{View, home::Asked};
 use crate::{
-    api::conversations::Turns,
+    api::{
+        conversations::Turns,
+        tools::{number, turn as turn_of},
+    },
     caller::SignedIn,
     components::{
         composer::{Composer, composer},
@@ -14,7 +17,10 @@ use crate::{
     problem::Reply,
     state::AppState,
 };
-use axum::{extract::State, response::Redirect};
+use axum::{
+    extract::{Path, State},
+    response::Redirect,
+};
 use maud::{Markup, html};
 use serde::Deserialize;
 use vital_kernel::{ConversationId, Permission, TurnId};
@@ -70,6 +76,25 @@ pub(crate) async fn delete(State(s): State<AppState>, SignedIn(caller): SignedIn
 /// Stops an answer.
 pub(crate) async fn cancel(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<TurnId>) -> Reply<Redirect> {
     let conversation = ask::cancel(&s.platform, &caller.cx, id).await?;
+    Ok(Redirect::to(&format!("/conversations/{conversation}#turn-{id}")))
+}
+
+/// What somebody decided about a call of a tool.
+#[derive(Deserialize)]
+pub(crate) struct Decision {
+    approved: bool,
+}
+
+/// Approves or rejects a call of a tool that waits.
+pub(crate) async fn decide(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Path((id, call)): Path<(String, String)>,
+    Form(decision): Form<Decision>,
+) -> Reply<Redirect> {
+    let id = turn_of(&id)?;
+    ask::decide(&s.platform, &caller.cx, id, number(&call)?, decision.approved).await?;
+    let conversation = ask::turn(&s.platform, &caller.cx, id).await?.conversation_id;
     Ok(Redirect::to(&format!("/conversations/{conversation}#turn-{id}")))
 }
 

@@ -19,7 +19,7 @@ use crate::{
 use axum::extract::State;
 use maud::{Markup, html};
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 use vital_kernel::{DocumentId, Kind, Permission};
 use vital_platform::{
     audit::{self, Sighting},
@@ -45,7 +45,14 @@ pub(crate) struct Given {
     from: Option<usize>,
     /// True for the source pane: nothing but the text.
     #[serde(default)]
-    pane: bool,
+    pub(crate) pane: bool,
+}
+
+impl Given {
+    /// The cited bytes.
+    pub(crate) fn cited(&self) -> Option<Range<usize>> {
+        self.start.zip(self.end).filter(|(start, end)| start < end).map(|(start, end)| start..end)
+    }
 }
 
 /// Shows the page.
@@ -67,8 +74,7 @@ pub(crate) async fn show(
     };
     let bytes = if given.pane { PANE_BYTES } else { PAGE_BYTES };
     let window = Window::choose(&read.blocks, given.from, given.start, bytes);
-    let cited = given.start.zip(given.end).filter(|(start, end)| start < end).map(|(start, end)| start..end);
-    let text = passage::text(&read.text, &read.blocks, &window, cited.as_ref());
+    let text = passage::text(&read.text, &read.blocks, &window, given.cited().as_ref());
     Ok(if given.pane {
         bare(&view, &read.document.title, &text)
     } else {

@@ -63,7 +63,13 @@ pub(crate) async fn profile(State(s): State<AppState>, SignedIn(caller): SignedI
     } else {
         None
     };
-    Ok(page(&view, &expert.body.name, Section::Experts, &[], &sheet(&expert, &searched, shared.as_ref())))
+    Ok(page(
+        &view,
+        &expert.body.name,
+        Section::Experts,
+        &[],
+        &sheet(&expert, &searched, shared.as_ref(), caller.cx.may(Permission::ToolRead)),
+    ))
 }
 
 /// The anchor of a field in the gallery.
@@ -87,7 +93,7 @@ const fn tone(tone: Tone) -> &'static str {
     }
 }
 
-fn sheet(e: &Expert, searched: &[String], shared: Option<&ExpertAccess>) -> Markup {
+fn sheet(e: &Expert, searched: &[String], shared: Option<&ExpertAccess>, may_see_tools: bool) -> Markup {
     let b = &e.body;
     let i = &b.instructions;
     let parts = [
@@ -122,6 +128,10 @@ fn sheet(e: &Expert, searched: &[String], shared: Option<&ExpertAccess>) -> Mark
                     @if let Some(shared) = shared {
                         h2 { "Who may ask" }
                         p { (sign(shared.access)) " · " a href={ "/experts/" (b.slug) "/access" } { "Change" } }
+                    }
+                    @if may_see_tools {
+                        h2 { "Tools" }
+                        p { a href={ "/experts/" (b.slug) "/tools" } { "What it may use" } }
                     }
                 }
             }

@@ -44,6 +44,12 @@ impl<W: Write> Transcript<W> {
                 talk(&format!("expert: {}{}", plain(&name), if automatic { " (chosen by the platform)" } else { "" }));
             }
             TurnEvent::Retrieved(searched) => talk_searched(&searched),
+            TurnEvent::ToolCall { title, approval, .. } => {
+                let waits = if approval.is_some() { ", which waits for your approval in the browser" } else { "" };
+                talk(&format!("tool: {}{waits}", plain(&title)));
+            }
+            TurnEvent::ToolResult { outcome, .. } => talk(&format!("  {}", plain(&outcome.says))),
+            TurnEvent::Step { says, .. } => talk(&plain(&says)),
             TurnEvent::Token { block, block_kind, sentence, text } => self.token(block, block_kind, sentence, &text)?,
             TurnEvent::Citation { sentence, citation } => self.citation(sentence, citation)?,
             TurnEvent::Check { sentence, verdict: Verdict::Unsupported, missing } if self.sentence == Some(sentence) => {
@@ -177,6 +183,7 @@ mod tests {
             heading_path: Vec::new(),
             page,
             authority: "own".into(),
+            fetched: None,
         };
         TurnEvent::Citation { sentence, citation }
     }

@@ -130,6 +130,7 @@ async fn start(config: &Config, listeners: Listeners, bound: SocketAddr) -> anyh
         provider,
         site: config.site(bound),
         mailer: config.mail.open(&path)?,
+        public_sources: vital_tools::Endpoints::default(),
         erasure_ledger: path.join(crate::database::ERASURES_FILE),
         egress: config.egress_rules()?,
         trail: config.audit.settings(&config.server),

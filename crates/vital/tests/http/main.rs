@@ -41,6 +41,7 @@ mod smuggling;
 mod sso;
 mod supabase;
 mod tool_servers;
+mod tools;
 
 use vital_llm::{Provider, ProviderConfig, Timeouts, WireFormat};
 use vital_testkit::{

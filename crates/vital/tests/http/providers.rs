@@ -51,7 +51,7 @@ async fn patch(client: &Client, path: &str, change: Value) -> vital_testkit::app
     client.request("PATCH", path).json(&change).send().await
 }
 
-async fn put(client: &Client, path: &str, body: Value) -> vital_testkit::app::Reply {
+pub(crate) async fn put(client: &Client, path: &str, body: Value) -> vital_testkit::app::Reply {
     client.request("PUT", path).json(&body).send().await
 }
 

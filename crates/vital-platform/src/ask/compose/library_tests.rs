@@ -48,6 +48,8 @@ fn library() -> Library {
                 score: 0.0,
                 lexical: None,
                 dense: None,
+                own: false,
+                fetched: None,
             };
             library.passages.insert(passage, evidence);
         }

@@ -18,6 +18,8 @@ fn passage(title: &str, heading: &str, body: &str) -> Evidence {
         score: 0.5,
         lexical: Some(9.0),
         dense: None,
+        own: false,
+        fetched: None,
     }
 }
 

@@ -522,8 +522,6 @@ pub(super) async fn nearest(
 pub(super) struct FoundRow {
     pub evidence: Evidence,
     pub collection: String,
-    /// Whether it comes from a document that people added.
-    pub own: bool,
 }
 
 /// Reads passages by id. Those of documents that are gone, not ready or not for the actor to read are left out: this is where a stale index
@@ -557,9 +555,10 @@ pub(super) async fn evidence(tx: &mut TenantTx<Read>, ids: &[Uuid]) -> Result<Ve
                     score: 0.0,
                     lexical: None,
                     dense: None,
+                    own: !r.starter,
+                    fetched: None,
                 },
                 collection: r.slug,
-                own: !r.starter,
             })
         })
         .collect()

@@ -1,0 +1,79 @@
+//! Runs one call of a tool.
+
+use super::{Offered, SEARCH_DOCUMENTS};
+use crate::{
+    Platform,
+    knowledge::{self, Evidence},
+};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+use vital_kernel::{Kind, OpContext};
+use vital_tools::{SourceText, ToolError};
+
+/// Longest query of a search, in characters.
+pub(super) const QUERY_CHARS_MAX: usize = 500;
+/// Most passages that one search returns.
+pub(super) const PASSAGES_MAX: usize = 8;
+/// Passages that a search returns unless the model wants another number.
+const PASSAGES: usize = 6;
+
+/// What a tool returned.
+#[derive(Debug, Default)]
+pub(crate) struct Reply {
+    /// Its output; null where passages are all of it.
+    pub value: Value,
+    /// Texts that it fetched or calculated, which can be cited.
+    pub texts: Vec<SourceText>,
+    /// Passages of documents.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Why a call came to nothing, in words for the model and the reader.
+#[derive(Debug)]
+pub(crate) struct Failure(pub String);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Search {
+    query: String,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+/// Runs a call within the tool's time.
+pub(crate) async fn run(p: &Platform, cx: &OpContext, tool: &Offered, arguments: &Value) -> Result<Reply, Failure> {
+    let deadline = Instant::now() + tool.timeout;
+    if tool.name == SEARCH_DOCUMENTS {
+        return timeout_at(deadline, search(p, cx, arguments))
+            .await
+            .unwrap_or_else(|_| Err(Failure("The search took too long and was stopped.".to_owned())));
+    }
+    match p.toolbox.call(&tool.name, arguments, deadline).await {
+        Ok(output) => Ok(Reply { value: output.value, texts: output.texts, evidence: Vec::new() }),
+        Err(error) => Err(failure(&error)),
+    }
+}
+
+fn failure(error: &ToolError) -> Failure {
+    Failure(error.to_string())
+}
+
+async fn search(p: &Platform, cx: &OpContext, arguments: &Value) -> Result<Reply, Failure> {
+    let Search { query, limit } =
+        Search::deserialize(arguments).map_err(|error| Failure(format!("The arguments do not fit: {error}. Nothing was searched.")))?;
+    let (query, limit) = (query.trim(), limit.unwrap_or(PASSAGES));
+    if query.is_empty() || query.chars().count() > QUERY_CHARS_MAX || !(1..=PASSAGES_MAX).contains(&limit) {
+        return Err(Failure(format!(
+            "A query has 1 to {QUERY_CHARS_MAX} characters and `limit` is 1 to {PASSAGES_MAX}. Nothing was searched."
+        )));
+    }
+    let vector = knowledge::embed_query(p, query).await;
+    let found = knowledge::retrieve(p, cx, query, vector, &[]).await.map_err(|error| {
+        if error.kind() == Kind::Internal {
+            tracing::error!(?error, "a search of an expert failed");
+        }
+        Failure(error.detail().to_owned())
+    })?;
+    Ok(Reply { evidence: found.evidence.into_iter().take(limit).collect(), ..Reply::default() })
+}
