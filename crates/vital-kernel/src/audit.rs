@@ -102,6 +102,13 @@ actions! {
     ToolServerTested "tool_server.tested";
     ToolApproved "tool_server.tool_approved";
     ToolWithdrawn "tool_server.tool_withdrawn";
+    WebhookAdded "webhook.added";
+    WebhookChanged "webhook.changed";
+    WebhookSecretRotated "webhook.secret_rotated";
+    WebhookSwitchedOff "webhook.switched_off";
+    WebhookRemoved "webhook.removed";
+    WebhookTested "webhook.tested";
+    WebhookResent "webhook.resent";
     BreakGlassOpened "break_glass.opened";
     BreakGlassClosed "break_glass.closed";
     BreakGlassReviewed "break_glass.reviewed";

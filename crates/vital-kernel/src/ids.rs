@@ -74,6 +74,12 @@ id! {
     BudgetId,
     /// A tool server that one tenant connected.
     ToolServerId,
+    /// A webhook: an address that one tenant has notices sent to.
+    WebhookId,
+    /// A notice; webhooks receive it under this id, however often it is sent.
+    WebhookMessageId,
+    /// A notice on its way to one webhook.
+    WebhookDeliveryId,
     /// One opening of a tenant by an operator.
     BreakGlassId,
     /// An expert of one tenant.

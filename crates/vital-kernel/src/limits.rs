@@ -100,6 +100,26 @@ pub const MODEL_TESTS_MAX: u32 = 10;
 pub const TOOL_SERVERS_MAX: i64 = 20;
 /// Times that one tenant may have tool servers tested within a minute.
 pub const TOOL_SERVER_TESTS_MAX: u32 = 20;
+/// Webhooks of one tenant.
+pub const WEBHOOKS_MAX: i64 = 20;
+/// Longest exchange with a webhook, from the name of its host to the head of its answer.
+pub const WEBHOOK_EXCHANGE: Duration = Duration::from_secs(15);
+/// Deliveries to one webhook at once.
+pub const WEBHOOK_AT_ONCE: i64 = 4;
+/// Deliveries for one tenant at once, over all nodes.
+pub const WEBHOOK_TENANT_AT_ONCE: i64 = 8;
+/// Deliveries that one process works on at once.
+pub const WEBHOOK_NODE_AT_ONCE: usize = 32;
+/// How long a former secret of a webhook signs beside the present one.
+pub const WEBHOOK_SECRET_OVERLAP: Duration = Duration::from_secs(24 * 60 * 60);
+/// A webhook that failed for so long without one success is switched off.
+pub const WEBHOOK_FAILING_MAX: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+/// How long messages of webhooks are kept, with the log of their deliveries.
+pub const WEBHOOK_LOG: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Messages that one request sends again.
+pub const WEBHOOK_RECOVER_MAX: i64 = 10_000;
+/// Tests of webhooks that one tenant may send within a minute.
+pub const WEBHOOK_TESTS_MAX: i64 = 10;
 /// Values of a claim that one provider maps to roles.
 pub const PROVIDER_ROLES_MAX: usize = 200;
 /// Further scopes that one provider is asked for.

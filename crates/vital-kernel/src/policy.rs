@@ -148,6 +148,8 @@ permissions! {
     BudgetManage "budget.manage" "Set budgets and the prices of own models": TenantAdmin;
     ToolRead "tool.read" "See which tools and tool servers there are and which experts may use them": ExpertAuthor TenantAdmin Auditor;
     ToolManage "tool.manage" "Connect tool servers, choose which tools experts may use, and what may leave through them": TenantAdmin;
+    WebhookRead "webhook.read" "See webhooks and what was delivered to them": TenantAdmin Auditor;
+    WebhookManage "webhook.manage" "Set up webhooks, test them and send messages again": TenantAdmin;
     PolicyRead "policy.read" "See sign-in policy, single sign-on and allowed origins": TenantAdmin Auditor;
     PolicyWrite "policy.write" "Change sign-in policy, single sign-on and allowed origins": TenantAdmin;
     BreakGlassRead "break_glass.read" "See when operators opened the organisation": TenantAdmin Auditor;
@@ -182,7 +184,7 @@ impl FromStr for Permission {
 
 /// A set of permissions, kept as bits: what an API key is limited to.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Scopes(u32);
+pub struct Scopes(u64);
 
 impl Scopes {
     /// Tells whether the set holds a permission.

@@ -13,6 +13,7 @@ pub use names::{ALL, Kind, Metric};
 pub use record::{
     Audit, CERTIFICATES_MAX, Stopwatch, audit, audit_committed, audit_refused, audit_stored, budget_warned, certificates,
     checkpoints_writable, first_token, model_cost, model_refused, opened, request, sealed, secret, spans, turn_ended, verification,
+    webhook_attempt, webhooks_waiting,
 };
 
 use metrics::{Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};

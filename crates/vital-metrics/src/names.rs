@@ -102,6 +102,11 @@ metrics! {
         "Requests to models that were refused because a budget had not enough left (`tokens`, `money`), or because a model has no price (`no_price`).";
     BUDGET_WARNINGS Counter "vital_budget_warnings_total" ["scope"] &[],
         "Budgets that crossed their warning threshold: `organisation`, `every_person`, `person`, `expert`.";
+    WEBHOOK_ATTEMPTS Counter "vital_webhook_attempts_total" ["outcome"] &[],
+        "Attempts to deliver a message to a webhook: `delivered`, `refused` (any other status), `not_reached`, `too_slow`, `cut_off`, `unreadable`, `address_refused`.";
+    WEBHOOK_ATTEMPT Histogram "vital_webhook_attempt_duration_seconds" [] WAIT, "One such attempt, from the look-up of the host to the head of the answer.";
+    WEBHOOK_LAG Gauge "vital_webhook_lag_seconds" [] &[],
+        "How long the delivery that is due longest has waited; 0 where none is due. One that waits for its next attempt is not due.";
     FIRST_TOKEN Histogram "vital_turn_first_token_seconds" [] WAIT, "From a question's acceptance to the first text of its answer.";
     GEN_AI_DURATION Histogram "gen_ai_client_operation_duration_seconds" ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "error_type"] GEN_AI,
         "One operation on a model: `chat` a try at a provider up to the last item of its answer, `embeddings`, `retrieval`.";

@@ -120,6 +120,21 @@ pub fn first_token(after: Duration) {
     }
 }
 
+/// An attempt to deliver a message to a webhook ended.
+pub fn webhook_attempt(outcome: &'static str, took: Duration) {
+    if started().is_some() {
+        counter!(names::WEBHOOK_ATTEMPTS, "outcome" => outcome).increment(1);
+        histogram!(names::WEBHOOK_ATTEMPT).record(took);
+    }
+}
+
+/// The queue of deliveries to webhooks was looked at: the seconds that the one due longest has waited, if one is due.
+pub fn webhooks_waiting(longest_s: Option<f64>) {
+    if started().is_some() {
+        gauge!(names::WEBHOOK_LAG).set(longest_s.unwrap_or(0.0));
+    }
+}
+
 /// How the audit trail stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Audit {

@@ -72,7 +72,7 @@ impl Egress {
         }
     }
 
-    /// Allows identity providers, and model providers and tool servers of organisations, on this machine, over plain HTTP and on any port: for development
+    /// Allows identity providers, and model providers, tool servers and webhooks of organisations, on this machine, over plain HTTP and on any port: for development
     /// and tests.
     #[must_use]
     pub const fn loopback_issuers(mut self, allow: bool) -> Self {

@@ -53,7 +53,8 @@ impl Policy {
 
     /// Whether the host is this machine and the development switch allows it.
     fn is_own_machine(&self, host: &str) -> bool {
-        let for_trying_out = matches!(self.purpose, Purpose::IdentityProvider | Purpose::OrganisationProvider | Purpose::Tool);
+        let for_trying_out =
+            matches!(self.purpose, Purpose::IdentityProvider | Purpose::OrganisationProvider | Purpose::Tool | Purpose::Webhook);
         let literal = || host.trim_matches(['[', ']']).parse().is_ok_and(|address| reach(address) == Reach::Loopback);
         self.egress.loopback_issuers && for_trying_out && (host == "localhost" || literal())
     }

@@ -18,7 +18,7 @@ pub enum Purpose {
     CertificateAuthority,
     /// Metadata, keys and tokens of an organisation's identity provider.
     IdentityProvider,
-    /// Notices to an address that an organisation gave.
+    /// Notices to an address that an organisation gave; of the answer only the head is read.
     Webhook,
     /// Definitions and calls of the tools of a server that an organisation set up.
     Tool,
@@ -107,7 +107,8 @@ impl Purpose {
             Self::Provider | Self::OrganisationProvider => (5, 300, 32 * 1024 * 1024),
             Self::CertificateAuthority => (5, 30, 1024 * 1024),
             Self::IdentityProvider => (3, 5, 256 * 1024),
-            Self::Webhook | Self::Telemetry => (3, 10, 64 * 1024),
+            Self::Webhook => (3, 15, 1024),
+            Self::Telemetry => (3, 10, 64 * 1024),
             Self::Tool => (3, 60, 4 * 1024 * 1024),
             Self::PublicSource => (5, 20, 10 * 1024 * 1024),
             Self::UrlFetch => (3, 30, 32 * 1024 * 1024),

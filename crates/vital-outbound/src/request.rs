@@ -13,6 +13,8 @@ pub enum Accept {
     Json,
     /// `text/event-stream`; an answer without a type may be one as well.
     EventStream,
+    /// Whatever comes is an answer by its status alone: the body is never read, so neither its type nor its encoding matters.
+    Unread,
     /// The types of a list, each as `type/subtype`.
     Types(&'static [&'static str]),
 }
@@ -22,16 +24,18 @@ impl Accept {
         match self {
             Self::Json => HeaderValue::from_static("application/json"),
             Self::EventStream => HeaderValue::from_static("text/event-stream"),
+            Self::Unread => HeaderValue::from_static("*/*"),
             Self::Types(types) => HeaderValue::from_str(&types.join(", ")).unwrap_or(HeaderValue::from_static("*/*")),
         }
     }
 
     /// Whether an answer with these headers is of the type.
     pub(crate) fn fits(self, headers: &HeaderMap) -> bool {
-        let Some(value) = headers.get(CONTENT_TYPE) else { return self == Self::EventStream };
+        let Some(value) = headers.get(CONTENT_TYPE) else { return matches!(self, Self::EventStream | Self::Unread) };
         let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match self {
             Self::Json => essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")),
+            Self::Unread => true,
             Self::EventStream => essence == "text/event-stream",
             Self::Types(types) => types.contains(&essence.as_str()),
         }

@@ -33,7 +33,9 @@ impl Response {
             return Err(OutboundError::Headers { host });
         }
         // Nothing was said to be understood, and what is not unpacked cannot be a bomb.
-        if headers.get_all(CONTENT_ENCODING).iter().any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        if request.accept != Accept::Unread
+            && headers.get_all(CONTENT_ENCODING).iter().any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+        {
             return Err(OutboundError::Encoded { host });
         }
         let is_empty = request.method == Method::HEAD
@@ -42,6 +44,7 @@ impl Response {
         if inner.status().is_success() && !is_empty && !request.accept.fits(headers) {
             return Err(OutboundError::Type { host });
         }
+        let limit_bytes = if request.accept == Accept::Unread { 0 } else { limit_bytes };
         Ok(Self { inner, host, deadline, limit_bytes, read_bytes: 0 })
     }
 

@@ -2,7 +2,8 @@
 //!
 //! **Invariants:** verbs take the `Platform` and an `OpContext`, check the permission first, and commit with an audit entry. No database
 //! transaction is open while a provider, a parser or a model is awaited. Dependencies point one way:
-//! `tenancy, identity -> idempotency, usage -> knowledge -> tools -> experts -> providers -> ask -> audit`; a test reads the `use crate::` lines.
+//! `outbox -> tenancy, identity -> idempotency, usage -> knowledge -> tools -> experts -> providers -> ask -> audit -> webhooks`; a test
+//! reads the `use crate::` lines.
 
 pub mod ask;
 pub mod audit;
@@ -11,12 +12,14 @@ pub mod idempotency;
 pub mod identity;
 pub mod keys;
 pub mod knowledge;
+mod outbox;
 mod places;
 mod platform;
 pub mod providers;
 pub mod tenancy;
 pub mod tools;
 pub mod usage;
+pub mod webhooks;
 pub mod work;
 
 pub use platform::{Parts, Platform};

@@ -25,7 +25,7 @@ use vital_llm::{
     gateway::{Gateway, SlotLimits},
 };
 use vital_mail::Mailer;
-use vital_outbound::Egress;
+use vital_outbound::{Egress, Outbound, Purpose};
 use vital_store::{Db, Node};
 use vital_tools::{Endpoints, Toolbox};
 
@@ -90,6 +90,8 @@ pub struct Platform {
     pub(crate) hashing: Arc<Semaphore>,
     pub(crate) generations: Places,
     pub(crate) embeddings: Places,
+    pub(crate) webhooks: Outbound,
+    pub(crate) webhooks_waiting: tokio::sync::Notify,
     pub(crate) work_waiting: tokio::sync::Notify,
     pub(crate) held: Held,
     pub(crate) attempts: idempotency::Attempts,
@@ -107,6 +109,8 @@ impl Platform {
         let gateway = Gateway::new(SlotLimits::default(), None);
         let toolbox = Toolbox::new(parts.egress.clone(), parts.public_sources).map_err(Error::internal)?;
         let federation = Http::builder().egress(parts.egress.clone()).build()?;
+        let webhooks = Outbound::builder(Purpose::Webhook).egress(parts.egress.clone()).build();
+        let webhooks = webhooks.map_err(|e| Error::unavailable("webhook.client", e.to_string()))?;
         Ok(Arc::new_cyclic(|this| Self {
             this: this.clone(),
             db: parts.db,
@@ -136,6 +140,8 @@ impl Platform {
             hashing: Arc::new(Semaphore::new(limits::PASSWORD_HASHES_MAX)),
             generations: Places::new(limits::GENERATIONS_MAX, limits::GENERATIONS_TENANT_MAX),
             embeddings: Places::new(limits::EMBEDDINGS_MAX, limits::EMBEDDINGS_TENANT_MAX),
+            webhooks,
+            webhooks_waiting: tokio::sync::Notify::new(),
             work_waiting: tokio::sync::Notify::new(),
             held: Held::default(),
             attempts: idempotency::Attempts::default(),

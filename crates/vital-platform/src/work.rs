@@ -1,6 +1,6 @@
 //! Background work: claims jobs, renews their leases, runs them, tries again with growing delays, and gives up with a reason.
 
-use crate::{Platform, ask, audit, experts, idempotency, identity, knowledge, tenancy, usage};
+use crate::{Platform, ask, audit, experts, idempotency, identity, knowledge, tenancy, usage, webhooks};
 use futures_util::FutureExt as _;
 use std::{
     collections::HashSet,
@@ -72,6 +72,7 @@ pub async fn run(p: Arc<Platform>) -> Result<()> {
     let pruning = p.tasks.spawn(prune_replies(p.clone()));
     let sweeping = p.tasks.spawn(sweep_usage(p.clone()));
     p.tasks.spawn(audit::trail::work(p.clone()));
+    p.tasks.spawn(webhooks::work(p.clone()));
     loop {
         tokio::select! {
             () = p.stopping.cancelled() => break,

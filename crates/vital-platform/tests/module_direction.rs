@@ -4,7 +4,8 @@
 
 use std::{fs, path::Path};
 
-const ORDER: [&str; 10] = ["tenancy", "identity", "idempotency", "usage", "knowledge", "tools", "experts", "providers", "ask", "audit"];
+const ORDER: [&str; 12] =
+    ["outbox", "tenancy", "identity", "idempotency", "usage", "knowledge", "tools", "experts", "providers", "ask", "audit", "webhooks"];
 /// Tenancy and identity stand side by side and may know each other.
 const PEERS: [(&str, &str); 2] = [("tenancy", "identity"), ("identity", "tenancy")];
 

@@ -167,6 +167,8 @@ pub enum Unaudited {
     IdentityUsed,
     /// Reservations and settlements of requests to models: the ledger is the record, and what causes them is audited.
     Usage,
+    /// An attempt to deliver a notice: it has a log of its own, and switching a webhook off is audited.
+    WebhookAttempt,
     /// The same values sealed with another version of the tenant's key: the rotation itself is recorded.
     Resealed,
     /// Who runs a request with an idempotency key, and its reply: what the request does is audited by itself.

@@ -28,7 +28,7 @@ pub fn describe(violations: &[Violation]) -> String {
 /// How the server prints the canonical policy expression.
 const CANONICAL: &str = "(tenant_id = ( SELECT app.tenant_id() AS tenant_id))";
 /// Tables without a tenant column: each reviewed, each reachable by the platform role alone (or by nobody at run time).
-const GLOBAL_TABLES: [&str; 17] = [
+const GLOBAL_TABLES: [&str; 18] = [
     "_sqlx_migrations",
     "directory.audit_entries",
     "directory.audit_logs",
@@ -46,9 +46,10 @@ const GLOBAL_TABLES: [&str; 17] = [
     "directory.tenants",
     "directory.tokens",
     "directory.unsealed",
+    "directory.webhook_queue",
 ];
 /// Functions that run with their owner's rights: each reviewed, with a pinned search path.
-const DEFINER_FUNCTIONS: [&str; 32] = [
+const DEFINER_FUNCTIONS: [&str; 35] = [
     "app.add_domain",
     "app.audit_waiting",
     "app.create_login",
@@ -64,6 +65,7 @@ const DEFINER_FUNCTIONS: [&str; 32] = [
     "app.password_of",
     "app.prove_domain",
     "app.prune_idempotency_keys",
+    "app.queue_deliveries",
     "app.register_issuer",
     "app.register_passkey",
     "app.remove_domain",
@@ -76,11 +78,13 @@ const DEFINER_FUNCTIONS: [&str; 32] = [
     "app.sessions_of",
     "app.set_password",
     "app.set_tenant_policy",
+    "app.settle_delivery",
     "app.start_session",
     "app.take_audit_log",
     "app.take_installation_log",
     "app.tenant_keys",
     "app.tenant_policy",
+    "app.unqueue_webhook",
 ];
 
 /// The logins of the tenant role and those of the directory's: one of each is in use, and the second of each inherits from the first.

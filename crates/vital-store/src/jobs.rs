@@ -37,7 +37,7 @@ impl JobKind {
 
 /// A process that works on jobs: a new one with every start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Node(Uuid);
+pub struct Node(pub(crate) Uuid);
 
 impl Node {
     /// Makes the identity of this process.

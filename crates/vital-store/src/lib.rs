@@ -16,6 +16,7 @@ mod sealed;
 #[cfg(feature = "testdb")]
 pub mod testdb;
 pub mod transport;
+mod webhook_queue;
 
 pub use db::{AuditedRead, Db, PlatformConn, PlatformReason, PlatformTx, PoolSizes, Read, TenantTx, TrailTx, Unaudited, Write, entity_tag};
 pub use erasure::DestroyedKey;
@@ -26,3 +27,4 @@ pub use keys::{KeySettings, KeyStatus, RootKeyStatus, RootRotation, RootsError, 
 pub use logins::{Exchanged, RoleFile, RoleFileError, RoleSecrets, Step as ExchangeStep};
 pub use open::{MIGRATIONS, OpenError, migrate};
 pub use sealed::{SEALED, SealedColumn};
+pub use webhook_queue::{ClaimedDelivery, WebhookClaim};

@@ -34,7 +34,7 @@ const fn column(place: &'static str, table: &'static str, column: &'static str, 
 }
 
 /// Every sealed column.
-pub const SEALED: [SealedColumn; 20] = [
+pub const SEALED: [SealedColumn; 23] = [
     column("conversations.title", "conversations", "title", "id"),
     column("turns.question", "turns", "question", "id"),
     column("turns.answer", "turns", "answer", "id"),
@@ -55,6 +55,9 @@ pub const SEALED: [SealedColumn; 20] = [
     column("tool_server_tools.definition", "tool_server_tools", "definition", "id"),
     column("tool_server_tools.approved_definition", "tool_server_tools", "approved_definition", "id"),
     column("sources.content", "sources", "content", "id"),
+    column("webhooks.url", "webhooks", "url", "id"),
+    column("webhooks.secret", "webhooks", "secret", "id"),
+    column("webhooks.previous_secret", "webhooks", "previous_secret", "id"),
 ];
 
 /// What may stand in a column that is sealed again. What is not sealed is accepted once, while the migration that introduced sealing is being

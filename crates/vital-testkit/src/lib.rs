@@ -7,3 +7,4 @@ pub mod names;
 pub mod provider;
 pub mod receiver;
 pub mod tool_server;
+pub mod webhook_receiver;

@@ -4,7 +4,7 @@ use crate::{
     admission,
     api::{
         audit, break_glass, collections, conversations, documents, domains, events, experts, factors, groups, invitations, keys, members,
-        organisation, providers, search, session, sso, tool_servers, tools, turns, usage,
+        organisation, providers, search, session, sso, tool_servers, tools, turns, usage, webhooks,
     },
     assets, caller, compat, conditions, cors, csrf, frame, health, host, idempotency, limits,
     openapi::{self, Description},
@@ -188,6 +188,14 @@ fn settings() -> Router<AppState> {
         .route("/settings/usage/budgets", post(pages::usage_budgets::set))
         .route("/settings/usage/budgets/{id}/delete", post(pages::usage_budgets::remove))
         .route("/settings/usage/prices", post(pages::usage_budgets::set_price))
+        .route("/settings/webhooks", get(pages::webhooks::list).post(pages::webhooks::create))
+        .route("/settings/webhooks/deliveries/{id}/resend", post(pages::webhook::resend))
+        .route("/settings/webhooks/{id}", get(pages::webhook::show).post(pages::webhook::change))
+        .route("/settings/webhooks/{id}/active", post(pages::webhook::activate))
+        .route("/settings/webhooks/{id}/secret", post(pages::webhook::rotate))
+        .route("/settings/webhooks/{id}/test", post(pages::webhook::test))
+        .route("/settings/webhooks/{id}/recover", post(pages::webhook::recover))
+        .route("/settings/webhooks/{id}/delete", post(pages::webhook::remove))
         .route("/settings/policy", get(pages::policy::show).post(pages::policy::change))
         .route("/settings/domains", get(pages::domains::show).post(pages::domains::create))
         .route("/settings/domains/{domain}/verify", post(pages::domains::verify))
@@ -240,6 +248,14 @@ pub(crate) fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(tool_servers::withdraw))
         .routes(routes!(tools::policy, tools::set_policy))
         .routes(routes!(tools::expert, tools::grant))
+        .routes(routes!(webhooks::list, webhooks::create))
+        .routes(routes!(webhooks::find, webhooks::change, webhooks::remove))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::recover))
+        .routes(routes!(webhooks::resend))
+        .routes(routes!(webhooks::events))
         .routes(routes!(factors::list))
         .routes(routes!(factors::remove))
         .routes(routes!(factors::enrol_totp))

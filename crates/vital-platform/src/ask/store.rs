@@ -1,7 +1,10 @@
 //! SQL of conversations and turns. Titles, questions, answers and events are sealed under the tenant's key.
 
 use super::{Conversation, StoredEvent, Turn, TurnState, record::TurnRecord};
-use crate::experts::ExpertSummary;
+use crate::{
+    experts::ExpertSummary,
+    outbox::{self, Event},
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vital_kernel::{ConversationId, ExpertId, Result, TurnId, UserId, now};
@@ -345,8 +348,9 @@ pub(super) struct Ending<'a> {
 /// Ends a running turn: its state, record and citations. Returns false when somebody else has ended it.
 pub(super) async fn end_turn(tx: &mut TenantTx<Write>, id: TurnId, ending: &Ending<'_>) -> Result<bool> {
     let record = tx.seal_json(Place::of(ANSWER, id.0), ending.record)?;
-    let ended = sqlx::query!(
-        "update turns set state = $2, expert_id = $3, expert_version = $4, composer = $5, answer = $6, finished_at = $7 where id = $1 and state = 'running'",
+    let ended = sqlx::query_scalar!(
+        "update turns set state = $2, expert_id = $3, expert_version = $4, composer = $5, answer = $6, finished_at = $7 where id = $1 and state = 'running'
+         returning conversation_id",
         id.0,
         ending.state.as_str(),
         ending.expert.map(|e| e.0.0),
@@ -355,15 +359,14 @@ pub(super) async fn end_turn(tx: &mut TenantTx<Write>, id: TurnId, ending: &Endi
         record,
         now()
     )
-    .execute(tx.conn())
+    .fetch_optional(tx.conn())
     .await
     .map_err(db_error)?;
-    if ended.rows_affected() == 0 {
-        return Ok(false);
-    }
+    let Some(conversation) = ended.map(ConversationId) else { return Ok(false) };
     if let Some(answer) = &ending.record.answer {
         insert_citations(tx, id, answer).await?;
     }
+    outbox::enqueue(tx, Event::TurnFinished { turn: id, conversation, state: ending.state.as_str() }).await?;
     Ok(true)
 }
 

@@ -45,7 +45,7 @@ pub fn says(action: &str) -> &str {
     WORDS.iter().find(|(name, _)| *name == action).map_or(action, |(_, words)| words)
 }
 
-const WORDS: [(&str, &str); 108] = [
+const WORDS: [(&str, &str); 115] = [
     ("tenant.created", "created the organisation"),
     ("tenant.seeded", "brought the experts and the starter library up to date"),
     ("tenant.suspended", "suspended the organisation"),
@@ -114,6 +114,13 @@ const WORDS: [(&str, &str); 108] = [
     ("tool_server.tested", "tested a tool server and read its tools"),
     ("tool_server.tool_approved", "approved a tool of a tool server"),
     ("tool_server.tool_withdrawn", "withdrew a tool of a tool server, or met it changed"),
+    ("webhook.added", "added a webhook"),
+    ("webhook.changed", "changed a webhook"),
+    ("webhook.secret_rotated", "gave a webhook a new secret"),
+    ("webhook.switched_off", "switched a webhook off that no longer took deliveries"),
+    ("webhook.removed", "removed a webhook"),
+    ("webhook.tested", "sent a test to a webhook"),
+    ("webhook.resent", "had messages sent to a webhook again"),
     ("break_glass.opened", "let an operator into the organisation"),
     ("break_glass.closed", "ended an operator's access"),
     ("break_glass.reviewed", "signed off an operator's access"),

@@ -15,7 +15,7 @@ use vital_kernel::{
 };
 
 /// What an operator may do in an organisation: read.
-const READING: [Permission; 11] = [
+const READING: [Permission; 12] = [
     Permission::ExpertRead,
     Permission::DocumentRead,
     Permission::UserRead,
@@ -23,6 +23,7 @@ const READING: [Permission; 11] = [
     Permission::ProviderRead,
     Permission::UsageRead,
     Permission::ToolRead,
+    Permission::WebhookRead,
     Permission::PolicyRead,
     Permission::BreakGlassRead,
     Permission::AuditRead,

@@ -1,4 +1,4 @@
-//! Telling the administrators of an organisation what an operator did.
+//! Telling the administrators of an organisation what happened to it.
 
 use super::store;
 use crate::Platform;

@@ -1,7 +1,10 @@
 //! Ingestion as a background job: read the file in a process of its own, cut it, store it, index it. Every step can be repeated.
 
 use super::{DocumentState, Failure, store};
-use crate::Platform;
+use crate::{
+    Platform,
+    outbox::{self, Event},
+};
 use sha2::{Digest as _, Sha256};
 use vital_documents::{ParseError, Parsed, PassageRules, passages};
 use vital_kernel::{AuditAction, AuditEntry, DocumentId, Error, Kind, OpContext, PassageId, Result, limits};
@@ -42,6 +45,7 @@ pub(crate) async fn ingest(p: &Platform, job: &Claimed) -> Result<()> {
         return abandon(p, &cx, job).await;
     }
     store::set_state(&mut tx, id, DocumentState::Ready).await?;
+    outbox::enqueue(&mut tx, Event::DocumentReady { document: id }).await?;
     tx.enqueue(JobKind::EmbedDocument, id.0).await?;
     job.finish(&mut tx).await?;
     tx.commit(AuditEntry::new(AuditAction::DocumentIngested, "document", id)).await?;

@@ -14,7 +14,10 @@ mod starter;
 mod store;
 mod vectors;
 
-use crate::Platform;
+use crate::{
+    Platform,
+    outbox::{self, Event},
+};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -275,6 +278,7 @@ pub async fn delete_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Re
             "Somebody else added this document, so it is not yours to delete. Nothing was deleted; ask whoever added it, or an administrator of your organisation.",
         ));
     }
+    outbox::enqueue(&mut tx, Event::DocumentDeleted { document: id }).await?;
     tx.commit(AuditEntry::new(AuditAction::DocumentDeleted, "document", id)).await?;
     p.indexes.forget_document(p, cx, id).await;
     Ok(())

@@ -23,5 +23,6 @@ pub(crate) mod tool_servers;
 pub(crate) mod tools;
 pub(crate) mod turns;
 pub(crate) mod usage;
+pub(crate) mod webhooks;
 
 pub(crate) use paging::{Listing, PageParams, Paging};

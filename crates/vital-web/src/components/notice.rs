@@ -70,6 +70,13 @@ notices! {
     PriceSet "price-set" "The price was changed. It counts for requests that begin from now on.";
     ToolPolicy "tool-policy" "What may leave the organisation through tools was changed. It counts from the next answer on.";
     ExpertTools "expert-tools" "The tools of the expert were changed. They count from the next answer on.";
+    WebhookChanged "webhook-changed" "The webhook was changed. It counts from the next message on.";
+    WebhookOn "webhook-on" "The webhook was switched on. What waited is on its way.";
+    WebhookOff "webhook-off" "The webhook was switched off. What happens meanwhile is kept for 30 days.";
+    WebhookRemoved "webhook-removed" "The webhook was removed with its secret and its log.";
+    WebhookTested "webhook-tested" "The test is on its way. Load the page again in a moment to see what came of it.";
+    WebhookResent "webhook-resent" "The message is on its way again, under the same id.";
+    WebhookRecovered "webhook-recovered" "What was missed is on its way.";
     DomainAdded "domain-added" "The domain was added. Publish its TXT record, then look for it here.";
     DomainVerified "domain-verified" "The record was seen. The domain leads to your organisation from now on.";
     DomainRemoved "domain-removed" "The domain was removed. It leads nowhere any more.";

@@ -44,6 +44,7 @@ tabs! {
     Providers "Model providers" "/settings/providers" ProviderRead false;
     Tools "Tools" "/settings/tools" ToolRead false;
     ToolServers "Tool servers" "/settings/tool-servers" ToolRead false;
+    Webhooks "Webhooks" "/settings/webhooks" WebhookRead false;
     Policy "Sign-in policy" "/settings/policy" PolicyRead false;
     Sso "Single sign-on" "/settings/sso" PolicyRead false;
     Domains "Domains" "/settings/domains" PolicyRead false;

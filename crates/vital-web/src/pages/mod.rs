@@ -43,6 +43,8 @@ pub(crate) mod tool_servers;
 pub(crate) mod tools;
 pub(crate) mod usage;
 pub(crate) mod usage_budgets;
+pub(crate) mod webhook;
+pub(crate) mod webhooks;
 
 use crate::{caller::SignedIn, frame::Nonce, host::OnDomain};
 use axum::{

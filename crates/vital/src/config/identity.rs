@@ -2,7 +2,7 @@
 //!
 //! | Key | Default | Meaning |
 //! |---|---|---|
-//! | `allow_loopback_issuers` | `false` | Accepts identity providers, and model providers and tool servers of organisations, on this machine over plain HTTP, to try things out. Refused where other machines can reach the server. |
+//! | `allow_loopback_issuers` | `false` | Accepts identity providers, and model providers, tool servers and webhooks of organisations, on this machine over plain HTTP, to try things out. Refused where other machines can reach the server. |
 //!
 //! The providers themselves are set up by each organisation's administrators (docs/SSO.md).
 

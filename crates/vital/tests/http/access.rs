@@ -40,6 +40,10 @@ struct Targets {
     tool_server: String,
     /// A model at it.
     model: String,
+    /// A webhook.
+    webhook: String,
+    /// A delivery to it that waits.
+    delivery: String,
     /// A custom domain that is not proven.
     domain: String,
     /// An entry of the trail.
@@ -68,6 +72,8 @@ impl Targets {
             model_provider: id(),
             tool_server: id(),
             model: id(),
+            webhook: id(),
+            delivery: id(),
             domain: format!("{}.acme-bio.com", id()),
             entry: id(),
             week: "2026-W01".to_owned(),
@@ -82,6 +88,7 @@ impl Targets {
              delete from sso_providers where tenant_id = '{tenant}';
              delete from providers where tenant_id = '{tenant}';
              delete from tool_servers where tenant_id = '{tenant}';
+             delete from webhooks where tenant_id = '{tenant}';
              delete from directory.domains where tenant = '{tenant}';
              update members set active = false where kind = 'service' and tenant_id = '{tenant}'"
         ))
@@ -107,6 +114,8 @@ impl Targets {
             model_provider,
             tool_server,
             model,
+            webhook,
+            delivery,
             domain,
             ..
         } = &all;
@@ -114,6 +123,8 @@ impl Targets {
         let file_name = app.sealed("documents.file_name", failed_document, &format!("{CANARY_A}.pdf")).await;
         let asked = app.sealed("conversations.title", conversation, &format!("{CANARY_A}?")).await;
         let question = app.sealed("turns.question", turn, &format!("What about {CANARY_A} granules?")).await;
+        let url = app.sealed("webhooks.url", webhook, &format!("http://127.0.0.1:9/{CANARY_A}")).await;
+        let secret = app.sealed("webhooks.secret", webhook, &format!("{CANARY_A} secret of 24 bytes")).await;
         app.sql(&format!(
             "insert into documents (tenant_id, id, collection_id, title, file_name, size_bytes, content_hash, authority, state, failure_code,
                                     failure_detail, uploaded_by, created_at)
@@ -144,6 +155,12 @@ impl Targets {
              values ('{tenant}', '{model}', '{model_provider}', '{CANARY_A} model', 100, 1, false, 0, now(), now());
              insert into tool_servers (tenant_id, id, slug, name, address, auth, created_at, updated_at)
              values ('{tenant}', '{tool_server}', 'tools', '{CANARY_A} tools', 'http://127.0.0.1:9/{CANARY_A}', 'none', now(), now());
+             insert into webhooks (tenant_id, id, name, url, events, secret, secret_set_at, created_at, updated_at)
+             values ('{tenant}', '{webhook}', '{CANARY_A} hook', {url}, '{{key.revoked}}', {secret}, now(), now(), now());
+             insert into webhook_messages (tenant_id, id, event, body, created_at)
+             values ('{tenant}', '{delivery}', 'turn.finished', '{CANARY_A}', now());
+             insert into webhook_deliveries (tenant_id, id, webhook_id, message_id, state, created_at, ended_at)
+             values ('{tenant}', '{delivery}', '{webhook}', '{delivery}', 'given_up', now(), now());
              insert into sso_providers (tenant_id, id, kind, name, issuer, client_id, default_roles, created_at, updated_at)
              values ('{tenant}', '{provider}', 'oidc', '{CANARY_A} accounts', 'http://127.0.0.1:9/{CANARY_A}', 'vital', '{{viewer}}', now(), now())",
             Persona::Member.email()
@@ -168,6 +185,8 @@ impl Targets {
             t if t.contains("/provider-models/{id}") || t.contains("/providers/models/{id}") => &self.model,
             t if t.contains("/tool-servers/{id}") => &self.tool_server,
             t if t.contains("/providers/{id}") => &self.model_provider,
+            t if t.contains("/webhook-deliveries/{id}") || t.contains("/webhooks/deliveries/{id}") => &self.delivery,
+            t if t.contains("/webhooks/{id}") => &self.webhook,
             t if t.contains("/entries/{id}") => &self.entry,
             _ => &self.turn,
         };
@@ -268,6 +287,9 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         ("POST", "/api/v1/tool-servers/{id}/approvals") => request.json(&json!({ "tool": "none", "digest": "00" })),
         ("POST", "/api/v1/tool-servers/{id}/withdrawals") => request.json(&json!({ "tool": "none" })),
         ("PATCH", "/api/v1/providers/{id}") => request.json(&json!({ "name": "Renamed" })),
+        ("POST", "/api/v1/webhooks") => request.json(&json!({ "name": "Another", "url": "https://hooks.example/in" })),
+        ("PATCH", "/api/v1/webhooks/{id}") => request.json(&json!({ "name": "Renamed" })),
+        ("POST", "/api/v1/webhooks/{id}/recover") => request.json(&json!({ "since": "2026-01-01T00:00:00Z" })),
         ("POST", "/api/v1/providers/{id}/models") => request.json(&json!({ "name": unique })),
         ("PUT", "/api/v1/provider-models" | "/api/v1/experts/{slug}/models") => request.json(&json!({ "models": [] })),
         ("PATCH", "/api/v1/provider-models/{id}") => request.json(&json!({ "enabled": false })),
@@ -344,6 +366,8 @@ fn settings_form<'a>(path: &str, unique: &'a str, member: &'a str, domain: &'a s
         "/settings/tool-servers/{id}/approve" => vec![("tool", "none"), ("digest", "00")],
         "/settings/tool-servers/{id}/withdraw" => vec![("tool", "none")],
         "/settings/providers/{id}" => vec![("name", "Renamed"), ("base_url", "https://llm.example")],
+        "/settings/webhooks" | "/settings/webhooks/{id}" => vec![("name", "Renamed"), ("url", "https://hooks.example/in")],
+        "/settings/webhooks/{id}/recover" => vec![("hours", "24")],
         "/settings/providers/{id}/models" => vec![("name", unique), ("max_output_tokens", "100"), ("temperature", "1")],
         "/settings/providers/models/{id}" => vec![("max_output_tokens", "100"), ("temperature", "1")],
         "/settings/providers/models/{id}/move" => vec![("to", "up")],

@@ -42,6 +42,7 @@ mod sso;
 mod supabase;
 mod tool_servers;
 mod tools;
+mod webhooks;
 
 use vital_llm::{Provider, ProviderConfig, Timeouts, WireFormat};
 use vital_testkit::{

@@ -1,6 +1,9 @@
 //! Logins, members as accounts, passwords, links, first-run set-up.
 
-use crate::identity::NewUser;
+use crate::{
+    identity::NewUser,
+    outbox::{self, Event},
+};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -102,7 +105,7 @@ pub(crate) async fn insert_account(tx: &mut TenantTx<Write>, id: UserId, new: &N
     .execute(tx.conn())
     .await
     .map_err(taken)?;
-    Ok(())
+    outbox::enqueue(tx, Event::MemberAdded { member: id }).await
 }
 
 /// Puts a secret of one of the kinds `key`, `invitation`, `reset` in force; an earlier one of the same subject stops working.

@@ -1,6 +1,9 @@
 //! API keys; their hashes stand in the directory.
 
-use crate::identity::Key;
+use crate::{
+    identity::Key,
+    outbox::{self, Event},
+};
 use time::OffsetDateTime;
 use vital_kernel::{KeyId, Result, UserId, now};
 use vital_store::{Read, TenantTx, Write, db_error};
@@ -30,7 +33,7 @@ pub(crate) async fn insert_key(tx: &mut TenantTx<Write>, new: &NewKeyRow<'_>) ->
     .execute(tx.conn())
     .await
     .map_err(db_error)?;
-    Ok(())
+    outbox::enqueue(tx, Event::KeyCreated { key: new.id, member: new.member }).await
 }
 
 /// How many keys of a member work now.
@@ -87,5 +90,9 @@ pub(crate) async fn revoke_key(tx: &mut TenantTx<Write>, id: KeyId, owner: Optio
     .execute(tx.conn())
     .await
     .map_err(db_error)?;
-    Ok(revoked.rows_affected() == 1)
+    if revoked.rows_affected() == 0 {
+        return Ok(false);
+    }
+    outbox::enqueue(tx, Event::KeyRevoked { key: id }).await?;
+    Ok(true)
 }

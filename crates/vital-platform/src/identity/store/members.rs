@@ -1,6 +1,9 @@
 //! Members as an organisation sees them.
 
-use crate::identity::{GroupName, MemberFilter, MemberKind};
+use crate::{
+    identity::{GroupName, MemberFilter, MemberKind},
+    outbox::{self, Event},
+};
 use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -87,7 +90,7 @@ pub(crate) async fn set_active(tx: &mut TenantTx<Write>, id: UserId, active: boo
         .execute(tx.conn())
         .await
         .map_err(db_error)?;
-    Ok(())
+    if active { Ok(()) } else { outbox::enqueue(tx, Event::MemberDeactivated { member: id }).await }
 }
 
 pub(crate) async fn set_display_name(tx: &mut TenantTx<Write>, id: UserId, name: &str) -> Result<()> {
@@ -135,5 +138,9 @@ pub(crate) async fn revoke_keys_of(tx: &mut TenantTx<Write>, member: UserId) -> 
     .fetch_all(tx.conn())
     .await
     .map_err(db_error)?;
-    Ok(ids.into_iter().map(KeyId).collect())
+    let ids: Vec<KeyId> = ids.into_iter().map(KeyId).collect();
+    for key in &ids {
+        outbox::enqueue(tx, Event::KeyRevoked { key: *key }).await?;
+    }
+    Ok(ids)
 }

@@ -6,6 +6,7 @@
 pub(super) mod collections;
 
 use super::{Document, DocumentFilter, DocumentState, Evidence, Failure};
+use crate::outbox::{self, Event};
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vital_documents::{Block, Parsed, Passage};
@@ -241,7 +242,7 @@ pub(super) async fn set_state(tx: &mut TenantTx<Write>, id: DocumentId, state: D
 }
 
 pub(super) async fn set_failed(tx: &mut TenantTx<Write>, id: DocumentId, failure: &Failure) -> Result<()> {
-    sqlx::query!(
+    let failed = sqlx::query!(
         "update documents set state = 'failed', failure_code = $2, failure_detail = $3 where id = $1",
         id.0,
         failure.code,
@@ -250,7 +251,10 @@ pub(super) async fn set_failed(tx: &mut TenantTx<Write>, id: DocumentId, failure
     .execute(tx.conn())
     .await
     .map_err(db_error)?;
-    Ok(())
+    if failed.rows_affected() == 0 {
+        return Ok(());
+    }
+    outbox::enqueue(tx, Event::DocumentFailed { document: id }).await
 }
 
 /// Deletes a document that the actor added or whose collection they own; that of anybody for whoever manages documents. False where it is neither.
