@@ -18,7 +18,7 @@ const bar = (share) => h("svg", { class: "bar", viewBox: "0 0 100 6", preserveAs
 const initials = (name) => name.split(/\s+/).filter((word) => /^[\p{L}\p{N}]/u.test(word) && !["and", "of", "for", "the"].includes(word)).slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
 const expertLink = (c) => h("a", { href: `/experts/${encodeURIComponent(c.slug)}` }, c.name);
 const address = (c) => `${c.fetched ? "/sources" : "/library/documents"}/${c.document_id}?start=${c.start}&end=${c.end}#cited`;
-const authorities = { own: "own document", "standards-body": "standards body", "professional-body": "professional body", calculated: "calculated here" };
+const authorities = { own: "own document", "standards-body": "standards body", "professional-body": "professional body", calculated: "calculated here", "tool-server": "tool server" };
 
 class Turn {
   constructor(article) {

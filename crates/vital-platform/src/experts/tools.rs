@@ -40,7 +40,7 @@ pub async fn expert_tools(p: &Platform, cx: &OpContext, slug: &str) -> Result<Ex
 pub async fn grant_tools(p: &Platform, cx: &OpContext, slug: &str, wanted: &[String]) -> Result<ExpertTools> {
     cx.require(Permission::ToolManage)?;
     cx.require_step_up()?;
-    let known = tools::names();
+    let known = tools::names(p, cx).await?;
     if let Some(other) = wanted.iter().find(|name| !known.contains(name)) {
         let shown: String = other.chars().take(64).collect();
         return Err(Error::invalid(
@@ -53,7 +53,7 @@ pub async fn grant_tools(p: &Platform, cx: &OpContext, slug: &str, wanted: &[Str
     let given = profile.experts.iter().find(|e| e.body.slug == slug).map(|e| e.body.tools.clone()).ok_or_else(|| unknown(slug))?;
     let mut tx = p.db.write(cx).await?;
     let id = store::access::lock(&mut tx, slug).await?.ok_or_else(|| unknown(slug))?;
-    tools::grant(&mut tx, id, &given, wanted).await?;
+    tools::grant(&mut tx, id, &given, &known, wanted).await?;
     tx.commit(AuditEntry::new(AuditAction::ToolsGranted, "expert", id).fields(&["tools"])).await?;
     expert_tools(p, cx, slug).await
 }

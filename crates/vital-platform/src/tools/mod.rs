@@ -1,4 +1,5 @@
-//! Tools that experts call while they answer: searching the organisation's documents, calculators, and public sources.
+//! Tools that experts call while they answer: searching the organisation's documents, calculators, public sources, and those of tool servers
+//! that the organisation connects.
 //!
 //! **Invariants:** a tool is offered where the organisation allows its kind and the expert has it; what it is given fits its schema; what it
 //! returns is bounded, and untrusted. Words leave the organisation through a public source only where an administrator has allowed that.
@@ -13,6 +14,7 @@ mod store;
 use crate::Platform;
 use serde::Serialize;
 use serde_json::{Value, json};
+use servers::ServerTool;
 use std::{collections::HashMap, time::Duration};
 use utoipa::ToSchema;
 use vital_kernel::{AuditAction, AuditEntry, ExpertId, OpContext, Permission, Result};
@@ -25,6 +27,8 @@ pub(crate) use run::{Failure, Reply, run};
 pub const SEARCH_DOCUMENTS: &str = "search_documents";
 /// How long a search of documents may take.
 const SEARCH_WITHIN: Duration = Duration::from_secs(20);
+/// How long a call of a tool server may take.
+const SERVER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Where what a tool is given goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -34,6 +38,8 @@ pub enum Reach {
     Here,
     /// To a public source.
     Public,
+    /// To a tool server that the organisation connected.
+    Server,
 }
 
 /// A tool, for people.
@@ -75,6 +81,8 @@ pub(crate) struct Offered {
     /// Whether it changes something anywhere: then a person approves each call.
     pub writes: bool,
     pub timeout: Duration,
+    /// The tool of a server that it is; none for built-in ones.
+    pub server: Option<ServerTool>,
 }
 
 impl Offered {
@@ -87,6 +95,7 @@ impl Offered {
             reach: reach(info),
             writes: false,
             timeout: info.timeout,
+            server: None,
         }
     }
 
@@ -108,6 +117,20 @@ impl Offered {
             reach: Reach::Here,
             writes: false,
             timeout: SEARCH_WITHIN,
+            server: None,
+        }
+    }
+
+    fn of_server(tool: ServerTool) -> Self {
+        Self {
+            name: tool.name.clone(),
+            title: tool.title.clone(),
+            description: tool.description.clone(),
+            input_schema: tool.input_schema.clone(),
+            reach: Reach::Server,
+            writes: tool.writes,
+            timeout: SERVER_WITHIN,
+            server: Some(tool),
         }
     }
 
@@ -124,14 +147,23 @@ fn reach(info: &ToolInfo) -> Reach {
     }
 }
 
-/// Every tool there is, whoever may use it.
-fn all() -> Vec<Offered> {
+/// Every tool of the product, whoever may use it.
+fn built_in() -> Vec<Offered> {
     std::iter::once(Offered::search_documents()).chain(vital_tools::catalogue().iter().map(Offered::built_in)).collect()
 }
 
-/// Names of all tools.
-pub(crate) fn names() -> Vec<String> {
-    all().into_iter().map(|tool| tool.name).collect()
+/// Every tool there is for an organisation, whichever expert has it.
+async fn all(p: &Platform, cx: &OpContext) -> Result<Vec<Offered>> {
+    let servers = servers::offered(p, cx).await?;
+    Ok(built_in().into_iter().chain(servers.into_iter().map(Offered::of_server)).collect())
+}
+
+/// Names of all tools that an expert of the organisation can have.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub(crate) async fn names(p: &Platform, cx: &OpContext) -> Result<Vec<String>> {
+    Ok(all(p, cx).await?.into_iter().map(|tool| tool.name).collect())
 }
 
 /// The tools that an expert may use now: what the catalogue gives it, as the organisation changed that, of what the organisation allows.
@@ -145,7 +177,7 @@ pub(crate) async fn for_expert(p: &Platform, cx: &OpContext, expert: ExpertId, g
     let changed = store::changed(&mut tx, expert).await?;
     tx.end().await?;
     let granted = |tool: &Offered| is_granted(&tool.name, given, &changed);
-    Ok(all().into_iter().filter(|tool| (public || tool.reach == Reach::Here) && granted(tool)).collect())
+    Ok(all(p, cx).await?.into_iter().filter(|tool| (public || tool.reach != Reach::Public) && granted(tool)).collect())
 }
 
 /// Whether an expert has a tool: as the organisation decided, else as the catalogue says.
@@ -160,6 +192,15 @@ fn is_granted(tool: &str, given: &[String], changed: &HashMap<String, bool>) -> 
 pub async fn policy(p: &Platform, cx: &OpContext) -> Result<ToolPolicy> {
     cx.require(Permission::ToolRead)?;
     let public_sources = store::public_sources(&mut p.db.read(cx).await?).await?;
+    let of_servers = servers::offered(p, cx).await?.into_iter().map(|tool| ToolView {
+        name: tool.name,
+        title: tool.title,
+        summary: tool.description,
+        reach: Reach::Server,
+        host: None,
+        licence: String::new(),
+        allowed: true,
+    });
     let search = Offered::search_documents();
     let first = ToolView {
         name: search.name,
@@ -182,7 +223,7 @@ pub async fn policy(p: &Platform, cx: &OpContext) -> Result<ToolPolicy> {
         licence: info.licence.to_owned(),
         allowed: public_sources || reach(info) == Reach::Here,
     });
-    Ok(ToolPolicy { public_sources, tools: std::iter::once(first).chain(built_in).collect() })
+    Ok(ToolPolicy { public_sources, tools: std::iter::once(first).chain(built_in).chain(of_servers).collect() })
 }
 
 /// Lets words of questions be sent to public sources, or forbids it, from the next answer on.
@@ -203,19 +244,19 @@ pub async fn set_policy(p: &Platform, cx: &OpContext, public_sources: bool) -> R
 /// `Unavailable` when the database does not answer.
 pub(crate) async fn granted(p: &Platform, cx: &OpContext, expert: ExpertId, given: &[String]) -> Result<Vec<String>> {
     let changed = store::changed(&mut p.db.read(cx).await?, expert).await?;
-    Ok(names().into_iter().filter(|name| is_granted(name, given, &changed)).collect())
+    Ok(names(p, cx).await?.into_iter().filter(|name| is_granted(name, given, &changed)).collect())
 }
 
 /// Stores which tools an expert has, where that departs from what the catalogue gives.
 ///
 /// # Errors
 /// `Unavailable` when the database does not answer.
-pub(crate) async fn grant(tx: &mut TenantTx<Write>, expert: ExpertId, given: &[String], wanted: &[String]) -> Result<()> {
+pub(crate) async fn grant(tx: &mut TenantTx<Write>, expert: ExpertId, given: &[String], known: &[String], wanted: &[String]) -> Result<()> {
     store::forget(tx, expert).await?;
-    for name in names() {
-        let granted = wanted.contains(&name);
-        if granted != is_granted(&name, given, &HashMap::new()) {
-            store::set(tx, expert, &name, granted).await?;
+    for name in known {
+        let granted = wanted.contains(name);
+        if granted != is_granted(name, given, &HashMap::new()) {
+            store::set(tx, expert, name, granted).await?;
         }
     }
     Ok(())
@@ -238,7 +279,7 @@ mod tests {
 
     #[test]
     fn every_tool_can_be_offered_to_every_model() {
-        for tool in all() {
+        for tool in built_in() {
             assert!(
                 tool.name.len() <= vital_llm::NAME_BYTES_MAX && tool.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'),
                 "{}",

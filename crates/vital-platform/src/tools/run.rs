@@ -1,6 +1,9 @@
 //! Runs one call of a tool.
 
-use super::{Offered, SEARCH_DOCUMENTS};
+use super::{
+    Offered, SEARCH_DOCUMENTS,
+    servers::{self, ServerTool},
+};
 use crate::{
     Platform,
     knowledge::{self, Evidence},
@@ -8,9 +11,11 @@ use crate::{
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
-use vital_kernel::{Kind, OpContext};
+use vital_kernel::{Error, Kind, OpContext};
 use vital_tools::{SourceText, ToolError};
 
+/// Whose word it is what a tool server says.
+const TOOL_SERVER: &str = "tool-server";
 /// Longest query of a search, in characters.
 pub(super) const QUERY_CHARS_MAX: usize = 500;
 /// Most passages that one search returns.
@@ -49,10 +54,47 @@ pub(crate) async fn run(p: &Platform, cx: &OpContext, tool: &Offered, arguments:
             .await
             .unwrap_or_else(|_| Err(Failure("The search took too long and was stopped.".to_owned())));
     }
+    if let Some(server) = &tool.server {
+        return of_server(p, cx, server, arguments, deadline).await;
+    }
     match p.toolbox.call(&tool.name, arguments, deadline).await {
         Ok(output) => Ok(Reply { value: output.value, texts: output.texts, evidence: Vec::new() }),
         Err(error) => Err(failure(&error)),
     }
+}
+
+/// Calls a tool of a server with arguments that fit its schema; what it says can be cited as its word.
+async fn of_server(p: &Platform, cx: &OpContext, tool: &ServerTool, arguments: &Value, deadline: Instant) -> Result<Reply, Failure> {
+    if let Err(faults) = vital_tools::schema::check(&tool.input_schema, arguments) {
+        let faults: Vec<String> = faults.iter().map(|f| format!("{}: {}", f.pointer, f.why)).collect();
+        return Err(Failure(format!("The arguments do not fit the tool's schema ({}). Nothing was called.", faults.join("; "))));
+    }
+    let result = servers::call(p, cx, tool, arguments, deadline).await.map_err(|error| told(&error))?;
+    if result.is_error {
+        return Err(Failure(format!("The tool failed and says: {}", result.text)));
+    }
+    let mut text = result.text;
+    if let Some(data) = result.structured.filter(|_| text.trim().is_empty()) {
+        text = data.to_string();
+    }
+    if result.cut {
+        text.push_str("\n(The rest was left out: it was too large.)");
+    }
+    let source = SourceText {
+        title: tool.title.clone(),
+        url: String::new(),
+        identifier: tool.name.clone(),
+        authority: TOOL_SERVER.to_owned(),
+        text,
+    };
+    Ok(Reply { texts: vec![source], ..Reply::default() })
+}
+
+fn told(error: &Error) -> Failure {
+    if error.kind() == Kind::Internal {
+        tracing::error!(?error, "a call of an expert failed");
+    }
+    Failure(error.detail().to_owned())
 }
 
 fn failure(error: &ToolError) -> Failure {
@@ -69,11 +111,6 @@ async fn search(p: &Platform, cx: &OpContext, arguments: &Value) -> Result<Reply
         )));
     }
     let vector = knowledge::embed_query(p, query).await;
-    let found = knowledge::retrieve(p, cx, query, vector, &[]).await.map_err(|error| {
-        if error.kind() == Kind::Internal {
-            tracing::error!(?error, "a search of an expert failed");
-        }
-        Failure(error.detail().to_owned())
-    })?;
+    let found = knowledge::retrieve(p, cx, query, vector, &[]).await.map_err(|error| told(&error))?;
     Ok(Reply { evidence: found.evidence.into_iter().take(limit).collect(), ..Reply::default() })
 }

@@ -83,6 +83,7 @@ pub(crate) fn authority(name: &str) -> &str {
         "peer-reviewed" => "peer-reviewed",
         "institution" => "institution",
         "calculated" => "calculated here",
+        "tool-server" => "tool server",
         other => other,
     }
 }

@@ -24,7 +24,7 @@ use vital_kernel::Permission;
 use vital_platform::{
     experts::{self, ExpertTools},
     identity::Caller,
-    tools::{self, ToolPolicy, ToolView},
+    tools::{self, Reach, ToolPolicy, ToolView},
 };
 
 /// Name of the form on its page.
@@ -109,6 +109,10 @@ fn boxes(e: &ExpertTools, policy: &ToolPolicy, filled: &Filled<'_>) -> Markup {
 }
 
 fn note(e: &ExpertTools, tool: &ToolView) -> String {
-    let asks = tool.host.as_ref().map_or_else(|| "nothing leaves this server".to_owned(), |host| format!("asks {host}"));
+    let asks = match (tool.reach, &tool.host) {
+        (Reach::Server, _) => "asks a tool server that was connected".to_owned(),
+        (_, Some(host)) => format!("asks {host}"),
+        (_, None) => "nothing leaves this server".to_owned(),
+    };
     if e.given.contains(&tool.name) { format!("{asks}; comes with the expert") } else { asks }
 }

@@ -100,6 +100,7 @@ fn card(tool: &ToolView) -> Markup {
             p.dim {
                 @match (tool.reach, &tool.host) {
                     (Reach::Public, Some(host)) => { "Asks " code { (host) } @if !tool.allowed { " · not allowed at present" } },
+                    (Reach::Server, _) => { "Of a tool server that was connected" },
                     _ => { "Nothing leaves this server" },
                 }
             }
