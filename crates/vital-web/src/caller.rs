@@ -1,6 +1,6 @@
 //! Who calls: the session token of a request becomes a `Caller`, for every route but a constant list.
 
-use crate::{compat, frame::Reader, host::OnDomain, problem::Problem, proxy::ClientAddress, state::AppState};
+use crate::{compat, frame::Reader, host::OnDomain, mcp, problem::Problem, proxy::ClientAddress, state::AppState};
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
     http::{HeaderMap, Method, StatusCode, header, request::Parts},
@@ -99,7 +99,7 @@ pub(crate) async fn admit(State(s): State<AppState>, mut request: Request, next:
         return next.run(request).await;
     }
     let request_id = request.extensions().get::<RequestId>().copied().unwrap_or_else(RequestId::new);
-    let door = compat::is_door(request.uri().path());
+    let door = compat::is_door(request.uri().path()) || mcp::is_door(request.uri().path());
     let token = if door { compat::token(request.headers()).map(str::to_owned) } else { token(&s, request.headers()) };
     let caller = match token.filter(|t| !t.is_empty() && t.len() <= TOKEN_BYTES_MAX) {
         Some(token) => identity::authenticate(&s.platform, &token, request_id).await.map_err(Problem::from),

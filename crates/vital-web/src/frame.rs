@@ -3,7 +3,7 @@
 //! **Invariants:** the log line has neither query nor body; the nonce of the content security policy differs per response and is never
 //! reused; nothing but assets may be stored by a cache.
 
-use crate::{assets, caller::SignedIn, compat, pages::View, problem::Problem, state::AppState};
+use crate::{assets, caller::SignedIn, compat, mcp, pages::View, problem::Problem, state::AppState};
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, header},
@@ -108,13 +108,13 @@ impl Reader {
         }
     }
 
-    /// Programs read below `/api` and the probes, directories below `/scim`, other people's software below `/v1`; everything else is read by people.
+    /// Programs read below `/api`, `/mcp` and the probes, directories below `/scim`, other people's software below `/v1`; everything else is read by people.
     pub(crate) fn of(path: &str) -> Self {
         if path == "/scim" || path.starts_with("/scim/") {
             Self::Directory
         } else if compat::is_door(path) {
             Self::OpenAi
-        } else if path.starts_with("/api/") || path == "/livez" || path == "/readyz" || path.starts_with("/assets/") {
+        } else if path.starts_with("/api/") || mcp::is_door(path) || path == "/livez" || path == "/readyz" || path.starts_with("/assets/") {
             Self::Program
         } else {
             Self::Person

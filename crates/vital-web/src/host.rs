@@ -31,7 +31,7 @@ pub(crate) async fn resolve(State(s): State<AppState>, mut request: Request, nex
         request.extensions_mut().insert(OnDomain(owner));
         return next.run(request).await;
     }
-    if s.hosts.is_empty() || s.hosts.contains(&host) || is_of_site(s.platform.site(), &host) || PROBES.contains(&request.uri().path()) {
+    if s.hosts.is_empty() || is_named(&s, &host) || PROBES.contains(&request.uri().path()) {
         return next.run(request).await;
     }
     Problem::misdirected().into_response()
@@ -45,6 +45,11 @@ pub(crate) fn host(headers: &HeaderMap) -> Option<String> {
         None => text.split(':').next()?,
     };
     Some(bare.trim_end_matches('.').to_ascii_lowercase())
+}
+
+/// Tells whether a host is one of the names that the server was given.
+pub(crate) fn is_named(s: &AppState, host: &str) -> bool {
+    s.hosts.iter().any(|name| name == host) || is_of_site(s.platform.site(), host)
 }
 
 fn is_of_site(site: &str, host: &str) -> bool {
@@ -86,7 +91,9 @@ async fn to_https(State(r): State<Redirect>, method: Method, headers: HeaderMap,
 
 /// Whether a path is called by programs and not by people who follow links.
 fn is_for_programs(path: &str) -> bool {
-    ["/api/v1", "/v1", "/scim"].iter().any(|start| path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    ["/api/v1", "/v1", "/scim", "/mcp"]
+        .iter()
+        .any(|start| path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// The port of an address with its colon; empty where it has none.

@@ -21,6 +21,7 @@ mod held;
 mod host;
 mod idempotency;
 mod limits;
+mod mcp;
 mod openapi;
 mod pace;
 mod pages;

@@ -148,6 +148,11 @@ pub(crate) async fn by_caller(State(s): State<AppState>, request: Request, next:
     next.run(request).await
 }
 
+/// Counts a question that came by a route of no kind.
+pub(crate) async fn question(s: &AppState, caller: &Caller) -> Result<(), Problem> {
+    check(s, &Limit::a_minute("asking", s.protection.rates.asking), &person(caller), "This account").await
+}
+
 async fn check(s: &AppState, limit: &Limit, key: &str, who: &str) -> Result<(), Problem> {
     match s.protection.throttle.check(limit, key).await {
         Decision::Allowed { .. } => Ok(()),

@@ -6,7 +6,7 @@ use crate::{
         audit, break_glass, collections, conversations, documents, domains, events, experts, factors, groups, invitations, keys, members,
         organisation, providers, search, session, sso, tool_servers, tools, turns, usage, webhooks,
     },
-    assets, caller, compat, conditions, cors, csrf, frame, health, host, idempotency, limits,
+    assets, caller, compat, conditions, cors, csrf, frame, health, host, idempotency, limits, mcp,
     openapi::{self, Description},
     pages,
     problem::Problem,
@@ -33,6 +33,7 @@ pub fn router(state: AppState) -> Router {
         .merge(pages())
         .merge(api)
         .merge(directory())
+        .route("/mcp", get(mcp::door).post(mcp::door).delete(mcp::door))
         .route("/api/openapi.json", get(openapi::document))
         .route("/api/docs", get(openapi::docs))
         .route("/api/docs/", get(openapi::docs))

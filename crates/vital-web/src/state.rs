@@ -2,10 +2,12 @@
 
 use crate::{
     health::Probe,
+    mcp,
     protection::{Protection, Settings},
 };
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use vital_mcp::Endpoint;
 use vital_platform::Platform;
 
 /// For how many seconds browsers insist on https unless configured: two years, as lists of such sites ask for.
@@ -25,6 +27,8 @@ pub struct AppState {
     pub(crate) hosts: Arc<Vec<String>>,
     /// For how many seconds browsers insist on https; 0 says nothing about it.
     pub(crate) hsts_s: u32,
+    /// Where the Model Context Protocol is spoken.
+    pub(crate) mcp: Arc<Endpoint<mcp::Server>>,
     /// How often and how many at once.
     pub protection: Protection,
 }
@@ -34,7 +38,8 @@ impl AppState {
     #[must_use]
     pub fn new(platform: Arc<Platform>, https: bool, closing: CancellationToken) -> Self {
         let protection = Protection::new(Settings::default());
-        Self { platform, https, closing, probe: Arc::new(Probe::default()), hosts: Arc::default(), hsts_s: HSTS_S, protection }
+        let mcp = Arc::new(mcp::endpoint(closing.clone()));
+        Self { platform, https, closing, probe: Arc::new(Probe::default()), hosts: Arc::default(), hsts_s: HSTS_S, mcp, protection }
     }
 
     /// The same for a server that has these names beside its site's, and refuses every other one if there are any.

@@ -14,6 +14,7 @@ use crate::{
         client::Server,
         experts::{Experts, Route},
         ingest::Ingest,
+        mcp::Mcp,
         session::Login,
     },
 };
@@ -86,6 +87,8 @@ Example:
     Experts(Experts),
     /// Show which experts would take a question, and why
     Route(Route),
+    /// Speak the Model Context Protocol on standard input and output, for a running server
+    Mcp(Mcp),
     /// Sign in to a server and keep the session
     Login(Login),
     /// End the session and forget it

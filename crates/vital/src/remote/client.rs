@@ -77,6 +77,8 @@ pub(crate) struct Client {
     base: Url,
     http: reqwest::Client,
     token: Option<String>,
+    /// Whether the token is a key that the environment gave.
+    by_key: bool,
 }
 
 impl Client {
@@ -103,6 +105,17 @@ impl Client {
         Ok(client)
     }
 
+    /// A client with the key in `VITAL_TOKEN`, or else with the session of an earlier sign-in.
+    ///
+    /// # Errors
+    /// As [`Client::signed_in`].
+    pub(crate) fn with_key_or_signed_in(server: &Server) -> anyhow::Result<Self> {
+        match std::env::var("VITAL_TOKEN").ok().filter(|token| !token.is_empty()) {
+            Some(token) => Ok(Self { token: Some(token), by_key: true, ..Self::anonymous(server)? }),
+            None => Self::signed_in(server),
+        }
+    }
+
     /// A client of one address, with a given session.
     #[cfg(test)]
     pub(crate) fn with_token(address: &str, token: &str) -> Self {
@@ -124,7 +137,7 @@ impl Client {
         // Plain HTTP has no certificates to check, and a machine without any installed must still reach its own server.
         let builder = if base.scheme() == "https" { builder } else { builder.no_proxy().tls_certs_only(std::iter::empty()) };
         let http = builder.build().map_err(|error| anyhow::Error::from(error).context("the HTTP client cannot be made"))?;
-        Ok(Self { base, http, token: None })
+        Ok(Self { base, http, token: None, by_key: false })
     }
 
     /// The server's address, without a closing slash: the key in the credentials file.
@@ -249,6 +262,10 @@ impl Client {
 
     /// The failure for a refusal, with the exit code that its status asks for.
     pub(crate) fn refused(&self, status: StatusCode, problem: &Problem) -> anyhow::Error {
+        if status == StatusCode::UNAUTHORIZED && self.by_key {
+            let failure = Failure::new(format!("`{}` does not accept the key in `VITAL_TOKEN`", self.address()));
+            return failure.hint("make one under Settings, API keys").exit(Exit::NotSignedIn).into();
+        }
         if status == StatusCode::UNAUTHORIZED && self.token.is_some() {
             return self.not_signed_in("your session has ended").into();
         }

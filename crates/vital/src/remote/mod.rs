@@ -9,5 +9,6 @@ pub(crate) mod events;
 pub(crate) mod experts;
 pub(crate) mod files;
 pub(crate) mod ingest;
+pub(crate) mod mcp;
 pub(crate) mod session;
 pub(crate) mod transcript;

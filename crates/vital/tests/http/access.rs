@@ -254,6 +254,10 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         ("POST", "/v1/messages") => request.json(
             &json!({ "model": "auto", "max_tokens": 64, "messages": [{ "role": "user", "content": "Where are the granules stored?" }] }),
         ),
+        ("POST", "/mcp") => request.header("accept", "application/json, text/event-stream").json(&json!({
+            "jsonrpc": "2.0", "id": 1, "method": "initialize",
+            "params": { "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "persona", "version": "1" } },
+        })),
         ("POST", "/v1/embeddings") => request.json(&json!({ "model": "any", "input": "Where are the granules stored?" })),
         ("POST", "/api/v1/route") => request.json(&json!({ "question": "Who helps with a 510(k)?" })),
         ("POST", "/api/v1/documents" | "/library/upload") => request.form_data(&Form::new().file("standard.txt", unique)),
@@ -388,7 +392,7 @@ fn operations() -> Vec<(String, String)> {
 
 /// Whether an operation belongs to the interfaces of programs.
 fn for_programs(path: &str) -> bool {
-    path.starts_with("/api/") || path.starts_with("/scim/") || path.starts_with("/v1/")
+    path.starts_with("/api/") || path.starts_with("/scim/") || path.starts_with("/v1/") || path == "/mcp"
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ mod health;
 mod idempotency;
 mod invitations;
 mod keys;
+mod mcp;
 mod members;
 mod operator_grants;
 mod passwords;
