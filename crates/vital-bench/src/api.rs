@@ -102,6 +102,14 @@ impl Api {
         value(self.request(Method::POST, path).json(body)).await
     }
 
+    /// Replaces a resource and reads what comes back.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        value(self.request(Method::PUT, path).json(body)).await
+    }
+
     /// Deletes a resource.
     ///
     /// # Errors

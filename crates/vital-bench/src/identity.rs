@@ -129,7 +129,7 @@ impl Api {
     ///
     /// # Errors
     /// When the server refuses.
-    async fn with_second_factor(&self) -> anyhow::Result<Self> {
+    pub(crate) async fn with_second_factor(&self) -> anyhow::Result<Self> {
         let body = json!({ "name": "bench", "password": crate::api::PASSWORD });
         let begun = self.post("/api/v1/factors/totp", &body).await?;
         let device = begun["secret"].as_str().and_then(Authenticator::of).context("the seed cannot be read")?;

@@ -8,6 +8,7 @@ mod burst;
 mod corpus;
 mod cost;
 mod embedding;
+mod gateway;
 mod identity;
 mod keys;
 mod latency;
@@ -53,6 +54,9 @@ struct Options {
     /// Print JSON instead of the table
     #[arg(long)]
     json: bool,
+    /// The program of litellm to compare with
+    #[arg(long, value_name = "FILE")]
+    litellm: Option<PathBuf>,
     /// Milliseconds from a request to the provider's first token
     #[arg(long, value_name = "MS", default_value_t = 500)]
     provider_first_ms: u64,
@@ -88,6 +92,8 @@ enum Part {
     Keys,
     /// What encryption and the audit trail cost an answer
     Cost,
+    /// The door to models for other programs beside litellm, and 5,000 streams
+    Gateway,
 }
 
 impl Options {
@@ -167,6 +173,10 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
     if options.wants(Part::Identity) {
         let setting = Setting::new(&binary, &folder.path().join("identity")).without_model();
         identity::measure(&setting, options.quick, &mut report).await?;
+    }
+    if options.wants(Part::Gateway) {
+        let setting = Setting::new(&binary, &folder.path().join("gateway")).without_model();
+        gateway::measure(&setting, options, &mut report).await?;
     }
     if options.wants_any(&[Part::Latency, Part::Memory, Part::StartUp, Part::Retrieval]) {
         with_model(options, &binary, folder.path(), &provider, &mut report).await?;

@@ -13,9 +13,10 @@ use std::{collections::HashMap, fs, time::Duration};
 /// How long the server is left alone before its memory is read.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// Memory of one process.
 #[derive(Clone, Copy, Debug, Default)]
-struct Size {
-    pss_mib: f64,
+pub(crate) struct Size {
+    pub(crate) pss_mib: f64,
     rss_mib: f64,
 }
 
@@ -46,7 +47,11 @@ pub(crate) async fn measure(setting: &Setting, how: &str, aim_mib: f64, report: 
     Ok(())
 }
 
-fn size(process: u32) -> anyhow::Result<Size> {
+/// Reads the memory of a process.
+///
+/// # Errors
+/// When it has ended.
+pub(crate) fn size(process: u32) -> anyhow::Result<Size> {
     let path = format!("/proc/{process}/smaps_rollup");
     let text = fs::read_to_string(&path).with_context(|| format!("{path} cannot be read"))?;
     let mib = |name| value_of(&text, name).and_then(kib).map(|kib| kib / 1024.0).with_context(|| format!("{path} has no {name}"));
@@ -54,7 +59,7 @@ fn size(process: u32) -> anyhow::Result<Size> {
 }
 
 /// All processes below one, from the parents that `/proc` names.
-fn descendants(process: u32) -> Vec<u32> {
+pub(crate) fn descendants(process: u32) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     let numbers = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     for number in numbers {

@@ -27,6 +27,10 @@ const LINK: &str = "/setup?token=";
 /// The limits a minute that `[limits]` has.
 const RATES: [&str; 6] = ["address", "user", "tenant", "credentials", "asking", "upload"];
 
+/// The places that thousands of streams take.
+const RELAY_LIMITS: &str = "[limits]\nstreams_per_user = 20000\nstreams = 20000\nconnections = 20000\nconnections_per_address = 20000\n\
+                            in_flight = 20000\nmodel_requests = 20000\nmodel_requests_per_model = 20000\nrelays = 40000\n";
+
 /// How a server is started.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
@@ -36,12 +40,21 @@ pub(crate) struct Setting {
     provider: Option<String>,
     own_limits: bool,
     metrics: bool,
+    relays: bool,
 }
 
 impl Setting {
     /// A server on a data folder, with the defaults of the product but for the rates: here one account asks for all, from one address.
     pub(crate) fn new(binary: &Path, data: &Path) -> Self {
-        Self { binary: binary.to_owned(), data: data.to_owned(), model: true, provider: None, own_limits: false, metrics: false }
+        Self {
+            binary: binary.to_owned(),
+            data: data.to_owned(),
+            model: true,
+            provider: None,
+            own_limits: false,
+            metrics: false,
+            relays: false,
+        }
     }
 
     /// The same without the embedding model.
@@ -65,6 +78,12 @@ impl Setting {
     /// The same with a metrics listener.
     pub(crate) fn with_metrics(mut self) -> Self {
         self.metrics = true;
+        self
+    }
+
+    /// The same with room for thousands of streams of one account from one address, to a provider of the organisation on this machine.
+    pub(crate) fn for_relays(mut self) -> Self {
+        self.relays = true;
         self
     }
 
@@ -100,10 +119,13 @@ impl Setting {
     fn configuration(&self, listen: SocketAddr, metrics: Option<SocketAddr>) -> String {
         let mut text = format!("[server]\nlisten = \"{listen}\"\ndata = {:?}\n", self.data);
         if !self.own_limits {
-            text.push_str("[limits]\nstreams_per_user = 1000\n");
+            text.push_str(if self.relays { RELAY_LIMITS } else { "[limits]\nstreams_per_user = 1000\n" });
             for rate in RATES {
                 text.push_str(&format!("{rate}_per_minute = 1000000\n"));
             }
+        }
+        if self.relays {
+            text.push_str("[identity]\nallow_loopback_issuers = true\n");
         }
         if !self.model {
             text.push_str(&format!("[models]\ndir = {:?}\n", self.data.join("no-model")));
@@ -288,7 +310,7 @@ fn client() -> reqwest::ClientBuilder {
 }
 
 /// A port that was free a moment ago; the server takes a given one, so that the clock can start before it has said which.
-fn free_port() -> io::Result<SocketAddr> {
+pub(crate) fn free_port() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use vital_kernel::{AuditAction, AuditEntry, TenantId};
 use vital_mail::Mailer;
 use vital_platform::{
-    Parts, Platform,
+    ModelLoad, Parts, Platform,
     audit::trail::{self, TrailSettings},
     identity::operator_context,
 };
@@ -134,6 +134,7 @@ pub(crate) async fn measure_ingest(report: &mut Report, quick: bool) -> anyhow::
         authority: None,
         trail: TrailSettings::within(folder.path()),
         alone: true,
+        models: ModelLoad::default(),
     })?;
     write_cost(&platform, tenant, report).await?;
     ingest(&platform, tenant, BATCHES[usize::from(quick)], report).await?;

@@ -109,6 +109,10 @@ actions! {
     WebhookRemoved "webhook.removed";
     WebhookTested "webhook.tested";
     WebhookResent "webhook.resent";
+    DirectModelsAllowed "provider.direct_models_allowed";
+    DirectModelsForbidden "provider.direct_models_forbidden";
+    ModelUsed "model.used";
+    ModelRefused "model.refused";
     BreakGlassOpened "break_glass.opened";
     BreakGlassClosed "break_glass.closed";
     BreakGlassReviewed "break_glass.reviewed";

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Longest question, in bytes of UTF-8.
 pub const QUESTION_BYTES_MAX: usize = 16 * 1024;
+/// Longest instructions that a client may send along with a question, in bytes of UTF-8; they have no effect.
+pub const CLIENT_INSTRUCTIONS_BYTES_MAX: usize = 64 * 1024;
 /// Largest file that can be uploaded, in bytes.
 pub const UPLOAD_BYTES_MAX: usize = 50 * 1024 * 1024;
 /// Largest body of any other request, in bytes.
@@ -184,6 +186,14 @@ pub const PASSWORD_HASH_WAIT: Duration = Duration::from_secs(10);
 pub const GENERATIONS_MAX: usize = 256;
 /// Of these, generations for one organisation: a provider of its own that answers slowly holds nobody else up.
 pub const GENERATIONS_TENANT_MAX: usize = 128;
+/// Requests of other software to models that are relayed at once in one process, unless configured otherwise; one organisation may have half.
+pub const RELAYS_MAX: usize = 1_024;
+/// Largest body of a request that may be for a model, in bytes: more than the words of any model's context.
+pub const PROMPT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Requests to models under way at once in one process, answers of experts included, unless configured otherwise; further ones wait their turn.
+pub const MODEL_REQUESTS_MAX: usize = 512;
+/// Of these, requests to one model, unless configured otherwise.
+pub const MODEL_REQUESTS_MODEL_MAX: usize = 64;
 /// Texts that one request for vectors may bring.
 pub const EMBEDDING_TEXTS_MAX: usize = 256;
 /// Requests for vectors of callers' own texts that the embedding model works for at once.

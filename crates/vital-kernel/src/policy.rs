@@ -150,6 +150,7 @@ permissions! {
     ToolManage "tool.manage" "Connect tool servers, choose which tools experts may use, and what may leave through them": TenantAdmin;
     WebhookRead "webhook.read" "See webhooks and what was delivered to them": TenantAdmin Auditor;
     WebhookManage "webhook.manage" "Set up webhooks, test them and send messages again": TenantAdmin;
+    ModelUse "model.use" "Send prompts of one's own to the organisation's models": ExpertAuthor TenantAdmin;
     PolicyRead "policy.read" "See sign-in policy, single sign-on and allowed origins": TenantAdmin Auditor;
     PolicyWrite "policy.write" "Change sign-in policy, single sign-on and allowed origins": TenantAdmin;
     BreakGlassRead "break_glass.read" "See when operators opened the organisation": TenantAdmin Auditor;

@@ -2,7 +2,7 @@
 //!
 //! **Invariants:** verbs take the `Platform` and an `OpContext`, check the permission first, and commit with an audit entry. No database
 //! transaction is open while a provider, a parser or a model is awaited. Dependencies point one way:
-//! `outbox -> tenancy, identity -> idempotency, usage -> knowledge -> tools -> experts -> providers -> ask -> audit -> webhooks`; a test
+//! `outbox -> tenancy, identity -> idempotency, usage -> knowledge -> tools -> experts -> providers -> ask -> relay -> audit -> webhooks`; a test
 //! reads the `use crate::` lines.
 
 pub mod ask;
@@ -16,11 +16,12 @@ mod outbox;
 mod places;
 mod platform;
 pub mod providers;
+pub mod relay;
 pub mod tenancy;
 pub mod tools;
 pub mod usage;
 pub mod webhooks;
 pub mod work;
 
-pub use platform::{Parts, Platform};
+pub use platform::{ModelLoad, Parts, Platform};
 pub use vital_store::entity_tag;

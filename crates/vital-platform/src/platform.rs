@@ -7,7 +7,7 @@ use crate::{
     identity::{Remembered, Throttle, Verifiers},
     knowledge,
     places::Places,
-    providers,
+    providers, relay,
     tenancy::domains::Domains,
     tools,
     work::Held,
@@ -59,6 +59,25 @@ pub struct Parts {
     pub trail: TrailSettings,
     /// True where this process is alone on its database, so that work of a predecessor can be taken up at once.
     pub alone: bool,
+    /// How many requests to models at once.
+    pub models: ModelLoad,
+}
+
+/// How many requests to models at once. The defaults are the constants of `vital_kernel::limits`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelLoad {
+    /// Requests under way, answers of experts included; further ones wait their turn.
+    pub requests: usize,
+    /// Of these, requests to one model.
+    pub of_model: usize,
+    /// Requests of other software that are relayed or wait for it; one organisation may have half. Further ones are refused.
+    pub relays: usize,
+}
+
+impl Default for ModelLoad {
+    fn default() -> Self {
+        Self { requests: limits::MODEL_REQUESTS_MAX, of_model: limits::MODEL_REQUESTS_MODEL_MAX, relays: limits::RELAYS_MAX }
+    }
 }
 
 /// The running platform.
@@ -75,6 +94,7 @@ pub struct Platform {
     pub(crate) gateway: Gateway,
     pub(crate) providers: providers::Remembered,
     pub(crate) tool_servers: tools::servers::Remembered,
+    pub(crate) relays: relay::Relays,
     pub(crate) egress: Egress,
     pub(crate) toolbox: Toolbox,
     pub(crate) streams: ask::Streams,
@@ -100,13 +120,21 @@ pub struct Platform {
     this: Weak<Self>,
 }
 
+/// The gateway's limits. One organisation has a third of the queue at most.
+fn slots(load: ModelLoad) -> SlotLimits {
+    let usual = SlotLimits::default();
+    let waiting = usual.waiting.max(load.relays);
+    SlotLimits { concurrent: load.requests, waiting, waiting_per_tenant: usual.waiting_per_tenant.max(load.relays / 3) }
+}
+
 impl Platform {
     /// Assembles the platform. Nothing runs yet: `work::run` starts the background work.
     ///
     /// # Errors
     /// `Unavailable` when the system's certificates cannot be read.
     pub fn new(parts: Parts) -> Result<Arc<Self>> {
-        let gateway = Gateway::new(SlotLimits::default(), None);
+        let load = parts.models;
+        let gateway = Gateway::new(slots(load), None);
         let toolbox = Toolbox::new(parts.egress.clone(), parts.public_sources).map_err(Error::internal)?;
         let federation = Http::builder().egress(parts.egress.clone()).build()?;
         let webhooks = Outbound::builder(Purpose::Webhook).egress(parts.egress.clone()).build();
@@ -120,10 +148,11 @@ impl Platform {
             profiles: experts::Profiles::default(),
             indexes: knowledge::Indexes::new(parts.index_folder),
             embedder: parts.embedder,
-            installation: parts.provider.as_ref().map(|provider| providers::Writer::installation(&gateway, provider)),
+            installation: parts.provider.as_ref().map(|provider| providers::Writer::installation(&gateway, provider, load.of_model)),
             provider: parts.provider,
             gateway,
-            providers: providers::Remembered::default(),
+            providers: providers::Remembered::new(load.of_model),
+            relays: relay::Relays::new(load.relays),
             tool_servers: tools::servers::Remembered::new(parts.egress.clone()),
             egress: parts.egress,
             toolbox,

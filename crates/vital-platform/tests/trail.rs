@@ -15,7 +15,7 @@ use vital_kernel::{AuditAction, AuditEntry, TenantId};
 use vital_mail::Mailer;
 use vital_outbound::Egress;
 use vital_platform::{
-    Parts, Platform,
+    ModelLoad, Parts, Platform,
     audit::trail::{self, Format, TrailSettings, Which},
     identity::operator_context,
 };
@@ -49,6 +49,7 @@ async fn platform(test: &TestDb, folder: &Path, settings: TrailSettings) -> Arc<
         authority: None,
         trail: settings,
         alone: true,
+        models: ModelLoad::default(),
     })
     .unwrap()
 }

@@ -12,7 +12,7 @@ use vital_llm::{ApiKey, ChatRequest, Message, Provider, ProviderConfig, Timeouts
 use vital_mail::Mailer;
 use vital_outbound::Egress;
 use vital_platform::{
-    Parts, Platform,
+    ModelLoad, Parts, Platform,
     audit::trail::TrailSettings,
     providers::{self, NewPrice},
     usage::{self, BudgetScope, BudgetState, Meter, NewBudget, Period, Purpose},
@@ -58,6 +58,7 @@ async fn platform(test: &TestDb, folder: &Path, server: &ScriptedProvider) -> Ar
         authority: None,
         trail: TrailSettings::within(folder),
         alone: false,
+        models: ModelLoad::default(),
     })
     .unwrap()
 }

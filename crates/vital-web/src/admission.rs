@@ -29,9 +29,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vital_kernel::{Error, limits as defaults};
 
 /// Routes whose responses are event streams, or wait for a whole answer.
-pub(crate) const STREAM_ROUTES: [&str; 4] = ["/api/v1/turns/{id}/events", "/v1/chat/completions", "/v1/messages", "/mcp"];
-/// Routes whose head may come when an answer is whole, so that they must not hold the places of others.
-const WAITING_ROUTES: [&str; 3] = ["/v1/chat/completions", "/v1/messages", "/mcp"];
+pub(crate) const STREAM_ROUTES: [&str; 5] =
+    ["/api/v1/turns/{id}/events", "/v1/chat/completions", "/v1/messages", "/v1/responses", "/mcp"];
+/// Routes of no class whose head may come when an answer is whole, so that they must not hold the places of others.
+const WAITING_ROUTES: [&str; 1] = ["/mcp"];
 /// Longest wait in the queue.
 const QUEUE_WAIT: Duration = Duration::from_millis(250);
 /// When who was refused should come back: by then the queue has turned over several times.
@@ -138,17 +139,14 @@ pub(crate) async fn admit(State(s): State<AppState>, request: Request, next: Nex
     let pool = match limits::class(&request) {
         Some(Class::Credentials) => &s.protection.admission.credentials,
         Some(Class::Upload) => &s.protection.admission.uploads,
-        Some(Class::Asking) | None if waits(&request) => &s.protection.admission.answers,
+        Some(Class::Door) => &s.protection.admission.answers,
+        None if waits(&request) => &s.protection.admission.answers,
         Some(Class::Asking) | None => &s.protection.admission.all,
     };
     match pool.enter().await {
         Some(_place) => next.run(request).await,
         None => busy().into_response(),
     }
-}
-
-fn waits(request: &Request) -> bool {
-    request.extensions().get::<MatchedPath>().is_some_and(|m| WAITING_ROUTES.contains(&m.as_str()))
 }
 
 fn busy() -> Problem {

@@ -15,30 +15,45 @@ use vital_kernel::{Error, limits};
 /// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
 
+/// A JSON body that may be as long as a model's context.
+pub(crate) struct Prompt<T>(pub(crate) T);
+
 impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
-        if media_type(&request) != "application/json" {
-            return Err(Problem::unsupported_media("Send the body as JSON, with `Content-Type: application/json`.".to_owned()));
-        }
-        let bytes = small_body(request).await?;
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let read = serde_path_to_error::deserialize(&mut json).map_err(|e| (pointer(e.path()), e.into_inner()));
-        let read = read.and_then(|value| json.end().map(|()| value).map_err(|e| (String::new(), e)));
-        read.map(Self).map_err(|(pointer, e)| match e.classify() {
-            Category::Data => Error::invalid("request.field", "The JSON does not have the expected fields. Nothing was changed.")
-                .with_field(pointer_of(pointer, &e), format!("{e}."))
-                .into(),
-            Category::Syntax | Category::Eof | Category::Io => {
-                Error::malformed("request.json", format!("The body is not valid JSON: {e}.")).into()
-            }
-        })
+        json(request, limits::BODY_BYTES_MAX).await.map(Self)
     }
 }
 
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Prompt<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
+        json(request, limits::PROMPT_BYTES_MAX).await.map(Self)
+    }
+}
+
+async fn json<T: DeserializeOwned>(request: Request, limit: usize) -> Result<T, Problem> {
+    if media_type(&request) != "application/json" {
+        return Err(Problem::unsupported_media("Send the body as JSON, with `Content-Type: application/json`.".to_owned()));
+    }
+    let bytes = body(request, limit).await?;
+    let mut json = serde_json::Deserializer::from_slice(&bytes);
+    let read = serde_path_to_error::deserialize(&mut json).map_err(|e| (pointer(e.path()), e.into_inner()));
+    let read = read.and_then(|value| json.end().map(|()| value).map_err(|e| (String::new(), e)));
+    read.map_err(|(pointer, e)| match e.classify() {
+        Category::Data => Error::invalid("request.field", "The JSON does not have the expected fields. Nothing was changed.")
+            .with_field(pointer_of(pointer, &e), format!("{e}."))
+            .into(),
+        Category::Syntax | Category::Eof | Category::Io => {
+            Error::malformed("request.json", format!("The body is not valid JSON: {e}.")).into()
+        }
+    })
+}
+
 /// A JSON pointer (RFC 6901) from the path of a deserializer.
-fn pointer(path: &serde_path_to_error::Path) -> String {
+pub(crate) fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter()
         .map(|segment| match segment {
@@ -108,13 +123,17 @@ pub(crate) fn media_type(request: &Request) -> &str {
 }
 
 pub(crate) async fn small_body(request: Request) -> Result<Bytes, Problem> {
-    to_bytes(request.into_body(), limits::BODY_BYTES_MAX).await.map_err(|e| unread(&e))
+    body(request, limits::BODY_BYTES_MAX).await
+}
+
+async fn body(request: Request, limit: usize) -> Result<Bytes, Problem> {
+    to_bytes(request.into_body(), limit).await.map_err(|e| unread(&e, limit))
 }
 
 /// The refusal of a body that could not be read.
-pub(crate) fn unread(error: &axum::Error) -> Problem {
+pub(crate) fn unread(error: &axum::Error, limit: usize) -> Problem {
     if is_over_limit(error) {
-        return body_too_large(limits::BODY_BYTES_MAX);
+        return body_too_large(limit);
     }
     Error::malformed("request.body", "The body broke off before its end. Nothing was changed; send it again.").into()
 }

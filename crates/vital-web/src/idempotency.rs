@@ -11,7 +11,7 @@
 
 use crate::{
     caller::SignedIn,
-    compat::{self, CONVERSATION, LEFT_OUT, TURN},
+    compat::{self, CONVERSATION, IGNORED, LEFT_OUT, TURN},
     extract,
     problem::Problem,
     state::AppState,
@@ -33,11 +33,11 @@ use vital_kernel::{Error, TurnId, limits};
 use vital_platform::idempotency::{self, Attempt, Claim, KeptReply, Keyed, Outcome};
 
 /// The header with the key.
-const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that a reply is that of an earlier request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Headers that belong to a reply itself; the others are those of the exchange.
-const KEPT: [HeaderName; 6] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG, CONVERSATION, TURN, LEFT_OUT];
+const KEPT: [HeaderName; 7] = [header::CONTENT_TYPE, header::LOCATION, header::ETAG, CONVERSATION, TURN, LEFT_OUT, IGNORED];
 
 /// The turn whose stream a request gets instead of asking again, if it was asked before.
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +137,7 @@ async fn read(request: Request) -> Result<(Request, [u8; 32]), Problem> {
 /// Reads a body up to the limit of its route.
 async fn read_whole(body: Body, limit: usize) -> Result<Bytes, Problem> {
     let whole = to_bytes(body, limit).await;
-    whole.map_err(|e| if limit > limits::BODY_BYTES_MAX { upload::unread(&e) } else { extract::unread(&e) })
+    whole.map_err(|e| if limit == upload::UPLOAD_BODY_BYTES_MAX { upload::unread(&e) } else { extract::unread(&e, limit) })
 }
 
 /// Adds a value with its length before it, so that no two rows of values are the same bytes.

@@ -30,12 +30,14 @@ pub(crate) enum Class {
     Credentials,
     /// Begins an answer.
     Asking,
+    /// Begins an answer of an expert or of a model, which shows in the body alone: questions to experts are counted by the handler.
+    Door,
     /// Takes files.
     Upload,
 }
 
 /// Which routes are of which kind for `POST` and `PUT`. Open routes, which need nobody to be signed in, all take credentials there.
-pub(crate) const CLASSES: [(&str, Class); 19] = [
+pub(crate) const CLASSES: [(&str, Class); 20] = [
     ("/api/v1/session/step-up", Class::Credentials),
     ("/api/v1/session/step-up/options", Class::Credentials),
     ("/api/v1/password", Class::Credentials),
@@ -51,8 +53,9 @@ pub(crate) const CLASSES: [(&str, Class); 19] = [
     ("/conversations/{id}/ask", Class::Asking),
     ("/turns/{id}/regenerate", Class::Asking),
     ("/turns/{id}/ask-again", Class::Asking),
-    ("/v1/chat/completions", Class::Asking),
-    ("/v1/messages", Class::Asking),
+    ("/v1/chat/completions", Class::Door),
+    ("/v1/messages", Class::Door),
+    ("/v1/responses", Class::Door),
     ("/api/v1/documents", Class::Upload),
     ("/library/upload", Class::Upload),
 ];
@@ -98,6 +101,11 @@ pub(crate) fn class(request: &Request) -> Option<Class> {
     own.or_else(|| OPEN_ROUTES.contains(&route).then_some(Class::Credentials))
 }
 
+/// Tells whether a route takes prompts for models.
+pub(crate) fn is_door(route: &str) -> bool {
+    CLASSES.contains(&(route, Class::Door))
+}
+
 /// Tells whether a request is a probe.
 pub(crate) fn is_probe(request: &Request) -> bool {
     request.extensions().get::<MatchedPath>().is_some_and(|m| PROBES.contains(&m.as_str()))
@@ -138,7 +146,7 @@ pub(crate) async fn by_caller(State(s): State<AppState>, request: Request, next:
     match class(&request) {
         Some(Class::Asking) => due.push((Limit::a_minute("asking", rates.asking), &user, "This account")),
         Some(Class::Upload) => due.push((Limit::a_minute("upload", rates.upload), &user, "This account")),
-        Some(Class::Credentials) | None => {}
+        Some(Class::Credentials | Class::Door) | None => {}
     }
     for (limit, key, who) in due {
         if let Err(problem) = check(&s, &limit, key, who).await {
@@ -148,8 +156,8 @@ pub(crate) async fn by_caller(State(s): State<AppState>, request: Request, next:
     next.run(request).await
 }
 
-/// Counts a question that came by a route of no kind.
-pub(crate) async fn question(s: &AppState, caller: &Caller) -> Result<(), Problem> {
+/// Counts a question to an expert that came through a door, or by a route of no kind.
+pub(crate) async fn asking(s: &AppState, caller: &Caller) -> Result<(), Problem> {
     check(s, &Limit::a_minute("asking", s.protection.rates.asking), &person(caller), "This account").await
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 use axum::{
     Json,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -214,6 +214,10 @@ impl Problem {
             }
         };
         *response.status_mut() = status;
+        if matches!(reader, Reader::OpenAi | Reader::Anthropic) {
+            let again = if compat::should_retry(self) { "true" } else { "false" };
+            response.headers_mut().insert(HeaderName::from_static("x-should-retry"), HeaderValue::from_static(again));
+        }
         if let Some(after) = self.0.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
         }

@@ -168,6 +168,7 @@ fn settings() -> Router<AppState> {
         .route("/settings/tools", get(pages::tools::show).post(pages::tools::change))
         .route("/settings/providers", get(pages::providers::list).post(pages::providers::create))
         .route("/settings/providers/installation", post(pages::providers::decide))
+        .route("/settings/providers/direct", post(pages::providers::decide_direct))
         .route("/settings/providers/experts/{slug}", get(pages::providers::expert).post(pages::providers::choose))
         .route("/settings/providers/models/{id}", post(pages::provider::change_model))
         .route("/settings/providers/models/{id}/move", post(pages::providers::move_model))
@@ -331,9 +332,11 @@ fn doors() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(compat::models::list))
         .routes(routes!(compat::models::find))
+        .routes(routes!(compat::models::find_direct))
         .routes(routes!(compat::chat::create))
         .routes(routes!(compat::embeddings::create))
         .routes(routes!(compat::messages::create))
+        .routes(routes!(compat::responses::create))
 }
 
 async fn unknown() -> Problem {

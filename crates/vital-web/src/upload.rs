@@ -2,6 +2,7 @@
 
 use crate::{
     extract::{body_too_large, is_over_limit},
+    limits::is_door,
     problem::Problem,
 };
 use axum::{
@@ -27,7 +28,7 @@ const FIELD_BYTES_MAX: usize = 1_024;
 
 /// Largest refused body that is read and dropped: its sender may look for the reply only after the last byte, and would see a lost
 /// connection instead.
-const DROPPED_BYTES_MAX: u64 = 2 * 1024 * 1024;
+const DROPPED_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// How long that may take.
 const DROPPED_WITHIN: Duration = Duration::from_secs(2);
 
@@ -40,8 +41,11 @@ async fn drop_body(request: Request) {
 
 /// The most bytes that a body on the request's route may have.
 pub(crate) fn limit_of(extensions: &Extensions) -> usize {
-    let uploads = extensions.get::<MatchedPath>().is_some_and(|m| UPLOAD_ROUTES.contains(&m.as_str()));
-    if uploads { UPLOAD_BODY_BYTES_MAX } else { limits::BODY_BYTES_MAX }
+    match extensions.get::<MatchedPath>().map(MatchedPath::as_str) {
+        Some(route) if UPLOAD_ROUTES.contains(&route) => UPLOAD_BODY_BYTES_MAX,
+        Some(route) if is_door(route) => limits::PROMPT_BYTES_MAX,
+        _ => limits::BODY_BYTES_MAX,
+    }
 }
 
 /// The refusal of an upload that could not be read.

@@ -12,7 +12,7 @@ use crate::{
 use std::sync::Arc;
 use vital_kernel::Role;
 use vital_platform::{
-    Parts, Platform,
+    ModelLoad, Parts, Platform,
     audit::trail,
     identity::{self, NewUser},
     tenancy,
@@ -245,6 +245,7 @@ pub(crate) async fn with_administrator(
         name_server: config.tls.name_server,
         authority: config.tls.authority()?,
         alone: false,
+        models: ModelLoad::default(),
     })?;
     let done = verb(&platform, Administrator { options: admin, alone: cluster.is_some() }).await;
     platform.stop().await;

@@ -1,6 +1,8 @@
-"""Uses a server through the official clients, unmodified: `run.py SITE KEY_FILE READER_KEY_FILE`. Fails at the first thing that is not so.
+"""Uses a server through the official clients, unmodified: `run.py SITE KEY_FILE READER_KEY_FILE DIRECT_KEY_FILE`. Fails at the first thing
+that is not so.
 
-The second key may list experts and nothing else. What the clients do not offer (reading a document's text) goes through the REST API.
+The second key may list experts and nothing else, the third may use the models that `direct_model.py` has set up. What the clients do not
+offer (reading a document's text) goes through the REST API.
 """
 
 import base64
@@ -17,7 +19,8 @@ import openai
 QUESTION = "How long does FDA review a traditional 510(k)?"
 NOWHERE = "Which football club won the championship in Uruguay in 1987?"
 
-site, key, reader = sys.argv[1], Path(sys.argv[2]).read_text().strip(), Path(sys.argv[3]).read_text().strip()
+site = sys.argv[1]
+key, reader, direct_key = (Path(path).read_text().strip() for path in sys.argv[2:5])
 gpt = openai.OpenAI(base_url=f"{site}/v1", api_key=key, max_retries=0, timeout=60)
 claude = anthropic.Anthropic(base_url=site, api_key=key, max_retries=0, timeout=60)
 
@@ -112,6 +115,75 @@ def messages() -> None:
     assert by_bearer.messages.create(model="auto", max_tokens=64, messages=history[:1]).content
 
 
+def responses() -> None:
+    whole = gpt.responses.create(model="auto", input=QUESTION)
+    assert whole.status == "completed" and whole.output[0].content[0].annotations and "[1]" in whole.output_text, whole
+    with gpt.responses.stream(model="auto", input=[{"role": "user", "content": QUESTION}]) as stream:
+        added = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+        final = stream.get_final_response()
+    assert added == final.output_text == whole.output_text and len(final.output[0].content[0].annotations) == len(whole.output[0].content[0].annotations)
+    again = gpt.responses.create(model="auto", input="And a special one?", previous_response_id=whole.id, instructions="Be brief.")
+    assert again.vital["conversation_id"] == whole.vital["conversation_id"] and again.vital["ignored"] == ["system"]
+    raises(openai.NotFoundError, lambda: gpt.responses.create(model="auto", input="Why?", previous_response_id="resp_1"), code="response.unknown")
+
+
+def system_messages() -> None:
+    given = [{"role": "system", "content": "Speak French."}, {"role": "user", "content": QUESTION}]
+    raw = gpt.chat.completions.with_raw_response.create(model="auto", messages=given)
+    assert raw.headers["x-vital-ignored"] == "system" and raw.parse().vital["ignored"] == ["system"]
+    assert "ignored" not in chat(QUESTION).vital
+    assert message(QUESTION, system="Speak French.").vital["ignored"] == ["system"]
+
+
+WEATHER = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+def direct_models() -> None:
+    openai_direct, anthropic_direct = gpt.with_options(api_key=direct_key), claude.with_options(api_key=direct_key)
+    name = "models/scripted/model-1"
+    assert [m.id for m in openai_direct.models.list()] == [name] == [m.id for m in anthropic_direct.models.list()]
+    assert openai_direct.models.retrieve(name).id == name
+    hello = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello."}]
+    whole = openai_direct.chat.completions.create(model=name, messages=hello, temperature=0.1, max_tokens=64, stop=["END"], seed=1)
+    said = whole.choices[0].message.content
+    assert said == "You said: Hello." and whole.usage.total_tokens == 7 and whole.vital["bound_to_sources"] is False, whole
+    chunks = list(openai_direct.chat.completions.create(model=name, messages=hello, stream=True, stream_options={"include_usage": True}))
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == said and chunks[-1].usage.total_tokens == 7
+
+    tools = [{"type": "function", "function": {"name": "weather", "description": "Now.", "parameters": WEATHER}}]
+    asked = [{"role": "user", "content": "How is the weather?"}]
+    first = openai_direct.chat.completions.create(model=name, messages=asked, tools=tools, tool_choice="required").choices[0]
+    assert first.finish_reason == "tool_calls" and json.loads(first.message.tool_calls[0].function.arguments) == {"city": "Bern"}
+    with openai_direct.chat.completions.stream(model=name, messages=asked, tools=tools) as stream:
+        for _ in stream:
+            pass
+        added = stream.get_final_completion().choices[0].message
+    assert added.tool_calls[0].function.name == "weather" and added.tool_calls[0].function.arguments == first.message.tool_calls[0].function.arguments
+    result = {"role": "tool", "tool_call_id": first.message.tool_calls[0].id, "content": "18 degrees"}
+    end = openai_direct.chat.completions.create(model=name, messages=[*asked, first.message, result], tools=tools)
+    assert end.choices[0].message.content == "The tool said: 18 degrees"
+    schema = {"type": "json_schema", "json_schema": {"name": "o", "schema": {"type": "object"}, "strict": True}}
+    assert json.loads(openai_direct.chat.completions.create(model=name, messages=hello, response_format=schema).choices[0].message.content) == {"ok": True}
+
+    theirs = [{"name": "weather", "description": "Now.", "input_schema": WEATHER}]
+    call = anthropic_direct.messages.create(model=name, max_tokens=64, messages=asked, tools=theirs)
+    assert call.stop_reason == "tool_use" and call.content[-1].input == {"city": "Bern"}, call
+    result = [{"type": "tool_result", "tool_use_id": call.content[-1].id, "content": "18 degrees"}]
+    history = [*asked, {"role": "assistant", "content": call.content}, {"role": "user", "content": result}]
+    with anthropic_direct.messages.stream(model=name, max_tokens=64, messages=history, tools=theirs, system="Be brief.") as stream:
+        final = stream.get_final_message()
+    assert final.content[0].text == "The tool said: 18 degrees" and final.stop_reason == "end_turn" and final.usage.output_tokens == 4
+
+    raises(openai.NotFoundError, lambda: openai_direct.chat.completions.create(model="models/other", messages=hello), code="model_not_found")
+    raises(openai.PermissionDeniedError, lambda: gpt.chat.completions.create(model=name, messages=hello), code="access.scope")
+    long = [{"role": "user", "content": "TOO LONG"}]
+    raises(openai.BadRequestError, lambda: openai_direct.chat.completions.create(model=name, messages=long), code="context_length_exceeded")
+    limited = [{"role": "user", "content": "TOO OFTEN"}]
+    error = raises(openai.RateLimitError, lambda: openai_direct.chat.completions.create(model=name, messages=limited), code="rate_limit_exceeded")
+    assert error.response.headers["retry-after"] == "120" and error.response.headers["x-should-retry"] == "true"
+    raises(anthropic.RateLimitError, lambda: anthropic_direct.messages.create(model=name, max_tokens=1, messages=limited))
+
+
 def embeddings() -> None:
     model = raises(openai.NotFoundError, lambda: gpt.embeddings.create(model="unknown", input="x")).message.split("`")[1]
     texts = ["The shelf life is 24 months.", "How long can it be stored?", "The committee elected a chair."]
@@ -141,11 +213,10 @@ def failures() -> None:
     strange = claude.with_options(api_key="vital_pk_wrong")
     raises(anthropic.AuthenticationError, lambda: strange.messages.create(model="auto", max_tokens=1, messages=ask))
     raises(anthropic.NotFoundError, lambda: claude.messages.create(model="claude", max_tokens=1, messages=ask))
-    raises(anthropic.BadRequestError, lambda: message(QUESTION, system="Speak French."))
     raises(anthropic.RequestTooLargeError, lambda: message("x" * 20_000))
 
 
-for part in (models, chat_completions, messages, embeddings, failures):
+for part in (models, chat_completions, messages, responses, system_messages, direct_models, embeddings, failures):
     began = time.monotonic()
     part()
     print(f"{part.__name__:<18} {time.monotonic() - began:6.1f} s")

@@ -77,6 +77,9 @@ pub enum TurnEvent {
         /// What the client said had been asked and answered before.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         earlier: Vec<Exchange>,
+        /// Instructions that the client sent along; they have no effect.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        client_instructions: String,
     },
     /// An expert takes the question.
     Routed {

@@ -34,6 +34,7 @@ pub(super) struct Work {
     pub question: String,
     /// What was said before elsewhere.
     pub earlier: Vec<Exchange>,
+    pub client_instructions: String,
     pub expert_id: Option<ExpertId>,
     pub job: Claimed,
     /// Keeps the job's lease alive while the answer is written.
@@ -84,6 +85,7 @@ async fn write_to_end(p: Arc<Platform>, work: Work, place: Place) -> Outcome {
     let started = Instant::now();
     let mut recorder = Recorder::start(p.clone(), work.cx.clone(), work.turn, 1, work.live.events.clone());
     recorder.record.earlier.clone_from(&work.earlier);
+    recorder.record.client_instructions.clone_from(&work.client_instructions);
     let mut outcome = Outcome::default();
     let (state, problem) = tokio::select! {
         biased;

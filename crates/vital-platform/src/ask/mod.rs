@@ -76,7 +76,7 @@ pub struct ConversationView {
 }
 
 /// A question to be asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Question {
     /// The words.
     pub text: String,
@@ -85,6 +85,8 @@ pub struct Question {
     /// What was said before elsewhere, oldest first, for clients that keep conversations themselves: it comes behind the turns of the
     /// conversation. Those before the last `HISTORY_TURNS_MAX` are left out.
     pub earlier: Vec<Exchange>,
+    /// Instructions that a client sent along. They are kept with the turn and have no effect: an expert works by its own.
+    pub client_instructions: String,
 }
 
 /// What went wrong in a turn.
@@ -114,6 +116,9 @@ pub struct Turn {
     /// What the client said had been asked and answered before, outside of this conversation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Exchange>,
+    /// Instructions that the client sent along; they had no effect on the answer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub client_instructions: String,
     /// How it stands.
     pub state: TurnState,
     /// The expert that took it.
@@ -261,6 +266,7 @@ async fn ask_in(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question:
     let owner = cx.require_user()?;
     let text = valid_question(&question.text)?;
     let earlier = history::recent(question.earlier);
+    let client_instructions = question.client_instructions;
     let chosen = match &question.expert {
         Some(slug) => Some(experts::find(p, cx, slug).await?),
         None => None,
@@ -274,7 +280,9 @@ async fn ask_in(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question:
     }
     let title: String = text.chars().take(TITLE_CHARS).collect();
     store::insert_turn(&mut tx, turn, id, row.turn_count + 1, &text, &title).await?;
-    let accepted = TurnEvent::Accepted { turn_id: turn.0, conversation_id: id.0, earlier: earlier.clone() };
+    let (turn_id, conversation_id) = (turn.0, id.0);
+    let accepted =
+        TurnEvent::Accepted { turn_id, conversation_id, earlier: earlier.clone(), client_instructions: client_instructions.clone() };
     store::insert_events(&mut tx, turn, &[StoredEvent { seq: 1, event: accepted }]).await?;
     let job = tx.enqueue_claimed(cx, p.node, JobKind::Generate, turn.0).await?;
     let live = p.streams.open(turn, cx);
@@ -290,6 +298,7 @@ async fn ask_in(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question:
         ordinal: row.turn_count + 1,
         question: text.clone(),
         earlier: earlier.clone(),
+        client_instructions: client_instructions.clone(),
         expert_id,
         job,
         held: p.held.take(job.id),
@@ -304,6 +313,7 @@ async fn ask_in(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question:
         ordinal: row.turn_count + 1,
         question: text,
         earlier,
+        client_instructions,
         state: TurnState::Running,
         expert: chosen.map(|e| e.summary()),
         automatic: expert_id.is_none(),
@@ -366,7 +376,8 @@ pub async fn regenerate(p: &Arc<Platform>, cx: &OpContext, id: TurnId) -> Result
     cx.require(Permission::Ask)?;
     let old = own_turn(p, cx, id).await?;
     let expert = if old.automatic { None } else { old.expert.map(|e| e.slug) };
-    ask(p, cx, old.conversation_id, Question { text: old.question, expert, earlier: old.earlier }).await
+    let Turn { question: text, earlier, client_instructions, .. } = old;
+    ask(p, cx, old.conversation_id, Question { text, expert, earlier, client_instructions }).await
 }
 
 /// Asks the question of a turn again, of another expert, as a new turn at the end of the conversation.
@@ -376,7 +387,8 @@ pub async fn regenerate(p: &Arc<Platform>, cx: &OpContext, id: TurnId) -> Result
 pub async fn ask_again(p: &Arc<Platform>, cx: &OpContext, id: TurnId, expert: String) -> Result<Turn> {
     cx.require(Permission::Ask)?;
     let old = own_turn(p, cx, id).await?;
-    ask(p, cx, old.conversation_id, Question { text: old.question, expert: Some(expert), earlier: old.earlier }).await
+    let Turn { question: text, earlier, client_instructions, .. } = old;
+    ask(p, cx, old.conversation_id, Question { text, expert: Some(expert), earlier, client_instructions }).await
 }
 
 impl store::Locked {

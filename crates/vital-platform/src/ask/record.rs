@@ -18,6 +18,9 @@ pub(super) struct TurnRecord {
     /// What the client said had been asked and answered before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier: Vec<Exchange>,
+    /// Instructions that the client sent along, without effect.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub client_instructions: String,
     /// True where the platform chose the expert.
     pub automatic: bool,
     /// Who was considered.
@@ -40,7 +43,10 @@ impl TurnRecord {
     /// Takes one event in.
     pub fn apply(&mut self, event: &TurnEvent) {
         match event {
-            TurnEvent::Accepted { earlier, .. } => self.earlier.clone_from(earlier),
+            TurnEvent::Accepted { earlier, client_instructions, .. } => {
+                self.earlier.clone_from(earlier);
+                self.client_instructions.clone_from(client_instructions);
+            }
             TurnEvent::Routed { automatic, candidates, .. } => {
                 self.automatic = *automatic;
                 self.candidates.clone_from(candidates);

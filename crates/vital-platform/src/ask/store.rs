@@ -263,6 +263,7 @@ impl OpenTurn {
             ordinal: row.ordinal,
             question,
             earlier: record.earlier,
+            client_instructions: record.client_instructions,
             state: TurnState::parse(&row.state).unwrap_or(TurnState::Failed),
             expert,
             automatic: record.automatic,

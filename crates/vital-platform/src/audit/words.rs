@@ -12,7 +12,7 @@ pub const GROUPS: [(&str, &str, &[&str]); 9] = [
         &["document.read", "conversation.read", "turn.read", "search.performed", "evidence.retrieved", "evidence.cited", "source.read"],
     ),
     ("documents", "Documents and collections", &["document", "collection"]),
-    ("questions", "Questions and answers", &["conversation", "turn", "tool"]),
+    ("questions", "Questions and answers", &["conversation", "turn", "tool", "model"]),
     ("sign_in", "Sign-in and sessions", &["session", "factor", "user.password_changed", "user.password_reset_asked"]),
     ("people", "People and roles", &["user", "group"]),
     ("keys", "Keys", &["key", "keys"]),
@@ -45,7 +45,7 @@ pub fn says(action: &str) -> &str {
     WORDS.iter().find(|(name, _)| *name == action).map_or(action, |(_, words)| words)
 }
 
-const WORDS: [(&str, &str); 115] = [
+const WORDS: [(&str, &str); 119] = [
     ("tenant.created", "created the organisation"),
     ("tenant.seeded", "brought the experts and the starter library up to date"),
     ("tenant.suspended", "suspended the organisation"),
@@ -121,6 +121,10 @@ const WORDS: [(&str, &str); 115] = [
     ("webhook.removed", "removed a webhook"),
     ("webhook.tested", "sent a test to a webhook"),
     ("webhook.resent", "had messages sent to a webhook again"),
+    ("provider.direct_models_allowed", "allowed programs to send prompts of their own to the models"),
+    ("provider.direct_models_forbidden", "forbade programs to send prompts of their own to the models"),
+    ("model.used", "sent a prompt to a model"),
+    ("model.refused", "was refused a prompt to a model: it asked about one person's treatment"),
     ("break_glass.opened", "let an operator into the organisation"),
     ("break_glass.closed", "ended an operator's access"),
     ("break_glass.reviewed", "signed off an operator's access"),

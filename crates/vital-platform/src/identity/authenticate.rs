@@ -96,28 +96,36 @@ impl Watch {
         if self.checked.elapsed() < limits::AUTHENTICATION_CACHE {
             return Ok(());
         }
-        let caller = &self.caller;
-        let member = caller.cx.require_user()?;
-        let (session, key, provider) = match caller.credential {
-            Credential::Session(session) => (Some(session), None, None),
-            Credential::Key(key) => (None, Some(key), None),
-            Credential::Federated(provider) => (None, None, Some(provider)),
-        };
-        let mut tx = p.db.read(&caller.cx).await?;
-        let roles = store::still_in(&mut tx, member, session, key).await?.ok_or_else(not_signed_in)?;
-        if let Some(provider) = provider
-            && !store::provider_active(&mut tx, provider).await?
-        {
-            return Err(not_signed_in());
-        }
-        tx.end().await?;
-        let roles: RoleSet = roles.iter().filter_map(|r| r.parse::<Role>().ok()).collect();
-        if !permission.held_by(roles) {
-            return Err(Error::forbidden("access.revoked", "Your role was changed meanwhile and no longer allows this."));
-        }
+        still(p, &self.caller, permission).await?;
         self.checked = Instant::now();
         Ok(())
     }
+}
+
+/// Asks the database whether a caller may still do what they began.
+///
+/// # Errors
+/// As [`Watch::still`].
+pub(crate) async fn still(p: &Platform, caller: &Caller, permission: Permission) -> Result<()> {
+    let member = caller.cx.require_user()?;
+    let (session, key, provider) = match caller.credential {
+        Credential::Session(session) => (Some(session), None, None),
+        Credential::Key(key) => (None, Some(key), None),
+        Credential::Federated(provider) => (None, None, Some(provider)),
+    };
+    let mut tx = p.db.read(&caller.cx).await?;
+    let roles = store::still_in(&mut tx, member, session, key).await?.ok_or_else(not_signed_in)?;
+    if let Some(provider) = provider
+        && !store::provider_active(&mut tx, provider).await?
+    {
+        return Err(not_signed_in());
+    }
+    tx.end().await?;
+    let roles: RoleSet = roles.iter().filter_map(|r| r.parse::<Role>().ok()).collect();
+    if !permission.held_by(roles) {
+        return Err(Error::forbidden("access.revoked", "Your role was changed meanwhile and no longer allows this."));
+    }
+    Ok(())
 }
 
 /// Whether a person may still use the platform at all.

@@ -38,8 +38,8 @@ use vital_kernel::{Actor, BreakGlassId, Error, KeyId, OpContext, Origin, Provide
 
 pub use accounts::create_user;
 pub(crate) use accounts::person_in;
-pub(crate) use authenticate::is_active;
 pub use authenticate::{Remembered, Watch, authenticate};
+pub(crate) use authenticate::{is_active, still};
 pub use credentials::{CredentialCounts, credential_counts};
 pub use factors::{
     Enrolment, Factor, FactorKind, PasskeyOptions, begin_passkey, confirm_totp, enrol_totp, factors, finish_passkey, make_recovery_codes,
@@ -76,7 +76,7 @@ pub use vital_credentials::token::Token;
 use vital_credentials::token::hash;
 
 /// What a caller proved themselves with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Credential {
     /// A session, by cookie or bearer token.
     Session(SessionId),

@@ -50,16 +50,22 @@ pub struct Writer {
 
 impl Writer {
     /// The installation's provider behind the gateway.
-    pub(crate) fn installation(gateway: &Gateway, provider: &Provider) -> Self {
-        Self::new(gateway, None, provider.clone(), None, None)
+    pub(crate) fn installation(gateway: &Gateway, provider: &Provider, concurrent: usize) -> Self {
+        Self::new((gateway, concurrent), None, provider.clone(), None, None)
     }
 
-    fn new(gateway: &Gateway, model: Option<ModelId>, provider: Provider, price: Option<OwnPrice>, before: Option<&Self>) -> Self {
+    fn new(
+        (gateway, concurrent): (&Gateway, usize),
+        model: Option<ModelId>,
+        provider: Provider,
+        price: Option<OwnPrice>,
+        before: Option<&Self>,
+    ) -> Self {
         let rates = Rates::new(provider.host(), provider.model(), price);
         let price = PriceKey { provider: provider.name().to_owned(), model: provider.model().to_owned() };
         let composer = format!("{} {}", provider.name(), provider.model()).into();
         let name = model.map_or_else(|| INSTALLATION.to_owned(), |id| id.to_string());
-        let spec = TargetSpec { name, provider: provider.clone(), settings: TargetSettings::new(price) };
+        let spec = TargetSpec { name, provider: provider.clone(), settings: TargetSettings { concurrent, ..TargetSettings::new(price) } };
         let target = Arc::new(gateway.target(spec, before.map(|writer| &*writer.target)));
         Self { model, composer, target, provider, rates }
     }
@@ -151,7 +157,7 @@ impl Choice {
 pub(super) async fn priced(p: &Platform, cx: &OpContext) -> Result<Vec<(Option<ModelId>, String, String, Rates)>> {
     let (held, allowed) = held(p, cx, None).await.map(|(held, situation)| (held, situation.installation_allowed))?;
     let shown = |w: &Writer| (w.model, w.provider.name().to_owned(), w.provider.model().to_owned(), w.rates.clone());
-    let own = held.order.iter().filter_map(|id| held.writers.get(id)?.as_ref().ok().map(shown));
+    let own = held.order.iter().filter_map(|(id, _)| held.writers.get(id)?.as_ref().ok().map(shown));
     let installation = p.installation.iter().filter(|_| allowed).map(|writer| shown(&writer.priced(held.installation)));
     Ok(own.chain(installation).collect())
 }
@@ -161,8 +167,8 @@ type Built = std::result::Result<Writer, LlmError>;
 /// The models of one organisation, as of one number of change.
 struct Held {
     version: i64,
-    /// Models that are in use, in their order.
-    order: Vec<ModelId>,
+    /// Models that are in use, in their order, with the names that their providers know them by.
+    order: Vec<(ModelId, String)>,
     /// The organisation's price of the installation's provider.
     installation: Option<OwnPrice>,
     writers: HashMap<ModelId, Built>,
@@ -172,11 +178,14 @@ struct Held {
 pub(crate) struct Remembered {
     held: Cache<TenantId, Arc<Held>>,
     pub(super) tests: Cache<TenantId, u32>,
+    /// Requests to one model at once.
+    of_model: usize,
 }
 
-impl Default for Remembered {
-    fn default() -> Self {
+impl Remembered {
+    pub(crate) fn new(of_model: usize) -> Self {
         Self {
+            of_model,
             held: Cache::builder().max_capacity(HELD_MAX).time_to_idle(IDLE).build(),
             tests: Cache::builder().max_capacity(HELD_MAX).time_to_live(TESTS_WITHIN).build(),
         }
@@ -205,6 +214,42 @@ pub async fn composer(p: &Platform, cx: &OpContext) -> Result<String> {
     }
 }
 
+/// Chooses the models of this name that are in use, in the organisation's order: the same model at several providers stands in for itself.
+///
+/// # Errors
+/// `Forbidden` without the permission to use models; `NotFound` where there is none of this name in use or the organisation lets no program
+/// use any, which cannot be told apart; `Unavailable` where none of them can be used.
+pub async fn for_model(p: &Platform, cx: &OpContext, name: &str) -> Result<Choice> {
+    cx.require(Permission::ModelUse)?;
+    let (held, situation) = held(p, cx, None).await?;
+    let named = held.order.iter().filter(|(_, known)| situation.direct_models && known == name);
+    let mut named = named.filter_map(|(id, _)| Some((*id, held.writers.get(id)?))).peekable();
+    if named.peek().is_none() {
+        let detail =
+            "There is no model of this name that programs may use here. Nothing was sent anywhere; `/v1/models` lists what there is.";
+        return Err(Error::not_found("model.unknown", detail));
+    }
+    usable(named)
+}
+
+/// Lists the names of the models that the caller's programs may use, in the organisation's order, each once: none where they may use none.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub async fn direct_models(p: &Platform, cx: &OpContext) -> Result<Vec<String>> {
+    if !cx.may(Permission::ModelUse) {
+        return Ok(Vec::new());
+    }
+    let (held, situation) = held(p, cx, None).await?;
+    let mut names: Vec<String> = Vec::new();
+    for (_, name) in held.order.iter().filter(|_| situation.direct_models) {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    Ok(names)
+}
+
 /// What this node holds of the organisation's models, read again where it is old.
 async fn held(p: &Platform, cx: &OpContext, expert: Option<ExpertId>) -> Result<(Arc<Held>, store::Situation)> {
     let mut tx = p.db.read(cx).await?;
@@ -228,8 +273,8 @@ async fn choose(p: &Platform, cx: &OpContext, expert: Option<ExpertId>) -> Resul
         let allowed = p.installation.iter().filter(|_| situation.installation_allowed);
         return Ok(Choice { writers: allowed.map(|writer| writer.priced(held.installation)).collect() });
     }
-    let wanted = if situation.own.is_empty() { &held.order } else { &situation.own };
-    usable(wanted.iter().filter_map(|id| Some((*id, held.writers.get(id)?))))
+    let wanted = if situation.own.is_empty() { held.order.iter().map(|(id, _)| *id).collect() } else { situation.own };
+    usable(wanted.into_iter().filter_map(|id| Some((id, held.writers.get(&id)?))))
 }
 
 /// Those that can be used. Where something is in use and nothing can be used, nobody else takes its place.
@@ -247,7 +292,7 @@ fn usable<'a>(wanted: impl Iterator<Item = (ModelId, &'a Built)>) -> Result<Choi
     match first {
         Some(error) if writers.is_empty() => Err(Error::unavailable(
             UNUSABLE,
-            "None of the models that your organisation set up can be used, so nothing was sent anywhere. Your question is kept; an administrator should test them under Settings, Model providers.",
+            "None of the models that your organisation set up for this can be used, so nothing was sent anywhere. A question to an expert is kept; an administrator should test the models under Settings, Model providers.",
         )
         .with_source(error)),
         _ => Ok(Choice { writers }),
@@ -273,13 +318,12 @@ async fn load(p: &Platform, tx: &mut TenantTx<Read>, version: i64, before: Optio
             temperature: model.temperature,
             timeouts: ANSWERING,
         };
-        held.order.push(model.id);
+        held.order.push((model.id, model.name.clone()));
         let former = before.and_then(|held| held.writers.get(&model.id)?.as_ref().ok());
         let provider = built(p, row.format, &row.base_url, key, spec);
-        held.writers.insert(
-            model.id,
-            provider.map(|provider| Writer::new(&p.gateway, Some(model.id), provider, prices.get(&Some(model.id)).copied(), former)),
-        );
+        let price = prices.get(&Some(model.id)).copied();
+        let writer = provider.map(|provider| Writer::new((&p.gateway, p.providers.of_model), Some(model.id), provider, price, former));
+        held.writers.insert(model.id, writer);
     }
     Ok(held)
 }

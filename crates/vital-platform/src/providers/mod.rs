@@ -17,12 +17,12 @@ mod store;
 mod test;
 
 pub(crate) use choice::Remembered;
-pub use choice::{Choice, Writer, composer, for_answer};
+pub use choice::{Choice, Writer, composer, direct_models, for_answer, for_model};
 pub use model::{
     ExpertModels, Model, ModelChange, NewModel, add_model, change_model, expert_models, model, models, models_of_experts, move_model,
     order_models, remove_model, set_expert_models,
 };
-pub use policy::{InstallationProvider, ProviderPolicy, policy, set_policy};
+pub use policy::{InstallationProvider, ProviderPolicy, ProviderPolicyChange, policy, set_policy};
 pub use price::{ModelPrice, NewPrice, prices, remove_price, set_price};
 pub use provider::{
     ModelProvider, ModelProviderChange, NewModelProvider, ProviderFormat, add_provider, change_provider, provider, providers,

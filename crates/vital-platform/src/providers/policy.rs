@@ -1,10 +1,11 @@
-//! Whether the installation's own provider may write the answers of an organisation.
+//! What an organisation has decided about models: whether the installation's own provider may write its answers, and whether programs may
+//! send prompts of their own to the organisation's models.
 
 use super::store;
 use crate::Platform;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use vital_kernel::{AuditAction, AuditEntry, OpContext, Permission, Result};
+use vital_kernel::{AuditAction, AuditEntry, Error, OpContext, Permission, Result};
 use vital_store::TenantTx;
 
 /// The provider that whoever runs the platform configured for all organisations.
@@ -25,9 +26,24 @@ pub struct ProviderPolicy {
     pub installation: Option<InstallationProvider>,
     /// Whether it may write answers where the organisation has no model of its own in use. A provider that is configured later counts too.
     pub installation_allowed: bool,
+    /// Whether programs whose key allows it may send prompts of their own to the organisation's models, past the experts: nothing that comes
+    /// back is bound to sources.
+    pub direct_models: bool,
 }
 
-/// Reads what was decided about the installation's provider.
+/// What is to change; what is left out stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderPolicyChange {
+    /// Whether the installation's provider may write answers where the organisation has no model of its own in use.
+    #[serde(default)]
+    pub installation_allowed: Option<bool>,
+    /// Whether programs whose key allows it may send prompts of their own to the organisation's models.
+    #[serde(default)]
+    pub direct_models: Option<bool>,
+}
+
+/// Reads what was decided about models.
 ///
 /// # Errors
 /// `Forbidden` without the permission to see model providers.
@@ -37,29 +53,40 @@ pub async fn policy(p: &Platform, cx: &OpContext) -> Result<ProviderPolicy> {
 }
 
 async fn policy_in<M>(p: &Platform, tx: &mut TenantTx<M>) -> Result<ProviderPolicy> {
-    let installation_allowed = store::installation_allowed(tx).await?;
+    let decided = store::decided(tx).await?;
     let installation = p.provider.as_ref().map(|provider| InstallationProvider {
         name: provider.name().to_owned(),
         model: provider.model().to_owned(),
         host: provider.host().to_owned(),
     });
-    Ok(ProviderPolicy { installation, installation_allowed })
+    Ok(ProviderPolicy { installation, installation_allowed: decided.installation_allowed, direct_models: decided.direct_models })
 }
 
-/// Allows or forbids the installation's provider to write answers, from the next answer on.
+/// Allows or forbids, from the next answer on. A decision that changes nothing leaves its entry too.
 ///
 /// # Errors
-/// `Forbidden` without permission or a recent proof of a second factor.
-pub async fn set_policy(p: &Platform, cx: &OpContext, installation_allowed: bool) -> Result<()> {
+/// `Forbidden` without permission or a recent proof of a second factor; `Invalid` where nothing was decided.
+pub async fn set_policy(p: &Platform, cx: &OpContext, change: ProviderPolicyChange) -> Result<()> {
     cx.require(Permission::ProviderManage)?;
     cx.require_step_up()?;
+    let mut entries = Vec::new();
+    let mut decide = |decided: Option<bool>, yes, no| {
+        entries.extend(decided.map(|allowed| AuditEntry::new(if allowed { yes } else { no }, "tenant", cx.tenant())));
+    };
+    decide(change.installation_allowed, AuditAction::InstallationProviderAllowed, AuditAction::InstallationProviderForbidden);
+    decide(change.direct_models, AuditAction::DirectModelsAllowed, AuditAction::DirectModelsForbidden);
+    if entries.is_empty() {
+        return Err(Error::invalid(
+            "provider.nothing_decided",
+            "The request decides nothing. Nothing was changed; say what to allow or forbid.",
+        ));
+    }
     let mut tx = p.db.write(cx).await?;
     store::begin_change(&mut tx).await?;
     if tx.is_conditional() {
         let present = policy_in(p, &mut tx).await?;
         tx.expect_unchanged(&present)?;
     }
-    store::set_installation_allowed(&mut tx, installation_allowed).await?;
-    let action = if installation_allowed { AuditAction::InstallationProviderAllowed } else { AuditAction::InstallationProviderForbidden };
-    tx.commit(AuditEntry::new(action, "tenant", cx.tenant())).await
+    store::decide(&mut tx, change).await?;
+    tx.commit_all(entries).await
 }

@@ -1,6 +1,6 @@
 //! SQL of model providers.
 
-use super::{ExpertModels, Model, NewModel, ProviderFormat, TestState};
+use super::{ExpertModels, Model, NewModel, ProviderFormat, ProviderPolicyChange, TestState};
 use crate::usage::OwnPrice;
 use std::collections::HashMap;
 use time::OffsetDateTime;
@@ -223,15 +223,27 @@ pub(super) async fn begin_change(tx: &mut TenantTx<Write>) -> Result<()> {
     Ok(())
 }
 
-pub(super) async fn installation_allowed<M>(tx: &mut TenantTx<M>) -> Result<bool> {
-    let allowed =
-        sqlx::query_scalar!("select installation_allowed from provider_settings").fetch_optional(tx.conn()).await.map_err(db_error)?;
-    Ok(allowed.unwrap_or(true))
+/// What was decided about models.
+pub(super) struct Decided {
+    pub installation_allowed: bool,
+    pub direct_models: bool,
 }
 
-pub(super) async fn set_installation_allowed(tx: &mut TenantTx<Write>, may_write: bool) -> Result<()> {
-    let set = sqlx::query!("update provider_settings set installation_allowed = $1", may_write);
-    set.execute(tx.conn()).await.map_err(db_error)?;
+pub(super) async fn decided<M>(tx: &mut TenantTx<M>) -> Result<Decided> {
+    let row = sqlx::query!("select installation_allowed, direct_models from provider_settings").fetch_optional(tx.conn()).await;
+    let row = row.map_err(db_error)?.map(|r| Decided { installation_allowed: r.installation_allowed, direct_models: r.direct_models });
+    Ok(row.unwrap_or(Decided { installation_allowed: true, direct_models: false }))
+}
+
+pub(super) async fn decide(tx: &mut TenantTx<Write>, change: ProviderPolicyChange) -> Result<()> {
+    sqlx::query!(
+        "update provider_settings set installation_allowed = coalesce($1, installation_allowed), direct_models = coalesce($2, direct_models)",
+        change.installation_allowed,
+        change.direct_models
+    )
+    .execute(tx.conn())
+    .await
+    .map_err(db_error)?;
     Ok(())
 }
 
@@ -240,6 +252,7 @@ pub(super) struct Situation {
     /// The number of the last change; 0 where there was none.
     pub version: i64,
     pub installation_allowed: bool,
+    pub direct_models: bool,
     /// The expert's own order; empty: that of the organisation.
     pub own: Vec<ModelId>,
 }
@@ -247,6 +260,7 @@ pub(super) struct Situation {
 pub(super) async fn situation(tx: &mut TenantTx<Read>, expert: Option<ExpertId>) -> Result<Situation> {
     let r = sqlx::query!(
         r#"select (select version from provider_settings) as version, (select installation_allowed from provider_settings) as allowed,
+                  (select direct_models from provider_settings) as direct,
                   array(select model_id from expert_models where expert_id = $1 order by position) as "own!""#,
         expert.map(|id| id.0)
     )
@@ -256,6 +270,7 @@ pub(super) async fn situation(tx: &mut TenantTx<Read>, expert: Option<ExpertId>)
     Ok(Situation {
         version: r.version.unwrap_or(0),
         installation_allowed: r.allowed.unwrap_or(true),
+        direct_models: r.direct.unwrap_or(false),
         own: r.own.into_iter().map(ModelId).collect(),
     })
 }

@@ -1,11 +1,11 @@
 //! After a request: its hold is replaced by what it came to, in one transaction, tried again while the database is away.
 
-use super::{Meter, charge::Charge, notice, store};
+use super::{Meter, Purpose, charge::Charge, notice, store};
 use crate::Platform;
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
-use vital_kernel::{Kind, OpContext, Result};
+use vital_kernel::{AuditAction, AuditEntry, Kind, OpContext, Result};
 use vital_store::Unaudited;
 
 /// How often a settlement is tried; what is left then is swept when it is overdue.
@@ -82,7 +82,10 @@ pub(super) async fn settle(p: &Platform, cx: &OpContext, owner: &Owner<'_>, rows
     let tokens = rows.iter().map(|(_, c)| tokens(c)).sum();
     let pico = rows.iter().filter_map(|(_, c)| c.pico).sum();
     let crossed = store::settle(&mut tx, owner, tokens, pico).await?;
-    tx.commit_unaudited(Unaudited::Usage).await?;
+    match uses(owner, rows) {
+        entries if entries.is_empty() => tx.commit_unaudited(Unaudited::Usage).await?,
+        entries => tx.commit_all(entries).await?,
+    }
     for (_, charge) in rows {
         let micros = charge.pico.map_or(0, |pico| (pico + 500_000) / 1_000_000);
         vital_metrics::model_cost(charge.basis.as_str(), u64::try_from(micros).unwrap_or_default());
@@ -91,6 +94,13 @@ pub(super) async fn settle(p: &Platform, cx: &OpContext, owner: &Owner<'_>, rows
         notice::tell(p, cx.tenant(), crossed).await;
     }
     Ok(true)
+}
+
+/// The entries of what went past the experts: names and counts alone. Answers of experts are in the trail by their turns.
+fn uses(owner: &Owner<'_>, rows: &[(Uuid, Charge)]) -> Vec<AuditEntry> {
+    let about = |c: &Charge| format!("{} {}: {} tokens read, {} written", c.provider, c.model, c.usage.input, c.usage.output);
+    let direct = rows.iter().filter(|_| owner.purpose == Purpose::Direct.as_str());
+    direct.map(|(_, charge)| AuditEntry::new(AuditAction::ModelUsed, "model", about(charge))).collect()
 }
 
 /// What counts against a budget of tokens.

@@ -152,6 +152,14 @@ impl Request {
         self.body("application/x-www-form-urlencoded", pairs.join("&"))
     }
 
+    /// Sends it and reads the reply as a stream of events.
+    pub async fn events(self) -> Events {
+        let response = self.0.send().await.unwrap_or_else(|e| panic!("the server does not answer: {e:?}"));
+        assert_eq!(response.status(), 200, "a stream");
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Events::new(response)
+    }
+
     /// Sends it and reads the whole reply.
     pub async fn send(self) -> Reply {
         let response = self.0.send().await.unwrap_or_else(|e| panic!("the server does not answer: {e:?}"));

@@ -73,5 +73,9 @@ fn parse(frame: &str) -> Option<Event> {
     }
     let id = field("id").last().map(|id| id.parse().expect("ids are numbers"));
     let name = field("event").last().copied().unwrap_or("message").to_owned();
+    // The end mark of OpenAI's format.
+    if data == ["[DONE]"] {
+        return Some(Event { id, name: "[DONE]".to_owned(), data: Value::Null });
+    }
     Some(Event { id, name, data: serde_json::from_str(&data.join("\n")).expect("data is JSON") })
 }

@@ -9,7 +9,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use vital_mail::Mailer;
 use vital_outbound::Egress;
-use vital_platform::{Parts, Platform};
+use vital_platform::{ModelLoad, Parts, Platform};
 use vital_store::testdb::TestDb;
 use vital_web::{AppState, Protection};
 
@@ -56,6 +56,7 @@ impl Running {
                 name_server: options.name_server,
                 authority: options.authority,
                 alone: options.alone,
+                models: ModelLoad::default(),
             };
             let platform = Platform::new(parts).unwrap();
             vital_platform::tenancy::replay_erasures(&platform).await.unwrap();

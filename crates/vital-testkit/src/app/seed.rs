@@ -209,7 +209,7 @@ async fn belongings(p: &Arc<Platform>, member: Persona, canary: &str, months: u3
     })
     .await;
     let conversation = ask::open_conversation(p, &cx, None).await.unwrap().id;
-    let turn = ask::ask(p, &cx, conversation, Question { text: question.to_owned(), expert: None, earlier: Vec::new() }).await.unwrap().id;
+    let turn = ask::ask(p, &cx, conversation, Question { text: question.to_owned(), ..Question::default() }).await.unwrap().id;
     let answered = until("the answer", || async {
         let turn = ask::turn(p, &cx, turn).await.unwrap();
         (turn.state != ask::TurnState::Running).then_some(turn)

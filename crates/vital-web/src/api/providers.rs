@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 use vital_kernel::{ModelId, ModelProviderId};
 use vital_platform::providers::{
     self, ExpertModels, Model, ModelChange, ModelProvider, ModelProviderChange, ModelTest, NewModel, NewModelProvider, ProviderPolicy,
+    ProviderPolicyChange,
 };
 
 /// An order of models.
@@ -26,14 +27,6 @@ pub(crate) struct ModelOrder {
     /// Ids of models, those used first in front.
     #[schema(value_type = Vec<uuid::Uuid>)]
     models: Vec<ModelId>,
-}
-
-/// A decision about the installation's provider.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct InstallationDecision {
-    /// Whether it may write answers where the organisation has no model of its own in use.
-    installation_allowed: bool,
 }
 
 /// Lists the model providers with their models. Keys are never shown.
@@ -128,20 +121,21 @@ pub(crate) async fn test_model(State(s): State<AppState>, SignedIn(caller): Sign
     Ok(Json(providers::test_model(&s.platform, &caller.cx, id).await?))
 }
 
-/// Tells whether the installation's provider may write answers, and where it is.
+/// Tells what was decided about models: whether the installation's provider may write answers, and whether programs may use models directly.
 #[utoipa::path(get, path = "/api/v1/provider-policy", tag = "providers", responses((status = 200, body = ProviderPolicy)))]
 pub(crate) async fn policy(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<ProviderPolicy>> {
     Ok(Json(providers::policy(&s.platform, &caller.cx).await?))
 }
 
-/// Allows or forbids the installation's provider to write answers. Needs a recent step-up.
-#[utoipa::path(put, path = "/api/v1/provider-policy", tag = "providers", request_body = InstallationDecision, responses((status = 200, body = ProviderPolicy)))]
+/// Allows or forbids the installation's provider to write answers, and programs to use models directly; what is left out stays. Needs a
+/// recent step-up.
+#[utoipa::path(put, path = "/api/v1/provider-policy", tag = "providers", request_body = ProviderPolicyChange, responses((status = 200, body = ProviderPolicy)))]
 pub(crate) async fn set_policy(
     State(s): State<AppState>,
     SignedIn(caller): SignedIn,
-    Body(decision): Body<InstallationDecision>,
+    Body(change): Body<ProviderPolicyChange>,
 ) -> Reply<Json<ProviderPolicy>> {
-    providers::set_policy(&s.platform, &caller.cx, decision.installation_allowed).await?;
+    providers::set_policy(&s.platform, &caller.cx, change).await?;
     Ok(Json(providers::policy(&s.platform, &caller.cx).await?))
 }
 

@@ -36,7 +36,7 @@ pub(crate) async fn create(
     Id(id): Id<ConversationId>,
     Body(new): Body<NewTurn>,
 ) -> Reply<impl IntoResponse> {
-    let turn = ask::ask(&s.platform, &caller.cx, id, Question { text: new.question, expert: new.expert, earlier: Vec::new() }).await?;
+    let turn = ask::ask(&s.platform, &caller.cx, id, Question { text: new.question, expert: new.expert, ..Question::default() }).await?;
     Ok(accepted(turn))
 }
 

@@ -5,10 +5,13 @@ use super::{
     heard::Heard,
     telling::{End, Said, Telling},
 };
-use crate::{idempotency::AskedBefore, problem::Reply, state::AppState};
+use crate::{idempotency::AskedBefore, limits, problem::Reply, state::AppState};
 use axum::{
-    http::{HeaderMap, HeaderName, HeaderValue},
-    response::sse::{KeepAlive, KeepAliveStream, Sse},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::{
+        IntoResponse as _, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
 };
 use futures_util::{Stream, StreamExt as _, stream};
 use std::{convert::Infallible, time::Duration};
@@ -24,6 +27,10 @@ pub(crate) const CONVERSATION: HeaderName = HeaderName::from_static("x-conversat
 pub(crate) const TURN: HeaderName = HeaderName::from_static("x-turn-id");
 /// Says how many exchanges of the history were left out.
 pub(crate) const LEFT_OUT: HeaderName = HeaderName::from_static("x-history-left-out");
+/// Names what was taken and had no effect.
+pub(crate) const IGNORED: HeaderName = HeaderName::from_static("x-vital-ignored");
+/// What is said there where instructions came along.
+pub(super) const SYSTEM: &str = "system";
 /// A comment keeps proxies from ending a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// What answering takes, asked for before anything is stored: the answer is written with the rights of the caller.
@@ -51,9 +58,11 @@ pub(super) async fn ask(
     for permission in NEEDED {
         caller.cx.require(permission)?;
     }
+    limits::asking(s, &caller).await?;
     let expert = (model != AUTO).then(|| model.clone());
     let mut left_out = heard.left_out();
-    let question = Question { text: heard.question, expert, earlier: heard.earlier };
+    let ignored: &[&str] = if heard.instructions.is_empty() { &[] } else { &[SYSTEM] };
+    let question = Question { text: heard.question, expert, earlier: heard.earlier, client_instructions: heard.instructions };
     let turn = match (before, request.get(CONVERSATION)) {
         (Some(turn), _) => ask::turn(&s.platform, &caller.cx, turn).await?,
         (None, None) => ask::ask_anew(&s.platform, &caller.cx, question).await?,
@@ -71,6 +80,9 @@ pub(super) async fn ask(
     say(TURN, turn.id.to_string());
     if left_out > 0 {
         say(LEFT_OUT, left_out.to_string());
+    }
+    if !ignored.is_empty() {
+        say(IGNORED, ignored.join(", "));
     }
     Ok(Asked { turn, headers, model, caller })
 }
@@ -98,13 +110,12 @@ impl Asked {
 /// What the formats have no place for.
 pub(super) fn note(turn: &Turn, end: End) -> Note {
     let End { state, composer, confidence, trust, .. } = end;
-    Note { conversation_id: turn.conversation_id.0, turn_id: turn.id.0, state, composer, confidence, trust }
+    let ignored = if turn.client_instructions.is_empty() { Vec::new() } else { vec![SYSTEM] };
+    Note { conversation_id: turn.conversation_id.0, turn_id: turn.id.0, state, composer, confidence, trust, ignored }
 }
 
-/// A stream of frames.
-pub(super) fn event_stream<S>(frames: S) -> Sse<KeepAliveStream<impl Stream<Item = Result<axum::response::sse::Event, Infallible>>>>
-where
-    S: Stream<Item = axum::response::sse::Event> + Send + 'static,
-{
-    Sse::new(frames.map(Ok)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"))
+/// A response that is a stream of frames.
+pub(super) fn streaming(frames: impl Stream<Item = Event> + Send + 'static) -> Response {
+    let frames = Sse::new(frames.map(Ok::<_, Infallible>)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive"));
+    ([(header::CACHE_CONTROL, "no-store")], frames).into_response()
 }

@@ -2,17 +2,17 @@
 
 use super::{
     Note,
-    asking::{self, Asked, event_stream},
-    failure,
+    asking::{self, Asked, streaming},
+    direct, failure,
     heard::{Message, hear},
     parameters::{self, NO_TOOLS, Unsupported, empty, no_choice, off},
     telling::{End, Said},
 };
-use crate::{caller::SignedIn, components::answer, extract::Body, idempotency::AskedBefore, problem::Reply, state::AppState};
+use crate::{caller::SignedIn, components::answer, extract::Prompt, idempotency::AskedBefore, problem::Reply, state::AppState};
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, header},
+    http::HeaderMap,
     response::{IntoResponse, Response, sse::Event},
 };
 use futures_util::{Stream, StreamExt as _, stream};
@@ -147,6 +147,16 @@ pub(crate) struct Annotation {
     citation: Citation,
 }
 
+impl Annotation {
+    /// The same without a level for the kind, as the newer format has it.
+    pub(super) fn flat(&self) -> Value {
+        let mut flat = json!(self.url_citation);
+        flat["type"] = self.kind.into();
+        flat["citation"] = json!(self.citation);
+        flat
+    }
+}
+
 /// Where a mark stands and leads to.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct UrlCitation {
@@ -187,28 +197,36 @@ pub(crate) async fn create(
     SignedIn(caller): SignedIn,
     headers: HeaderMap,
     before: AskedBefore,
-    Body(given): Body<ChatRequest>,
+    Prompt(given): Prompt<ChatRequest>,
 ) -> Reply<Response> {
-    parameters::check(&given.rest, &UNSUPPORTED, &WITHOUT_EFFECT)?;
     let streamed = given.stream == Some(true);
     if given.stream_options.is_some() && !streamed {
         let detail = "`stream_options` are for streamed answers. Nothing was asked; leave them out or ask with `stream`.";
         return Err(Error::invalid("parameter.unsupported", detail).with_field("/stream_options", "Leave it out.").into());
     }
     let include_usage = given.stream_options.and_then(|o| o.include_usage) == Some(true);
+    if let Some(model) = direct::named(&given.model) {
+        let wanted = direct::from_openai::read(&given.messages, given.rest)?;
+        let (answering, deltas) = direct::ask(&s, caller, &headers, model, wanted).await?;
+        return if streamed {
+            Ok(streaming(direct::to_openai::pieces(answering, deltas, include_usage)))
+        } else {
+            Ok(Json(direct::to_openai::whole(answering, deltas).await?).into_response())
+        };
+    }
+    parameters::check(&given.rest, &UNSUPPORTED, &WITHOUT_EFFECT)?;
     let asked = asking::ask(&s, caller, &headers, before, given.model, hear(&given.messages)?).await?;
     let said = asked.follow(&s).await?;
     let sheet = Sheet::new(s.platform.site().to_owned(), &asked);
     let headers = asked.headers.clone();
     if streamed {
-        let no_store = [(header::CACHE_CONTROL, "no-store")];
-        return Ok((headers, no_store, event_stream(pieces(sheet, asked.turn, said, include_usage))).into_response());
+        return Ok((headers, streaming(pieces(sheet, asked.turn, said, include_usage))).into_response());
     }
     Ok((headers, Json(whole(sheet, &asked, said).await?)).into_response())
 }
 
 /// The answer as it is written out.
-struct Sheet {
+pub(super) struct Sheet {
     site: String,
     request_id: RequestId,
     id: String,
@@ -216,24 +234,24 @@ struct Sheet {
     model: String,
     /// Characters of the text so far.
     chars: usize,
-    annotations: Vec<Annotation>,
+    pub(super) annotations: Vec<Annotation>,
 }
 
 impl Sheet {
-    fn new(site: String, asked: &Asked) -> Self {
+    pub(super) fn new(site: String, asked: &Asked) -> Self {
         let created = asked.turn.created_at.unix_timestamp();
         let id = format!("chatcmpl-{}", asked.turn.id.0.simple());
         Self { site, request_id: asked.request_id(), id, created, model: asked.model.clone(), chars: 0, annotations: Vec::new() }
     }
 
     /// Writes text.
-    fn text(&mut self, text: String) -> String {
+    pub(super) fn text(&mut self, text: String) -> String {
         self.chars += text.chars().count();
         text
     }
 
     /// Ends a sentence with its marks and what the reader must know about it.
-    fn close(&mut self, citations: Vec<Citation>, flag: Option<String>) -> String {
+    pub(super) fn close(&mut self, citations: Vec<Citation>, flag: Option<String>) -> String {
         let mut text = String::new();
         for citation in citations {
             if text.is_empty() {

@@ -50,12 +50,34 @@ pub(crate) struct AnthropicError {
     code: String,
 }
 
-/// The status: neither API knows 422, what breaks a rule is 400 there.
+/// Failures of a model provider that are the same when asked again.
+const LASTING: [&str; 8] = [
+    "provider.unauthorized",
+    "provider.unknown_model",
+    "provider.config",
+    "provider.garbled",
+    "provider.none_usable",
+    "provider.output_too_large",
+    "provider.frame_too_large",
+    "provider.total_timeout",
+];
+
+/// The status: neither API knows 422, what breaks a rule is 400 there; and what a model provider says of a prompt or of its own limits has the
+/// status that clients know it by.
 pub(crate) fn status(problem: &Problem) -> StatusCode {
-    match problem.status() {
-        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
-        other => other,
+    match (problem.code(), problem.status()) {
+        ("provider.rate_limited" | "gateway.overloaded", _) => StatusCode::TOO_MANY_REQUESTS,
+        ("provider.context_too_long" | "provider.content_filtered", _) | (_, StatusCode::UNPROCESSABLE_ENTITY) => StatusCode::BAD_REQUEST,
+        (_, other) => other,
     }
+}
+
+/// Tells whether the same request may succeed later: clients of both APIs follow this, in `x-should-retry`, before their own rules.
+pub(crate) fn should_retry(problem: &Problem) -> bool {
+    let status = status(problem);
+    let later =
+        matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS) || status.is_server_error();
+    later && !is_exhausted(problem) && !LASTING.contains(&problem.code())
 }
 
 /// Whether a budget is used up: trying again before it renews is of no use.
@@ -78,7 +100,9 @@ pub(crate) fn openai(problem: &Problem) -> OpenAiFailure {
         "budget.exhausted" => "insufficient_quota",
         "key.none" => "invalid_api_key",
         "expert.unknown" | "model.unknown" => "model_not_found",
-        "question.too_long" | "request.too_large" => "context_length_exceeded",
+        "question.too_long" | "request.too_large" | "provider.context_too_long" => "context_length_exceeded",
+        "provider.content_filtered" => "content_filter",
+        "provider.rate_limited" => "rate_limit_exceeded",
         code if code.starts_with("rate.") => "rate_limit_exceeded",
         code => code,
     };
@@ -129,7 +153,7 @@ mod tests {
     use super::*;
     use serde_json::json;
     use uuid::Uuid;
-    use vital_kernel::Error;
+    use vital_kernel::{Error, Kind};
 
     #[test]
     fn the_same_problem_has_the_words_of_either_api() {
@@ -140,7 +164,7 @@ mod tests {
             (Error::rate_limited("rate.user", "Wait."), 429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error"),
             (Error::too_large("question.too_long", "Long."), 413, "invalid_request_error", "context_length_exceeded", "request_too_large"),
             (
-                Error::new(vital_kernel::Kind::BudgetExhausted, "budget.exhausted", "Spent."),
+                Error::new(Kind::BudgetExhausted, "budget.exhausted", "Spent."),
                 429,
                 "insufficient_quota",
                 "insufficient_quota",
@@ -148,6 +172,17 @@ mod tests {
             ),
             (Error::unavailable("server.busy", "Busy."), 503, "server_error", "server.busy", "overloaded_error"),
             (Error::forbidden("access.scope", "No."), 403, "permission_error", "access.scope", "permission_error"),
+            (
+                Error::too_large("provider.context_too_long", "Long."),
+                400,
+                "invalid_request_error",
+                "context_length_exceeded",
+                "invalid_request_error",
+            ),
+            (Error::unavailable("provider.rate_limited", "Wait."), 429, "rate_limit_error", "rate_limit_exceeded", "rate_limit_error"),
+            (Error::upstream("provider.content_filtered", "No."), 400, "invalid_request_error", "content_filter", "invalid_request_error"),
+            (Error::upstream("provider.unauthorized", "No."), 502, "server_error", "provider.unauthorized", "api_error"),
+            (Error::upstream_timeout("provider.stalled", "No."), 504, "server_error", "provider.stalled", "timeout_error"),
             (wrong, 400, "invalid_request_error", "message.role", "invalid_request_error"),
         ];
         for (error, code, openai_kind, openai_code, anthropic_kind) in table {
@@ -158,6 +193,25 @@ mod tests {
             let theirs = serde_json::to_value(anthropic(&problem, RequestId(Uuid::nil()))).unwrap();
             assert_eq!((&theirs["type"], &theirs["error"]["type"]), (&json!("error"), &json!(anthropic_kind)));
         }
+    }
+
+    #[test]
+    fn clients_come_back_for_what_passes_and_for_nothing_else() {
+        let again = [
+            Error::unavailable("provider.rate_limited", "x"),
+            Error::upstream("provider.cut", "x"),
+            Error::rate_limited("rate.user", "x"),
+            Error::unavailable("server.busy", "x"),
+        ];
+        let never = [
+            Error::upstream("provider.unauthorized", "x"),
+            Error::upstream("provider.unknown_model", "x"),
+            Error::too_large("provider.context_too_long", "x"),
+            Error::new(Kind::BudgetExhausted, "budget.exhausted", "x"),
+            Error::not_found("model.unknown", "x"),
+        ];
+        assert!(again.into_iter().map(Problem::from).all(|p| should_retry(&p)));
+        assert!(!never.into_iter().map(Problem::from).any(|p| should_retry(&p)));
     }
 
     #[test]

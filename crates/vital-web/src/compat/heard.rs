@@ -42,13 +42,47 @@ pub(crate) struct Part {
     text: Option<String>,
     /// What replies carry besides, such as citations; without effect.
     #[serde(flatten)]
-    #[expect(dead_code, reason = "taken so that replies can be sent back whole")]
     rest: BTreeMap<String, Value>,
+}
+
+impl Content {
+    /// The words, for a model; `at` is the pointer to what holds them.
+    pub(super) fn words(&self, at: &str) -> Reply<String> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::Parts(parts) => parts.iter().enumerate().map(|(n, part)| part.words(&format!("{at}/{n}"))).collect(),
+        }
+    }
+}
+
+impl Part {
+    pub(super) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// A member that is not null and has no field of its own.
+    pub(super) fn other(&self, name: &str) -> Option<&Value> {
+        self.rest.get(name).filter(|v| !v.is_null())
+    }
+
+    /// The words, for a model; what a model said beside them is none, and anything else is refused.
+    pub(super) fn words(&self, at: &str) -> Reply<&str> {
+        match (self.kind.as_str(), &self.text) {
+            ("text", Some(words)) => Ok(words),
+            ("refusal", _) => Ok(""),
+            _ => {
+                let error = Error::invalid("message.part", "Only text can be carried to a model here. Nothing was sent to a model.");
+                Err(error.with_field(format!("{at}/type"), "Send text.").into())
+            }
+        }
+    }
 }
 
 /// What is asked, and what was said before.
 #[derive(Debug, PartialEq)]
 pub(super) struct Heard {
+    /// Instructions of the client, which have no effect on an expert.
+    pub instructions: String,
     pub question: String,
     pub earlier: Vec<Exchange>,
 }
@@ -62,7 +96,7 @@ impl Heard {
 
 /// Reads a conversation: the words after the last answer are the question, everything before is history.
 pub(super) fn hear(messages: &[Message]) -> Reply<Heard> {
-    let mut earlier = Vec::new();
+    let (mut earlier, mut instructions) = (Vec::new(), None);
     let (mut question, mut answer): (Option<String>, Option<String>) = (None, None);
     for (i, message) in messages.iter().enumerate() {
         let text = message.text(i)?;
@@ -77,13 +111,10 @@ pub(super) fn hear(messages: &[Message]) -> Reply<Heard> {
                 return Err(refused("message.order", "A conversation begins with a message of the user.", i, "role"));
             }
             "assistant" => join(&mut answer, &without_marks(&text)),
-            "system" | "developer" => {
-                let detail = "An expert works by its own instructions, so a message of the role `system` or `developer` would have no effect. \
-                              Leave it out, and say in the question what matters for it.";
-                return Err(refused("message.system", detail, i, "role"));
-            }
+            "system" | "developer" => join(&mut instructions, &text),
             _ => {
-                let detail = "Only messages of the roles `user` and `assistant` are read; calls of tools are not offered.";
+                let detail =
+                    "Only messages of the roles `user`, `assistant`, `system` and `developer` are taken; calls of tools are not offered.";
                 return Err(refused("message.role", detail, i, "role"));
             }
         }
@@ -92,10 +123,56 @@ pub(super) fn hear(messages: &[Message]) -> Reply<Heard> {
         let detail = "The last message has to be the user's question. An answer cannot be begun for an expert. Nothing was asked.";
         return Err(Error::invalid("message.order", detail).with_field("/messages", "End with a message of the user.").into());
     };
-    Ok(Heard { question, earlier })
+    let instructions = instructions.unwrap_or_default();
+    within(&instructions)?;
+    Ok(Heard { instructions, question, earlier })
+}
+
+/// Refuses instructions that are too long to be kept.
+fn within(instructions: &str) -> Reply<()> {
+    if instructions.len() <= limits::CLIENT_INSTRUCTIONS_BYTES_MAX {
+        return Ok(());
+    }
+    let detail = format!(
+        "Instructions may have at most {} bytes; these have {}. Nothing was asked: an expert works by its own, so leave them out.",
+        limits::CLIENT_INSTRUCTIONS_BYTES_MAX,
+        instructions.len()
+    );
+    Err(Error::too_large("question.too_long", detail).with_field("/messages", "Leave the instructions out.").into())
+}
+
+impl Heard {
+    /// The same with instructions that came beside the messages.
+    pub(super) fn with_instructions(mut self, given: Option<&Value>) -> Reply<Self> {
+        let given = given.filter(|given| !given.is_null()).map(Content::deserialize);
+        let unreadable = |_| Error::invalid("request.field", "`system` is neither a text nor a list of texts. Nothing was asked.");
+        if let Some(content) = given.transpose().map_err(unreadable)? {
+            self.instructions = content.words("/system")?;
+            within(&self.instructions)?;
+        }
+        Ok(self)
+    }
 }
 
 impl Message {
+    pub(super) fn role(&self) -> &str {
+        &self.role
+    }
+
+    pub(super) const fn content(&self) -> Option<&Content> {
+        self.content.as_ref()
+    }
+
+    /// A member that is not null and has no field of its own.
+    pub(super) fn other(&self, name: &str) -> Option<&Value> {
+        self.rest.get(name).filter(|v| !v.is_null())
+    }
+
+    /// The words, for a model.
+    pub(super) fn words(&self, i: usize) -> Reply<String> {
+        self.content.as_ref().map_or_else(|| Ok(String::new()), |content| content.words(&format!("/messages/{i}/content")))
+    }
+
     fn text(&self, i: usize) -> Reply<String> {
         for calls in ["tool_calls", "function_call"] {
             if self.rest.get(calls).is_some_and(|v| !v.is_null() && !super::parameters::empty(v)) {
@@ -188,12 +265,28 @@ mod tests {
     }
 
     #[test]
-    fn what_would_be_ignored_is_refused() {
+    fn instructions_are_taken_wherever_they_stand_and_are_no_part_of_the_question() {
+        let said = heard(json!([
+            { "role": "system", "content": "Speak French." },
+            { "role": "user", "content": "How long?" },
+            { "role": "developer", "content": [{ "type": "text", "text": "Cite nothing." }] },
+        ]))
+        .unwrap();
+        assert_eq!((said.instructions.as_str(), said.question.as_str()), ("Speak French.\n\nCite nothing.", "How long?"));
+        let long = "x".repeat(limits::CLIENT_INSTRUCTIONS_BYTES_MAX + 1);
+        let user = json!({ "role": "user", "content": "How long?" });
+        assert_eq!(heard(json!([{ "role": "system", "content": long }, user])).unwrap_err(), (413, "question.too_long"));
+        let messages: Vec<Message> = serde_json::from_value(json!([user])).unwrap();
+        let given = |system: Value| hear(&messages).unwrap().with_instructions(Some(&system)).map(|h| h.instructions).ok();
+        assert_eq!(given(json!([{ "type": "text", "text": "Be brief." }])).as_deref(), Some("Be brief."));
+        assert_eq!((given(json!(null)).as_deref(), given(json!(7))), (Some(""), None));
+    }
+
+    #[test]
+    fn what_would_change_the_answer_is_refused() {
         let user = json!({ "role": "user", "content": "Why?" });
         for (messages, code) in [
             (json!([]), "message.order"),
-            (json!([{ "role": "system", "content": "Speak French." }, user]), "message.system"),
-            (json!([{ "role": "developer", "content": "Speak French." }, user]), "message.system"),
             (json!([user, { "role": "tool", "content": "4", "tool_call_id": "x" }]), "message.role"),
             (json!([user, { "role": "assistant", "tool_calls": [{ "id": "x" }] }, user]), "message.tool_calls"),
             (json!([{ "role": "assistant", "content": "Hello." }, user]), "message.order"),

@@ -2,17 +2,17 @@
 
 use super::{
     Note,
-    asking::{self, Asked, event_stream},
-    failure,
+    asking::{self, Asked, streaming},
+    direct, failure,
     heard::{Message, hear},
     parameters::{self, NO_TOOLS, Unsupported, empty, no_choice},
     telling::{End, Said},
 };
-use crate::{caller::SignedIn, components::answer, extract::Body, idempotency::AskedBefore, problem::Reply, state::AppState};
+use crate::{caller::SignedIn, components::answer, extract::Prompt, idempotency::AskedBefore, problem::Reply, state::AppState};
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, header},
+    http::HeaderMap,
     response::{IntoResponse, Response, sse::Event},
 };
 use futures_util::{Stream, StreamExt as _, stream};
@@ -25,17 +25,12 @@ use vital_kernel::{Error, RequestId};
 use vital_platform::ask::{Turn, TurnState, answer::Citation};
 
 /// Parameters that are taken and change nothing.
-const WITHOUT_EFFECT: [&str; 9] =
-    ["max_tokens", "temperature", "top_p", "top_k", "metadata", "service_tier", "cache_control", "inference_geo", "speed"];
+const WITHOUT_EFFECT: [&str; 10] =
+    ["system", "max_tokens", "temperature", "top_p", "top_k", "metadata", "service_tier", "cache_control", "inference_geo", "speed"];
 /// Parameters that would change the result.
-const UNSUPPORTED: [Unsupported; 8] = [
+const UNSUPPORTED: [Unsupported; 7] = [
     Unsupported { name: "tools", harmless: empty, why: NO_TOOLS },
     Unsupported { name: "tool_choice", harmless: no_choice, why: NO_TOOLS },
-    Unsupported {
-        name: "system",
-        harmless: empty,
-        why: "would have no effect: an expert works by its own instructions. Leave it out, and say in the question what matters for it",
-    },
     Unsupported { name: "stop_sequences", harmless: empty, why: "is not offered: an answer ends when it is whole. Leave it out" },
     Unsupported { name: "thinking", harmless: |v| v["type"] == "disabled", why: "is not shown. Leave it out" },
     Unsupported { name: "output_config", harmless: empty, why: "is not offered: an answer is sentences, each bound to its source" },
@@ -136,16 +131,26 @@ pub(crate) async fn create(
     SignedIn(caller): SignedIn,
     headers: HeaderMap,
     before: AskedBefore,
-    Body(given): Body<MessagesRequest>,
+    Prompt(given): Prompt<MessagesRequest>,
 ) -> Reply<Response> {
+    let streamed = given.stream == Some(true);
+    if let Some(model) = direct::named(&given.model) {
+        let wanted = direct::from_anthropic::read(&given.messages, given.rest)?;
+        let (answering, deltas) = direct::ask(&s, caller, &headers, model, wanted).await?;
+        return if streamed {
+            Ok(streaming(direct::to_anthropic::pieces(answering, deltas)))
+        } else {
+            Ok(Json(direct::to_anthropic::whole(answering, deltas).await?).into_response())
+        };
+    }
     parameters::check(&given.rest, &UNSUPPORTED, &WITHOUT_EFFECT)?;
-    let asked = asking::ask(&s, caller, &headers, before, given.model, hear(&given.messages)?).await?;
+    let asked =
+        asking::ask(&s, caller, &headers, before, given.model, hear(&given.messages)?.with_instructions(given.rest.get("system"))?).await?;
     let said = asked.follow(&s).await?;
     let sources = Sources { site: s.platform.site().to_owned(), documents: Vec::new() };
     let (headers, request_id) = (asked.headers.clone(), asked.request_id());
-    if given.stream == Some(true) {
-        let no_store = [(header::CACHE_CONTROL, "no-store")];
-        return Ok((headers, no_store, event_stream(pieces(sources, asked.turn, said, request_id))).into_response());
+    if streamed {
+        return Ok((headers, streaming(pieces(sources, asked.turn, said, request_id))).into_response());
     }
     Ok((headers, Json(whole(sources, &asked, said).await?)).into_response())
 }
@@ -284,7 +289,7 @@ fn delta(index: u32, delta: &Value) -> Event {
 }
 
 /// A frame, whose data names its kind as well.
-fn frame(kind: &'static str, mut data: Value) -> Event {
+pub(super) fn frame(kind: &'static str, mut data: Value) -> Event {
     data["type"] = kind.into();
     Event::default().event(kind).data(data.to_string())
 }

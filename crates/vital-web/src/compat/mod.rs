@@ -5,19 +5,21 @@
 //! change the result and is not supported is refused and never ignored; every failure leaves in the shape of the API that was called (see
 //! `failure`). docs/decisions/0009 says how the messages of a client that keeps no state become a conversation.
 //!
-//! Deliberately not here: client-side tools, structured output, `/v1/responses`, `/v1/messages/count_tokens`.
+//! Deliberately not here: client-side tools and structured output of experts, `/v1/messages/count_tokens`.
 
 mod asking;
 pub(crate) mod chat;
+pub(crate) mod direct;
 pub(crate) mod embeddings;
 pub(crate) mod failure;
 pub(crate) mod heard;
 pub(crate) mod messages;
 pub(crate) mod models;
 mod parameters;
+pub(crate) mod responses;
 mod telling;
 
-pub(crate) use asking::{CONVERSATION, LEFT_OUT, TURN};
+pub(crate) use asking::{CONVERSATION, IGNORED, LEFT_OUT, TURN};
 
 use crate::problem::Problem;
 use axum::http::{HeaderMap, header};
@@ -73,4 +75,7 @@ pub(crate) struct Note {
     confidence: Option<Confidence>,
     /// The three trust numbers; none where nothing was answered.
     trust: Option<TrustNumbers>,
+    /// What was taken, is kept with the turn and had no effect: `system` for instructions of the client.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ignored: Vec<&'static str>,
 }

@@ -1,6 +1,7 @@
-//! `GET /v1/models`: the experts that the caller may ask, and `auto`, as either API lists models.
+//! `GET /v1/models`: the experts that the caller may ask, `auto`, and behind them the models that programs may use directly, as either API
+//! lists models.
 
-use super::{AUTO, speaks_anthropic};
+use super::{AUTO, direct, speaks_anthropic};
 use crate::{caller::SignedIn, extract::Params, problem::Reply, state::AppState};
 use axum::{
     Json,
@@ -9,7 +10,12 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use vital_platform::experts::{self, ExpertSummary};
+use vital_kernel::{Error, Permission};
+use vital_platform::{
+    experts::{self, ExpertSummary},
+    identity::Caller,
+    providers,
+};
 
 /// Models of one page unless the client asks for fewer.
 const PAGE_MAX: usize = 1_000;
@@ -47,7 +53,7 @@ pub(crate) struct OpenAiModels {
 /// An expert as OpenAI's API shows a model.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OpenAiModel {
-    /// Slug of the expert, or `auto`.
+    /// Slug of the expert, `auto`, or `models/` and the name of a model.
     id: String,
     /// `model`.
     object: &'static str,
@@ -79,7 +85,7 @@ pub(crate) struct AnthropicModel {
     /// `model`.
     #[serde(rename = "type")]
     kind: &'static str,
-    /// Slug of the expert, or `auto`.
+    /// Slug of the expert, `auto`, or `models/` and the name of a model.
     id: String,
     /// The name people read.
     display_name: String,
@@ -101,7 +107,7 @@ pub(crate) struct Page {
     before_id: Option<String>,
 }
 
-/// Lists the experts that the caller may ask, as models, and `auto`. In Anthropic's format where the request carries `anthropic-version`.
+/// Lists the experts that the caller may ask, as models, `auto`, and the models that the caller's programs may use. In Anthropic's format where the request carries `anthropic-version`.
 #[utoipa::path(get, path = "/v1/models", tag = "compatible", params(Page), responses((status = 200, body = Models)),
     security(("bearer" = []), ("x-api-key" = [])))]
 pub(crate) async fn list(
@@ -110,8 +116,7 @@ pub(crate) async fn list(
     headers: HeaderMap,
     Params(page): Params<Page>,
 ) -> Reply<Json<Models>> {
-    let all: Vec<ExpertSummary> = experts::list(&s.platform, &caller.cx).await?;
-    let all: Vec<Listed> = std::iter::once(Listed::auto()).chain(all.into_iter().map(Listed::expert)).collect();
+    let all = listed(&s, &caller).await?;
     if speaks_anthropic("", &headers) {
         return Ok(Json(Models::Anthropic(paged(all, &page))));
     }
@@ -129,12 +134,45 @@ pub(crate) async fn find(
 ) -> Reply<Json<Model>> {
     let found = match model.as_str() {
         AUTO => {
-            caller.cx.require(vital_kernel::Permission::ExpertRead)?;
+            caller.cx.require(Permission::ExpertRead)?;
             Listed::auto()
         }
+        // A name whose `/` came as `%2F`.
+        model if direct::named(model).is_some() => one_direct(&s, &caller, direct::named(model).unwrap_or_default()).await?,
         slug => Listed::expert(experts::find(&s.platform, &caller.cx, slug).await?.summary()),
     };
     Ok(Json(if speaks_anthropic("", &headers) { Model::Anthropic(found.anthropic()) } else { Model::OpenAi(found.openai()) }))
+}
+
+/// Shows one model that programs may use.
+#[utoipa::path(get, path = "/v1/models/models/{name}", tag = "compatible", params(("name" = String, Path, description = "The provider's name of the model; a `/` in it as `%2F`")),
+    responses((status = 200, body = Model)), security(("bearer" = []), ("x-api-key" = [])))]
+pub(crate) async fn find_direct(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    headers: HeaderMap,
+    Path(name): Path<String>,
+) -> Reply<Json<Model>> {
+    let found = one_direct(&s, &caller, &name).await?;
+    Ok(Json(if speaks_anthropic("", &headers) { Model::Anthropic(found.anthropic()) } else { Model::OpenAi(found.openai()) }))
+}
+
+async fn one_direct(s: &AppState, caller: &Caller, name: &str) -> Reply<Listed> {
+    caller.cx.require(Permission::ModelUse)?;
+    let known = providers::direct_models(&s.platform, &caller.cx).await?;
+    let unknown = || Error::not_found("model.unknown", "There is no model of this name that programs may use here.");
+    Ok(known.into_iter().find(|known| known == name).map(Listed::direct).ok_or_else(unknown)?)
+}
+
+/// Experts where the caller may see them, then models where the caller's programs may use them; a caller who may neither is refused.
+async fn listed(s: &AppState, caller: &Caller) -> Reply<Vec<Listed>> {
+    let mut all = Vec::new();
+    if caller.cx.may(Permission::ExpertRead) || !caller.cx.may(Permission::ModelUse) {
+        all.push(Listed::auto());
+        all.extend(experts::list(&s.platform, &caller.cx).await?.into_iter().map(Listed::expert));
+    }
+    all.extend(providers::direct_models(&s.platform, &caller.cx).await?.into_iter().map(Listed::direct));
+    Ok(all)
 }
 
 /// A model before it has a format.
@@ -152,6 +190,11 @@ impl Listed {
 
     fn expert(expert: ExpertSummary) -> Self {
         Self { id: expert.slug, name: expert.name, description: expert.tagline }
+    }
+
+    fn direct(model: String) -> Self {
+        let description = "A model of the organisation, asked directly: nothing that it writes is bound to sources.".to_owned();
+        Self { id: direct::name(&model), name: model, description }
     }
 
     fn openai(self) -> OpenAiModel {

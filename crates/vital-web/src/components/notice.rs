@@ -59,7 +59,7 @@ notices! {
     ModelRemoved "model-removed" "The model was removed.";
     ModelsOrdered "models-ordered" "The order was changed. It counts from the next answer on.";
     ExpertModels "expert-models" "The models of the expert were changed. They count from the next answer on.";
-    ProviderPolicy "provider-policy" "What the installation's provider may do was changed. It counts from the next answer on.";
+    ProviderPolicy "provider-policy" "What may be sent to models was changed. It counts from the next answer on.";
     ToolServerAdded "tool-server-added" "The tool server was connected. Test it to read its tools, then approve those that your experts may be given.";
     ToolServerChanged "tool-server-changed" "The tool server was changed. It counts from the next call on.";
     ToolServerRemoved "tool-server-removed" "The tool server was removed with its secret and its tools.";

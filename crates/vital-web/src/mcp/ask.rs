@@ -42,7 +42,7 @@ pub(super) async fn ask(on: &On, asked: Asked) -> Reply<Given> {
     for permission in NEEDED {
         on.cx().require(permission)?;
     }
-    limits::question(on.app(), on.caller()).await?;
+    limits::asking(on.app(), on.caller()).await?;
     let platform = &on.app().platform;
     let expert = asked.expert.filter(|slug| slug != AUTO);
     let question = Question { text: asked.question, expert, earlier: Vec::new() };

@@ -52,7 +52,7 @@ pub(crate) struct Asked {
 impl Asked {
     /// The question; no expert means that the platform or the conversation chooses.
     pub(crate) fn into_question(self) -> Question {
-        Question { text: self.question, expert: Some(self.expert).filter(|e| !e.is_empty()), earlier: Vec::new() }
+        Question { text: self.question, expert: Some(self.expert).filter(|e| !e.is_empty()), ..Question::default() }
     }
 }
 

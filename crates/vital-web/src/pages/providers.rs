@@ -28,7 +28,7 @@ use maud::{Markup, html};
 use vital_kernel::{ModelId, Permission};
 use vital_platform::{
     identity::Caller,
-    providers::{self, ExpertModels, Model, ModelProvider, ProviderPolicy, TestState},
+    providers::{self, ExpertModels, Model, ModelProvider, ProviderPolicy, ProviderPolicyChange, TestState},
 };
 
 pub(super) const PATH: &str = "/settings/providers";
@@ -61,6 +61,7 @@ async fn index(s: &AppState, view: &View, caller: &Caller, done: Option<&str>, r
         }
         @if !models.is_empty() { (of_experts(&experts, &models, may)) }
         (installation(ask, refused, &policy, may))
+        (direct(ask, refused, &policy, models.iter().find(|m| m.in_use), may))
     };
     Ok(settings(view, caller, Tab::Providers, done, &["passkey.js"], &body))
 }
@@ -212,6 +213,34 @@ fn installation(ask: StepUp, refused: Option<&Refused>, policy: &ProviderPolicy,
     }
 }
 
+/// Whether programs may send prompts of their own to the models.
+fn direct(ask: StepUp, refused: Option<&Refused>, policy: &ProviderPolicy, model: Option<&Model>, may: bool) -> Markup {
+    let action = format!("{PATH}/direct");
+    let allowed = policy.direct_models;
+    let (says, button) = if allowed {
+        ("Programs that use models directly get an error from then on. Experts answer as before.", "Forbid it")
+    } else {
+        (
+            "Prompts and answers then pass as they are: nothing is searched, and nothing that comes back is bound to your sources. Each use leaves an entry in the trail, with names and counts of tokens and without content.",
+            "Allow it",
+        )
+    };
+    let act = Act { action: &action, says, button, destroys: allowed };
+    let inner = html! { input type="hidden" name="allowed" value=(if allowed { "no" } else { "yes" }); };
+    html! {
+        section aria-labelledby="direct-h" {
+            h2 #direct-h { "Models for other programs" }
+            p {
+                "Programs that speak OpenAI's or Anthropic's interface can ask your models through this server at " code { "/v1" } ", past the experts. That "
+                @if allowed { strong { "is allowed" } " to members and service accounts whose role and key hold " code { "model.use" } "." }
+                @else { strong { "is not allowed" } "." }
+                @if let Some(m) = model { " The name of the first model there: " code { "models/" (m.name) } "." }
+            }
+            @if may { (folded(ask, &Filled::of("direct", refused), &act, if allowed { "Forbid it…" } else { "Allow it…" }, "", &inner)) }
+        }
+    }
+}
+
 /// Adds a provider.
 pub(crate) async fn create(
     State(s): State<AppState>,
@@ -242,16 +271,40 @@ pub(crate) async fn decide(
     jar: CookieJar,
     Form(given): Form<Fields>,
 ) -> Response {
-    let by = step_up::prove(&s, caller, jar, &given).await;
+    let change = ProviderPolicyChange { installation_allowed: Some(given.has("allowed", "yes")), ..ProviderPolicyChange::default() };
+    decided(&s, caller, &view, jar, given, ("installation", change)).await
+}
+
+/// Allows or forbids programs to use models directly.
+pub(crate) async fn decide_direct(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    view: View,
+    jar: CookieJar,
+    Form(given): Form<Fields>,
+) -> Response {
+    let change = ProviderPolicyChange { direct_models: Some(given.has("allowed", "yes")), ..ProviderPolicyChange::default() };
+    decided(&s, caller, &view, jar, given, ("direct", change)).await
+}
+
+async fn decided(
+    s: &AppState,
+    caller: Caller,
+    view: &View,
+    jar: CookieJar,
+    given: Fields,
+    (form, change): (&'static str, ProviderPolicyChange),
+) -> Response {
+    let by = step_up::prove(s, caller, jar, &given).await;
     let decided = match by.outcome {
-        Ok(()) => providers::set_policy(&s.platform, &by.caller.cx, given.has("allowed", "yes")).await,
+        Ok(()) => providers::set_policy(&s.platform, &by.caller.cx, change).await,
         Err(error) => Err(error),
     };
     match decided {
         Ok(()) => step_up::done(by.jar, &Done::ProviderPolicy.at(PATH)),
         Err(error) => {
-            let refused = Refused::new("installation", given, error);
-            step_up::again(by.jar, &refused, index(&s, &view, &by.caller, None, Some(&refused))).await
+            let refused = Refused::new(form, given, error);
+            step_up::again(by.jar, &refused, index(s, view, &by.caller, None, Some(&refused))).await
         }
     }
 }

@@ -13,6 +13,9 @@
 //! | `streams_per_user` | `32` | Event streams of one account at once. |
 //! | `connections` | `4096` | Connections at once; further ones wait. |
 //! | `connections_per_address` | `256` | Connections of one network address at once; further ones are closed. A trusted proxy's are not counted. |
+//! | `model_requests` | `512` | Requests to models at once, answers of experts included; further ones wait their turn. |
+//! | `model_requests_per_model` | `64` | Of these, requests to one model. |
+//! | `relays` | `1024` | Requests of other programs for a model at once, those that wait included; one organisation may have half. |
 //! | `redis_url` | none | A Redis in which nodes count together, as `redis://user:password@host:6379`, on another machine as `rediss://…`. None: each process counts for itself. |
 //! | `redis_password_file` | none | File (mode 0600) of the password, instead of one in `redis_url`. Read again for every new connection. |
 //! | `redis_ca_file` | public authorities | Certificates (PEM) of the authorities that may have signed the certificate of that Redis. |
@@ -23,6 +26,7 @@ use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use vital_kernel::limits;
+use vital_platform::ModelLoad;
 use vital_store::transport::{certificates, is_this_machine};
 use vital_throttle::{Config, Place, Throttle};
 use vital_web::{Load, Rates};
@@ -56,6 +60,12 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// Connections of one network address at once.
     pub(crate) connections_per_address: usize,
+    /// Requests to models at once.
+    pub(crate) model_requests: usize,
+    /// Requests to one model at once.
+    pub(crate) model_requests_per_model: usize,
+    /// Requests of other programs for a model at once.
+    pub(crate) relays: usize,
     /// Address of a Redis; it may hold a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) redis_url: Option<String>,
@@ -83,6 +93,9 @@ impl Default for Limits {
             streams_per_user: limits::STREAMS_USER_MAX,
             connections: limits::CONNECTIONS_MAX,
             connections_per_address: limits::CONNECTIONS_ADDRESS_MAX,
+            model_requests: limits::MODEL_REQUESTS_MAX,
+            model_requests_per_model: limits::MODEL_REQUESTS_MODEL_MAX,
+            relays: limits::RELAYS_MAX,
             redis_url: None,
             redis_password_file: None,
             redis_ca_file: None,
@@ -108,6 +121,9 @@ impl Limits {
             ("streams_per_user", streams_per_user),
             ("connections", connections),
             ("connections_per_address", connections_per_address),
+            ("model_requests", self.model_requests),
+            ("model_requests_per_model", self.model_requests_per_model),
+            ("relays", self.relays),
         ];
         for (key, value) in rates.map(|(key, rate)| (key, rate as usize)).into_iter().chain(at_once) {
             if !(1..=MAX).contains(&value) {
@@ -171,6 +187,11 @@ impl Limits {
             connections_per_address: self.connections_per_address,
             ..Load::default()
         }
+    }
+
+    /// How many requests to models at once.
+    pub(crate) const fn models(&self) -> ModelLoad {
+        ModelLoad { requests: self.model_requests, of_model: self.model_requests_per_model, relays: self.relays }
     }
 
     /// What counts. Redis is tried in the background.

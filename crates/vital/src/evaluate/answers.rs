@@ -14,7 +14,7 @@ use std::{fs, net::Ipv4Addr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::runtime::Runtime;
 use vital_kernel::{Embedder, OpContext, RequestId, Role};
 use vital_platform::{
-    Parts, Platform,
+    ModelLoad, Parts, Platform,
     ask::{
         self, Question, TurnState,
         compose::eval::{Case, Outcome, Report, measure, read_cases},
@@ -110,6 +110,7 @@ async fn answer_all(cases: &[Case], embedder: Result<Arc<dyn Embedder>, String>)
         name_server: config.tls.name_server,
         authority: config.tls.authority()?,
         alone: true,
+        models: ModelLoad::default(),
     })?;
     let work = tokio::spawn(vital_platform::work::run(Arc::clone(&platform)));
     let outcomes = ask_all(&platform, cases, by_meaning).await;
@@ -159,7 +160,7 @@ async fn library_ready(platform: &Platform, cx: &OpContext, by_meaning: bool) ->
 async fn ask_one(platform: &Arc<Platform>, caller: &Caller, question: &str) -> anyhow::Result<Outcome> {
     let cx = &caller.cx;
     let conversation = ask::open_conversation(platform, cx, None).await?;
-    let asked = ask::ask(platform, cx, conversation.id, Question { text: question.to_owned(), expert: None, earlier: Vec::new() }).await?;
+    let asked = ask::ask(platform, cx, conversation.id, Question { text: question.to_owned(), ..Question::default() }).await?;
     let events = ask::follow(Arc::clone(platform), caller.clone(), asked.id, 0).await?;
     pin_mut!(events);
     while let Some(event) = events.next().await {

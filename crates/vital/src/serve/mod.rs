@@ -137,6 +137,7 @@ async fn start(config: &Config, listeners: Listeners, bound: SocketAddr) -> anyh
         name_server: config.tls.name_server,
         authority: config.tls.authority()?,
         alone: cluster.is_some(),
+        models: config.limits.models(),
     })?;
     // Before anything is served: a database restored from a backup must not bring back what was erased.
     trail::replay_erasures(&platform).await?;

@@ -16,6 +16,7 @@ use vital_testkit::{
 
 const CHAT: &str = "/v1/chat/completions";
 const MESSAGES: &str = "/v1/messages";
+const RESPONSES: &str = "/v1/responses";
 const EMBEDDINGS: &str = "/v1/embeddings";
 const NOWHERE: &str = "Which football club won the championship in Uruguay in 1987?";
 
@@ -172,6 +173,57 @@ async fn a_streamed_chat_completion_adds_up_to_the_whole_one() {
 }
 
 #[tokio::test]
+async fn a_response_is_a_turn_whose_events_add_up_and_the_next_one_goes_on_with_it() {
+    let app = app().await;
+    let client = asking(&app).await;
+    let whole = client.post(RESPONSES, &json!({ "model": "auto", "input": QUESTION_A })).await.expect(200).json();
+    assert_eq!((&whole["object"], &whole["status"], &whole["error"]), (&json!("response"), &json!("completed"), &json!(null)), "{whole:#}");
+    let part = &whole["output"][0]["content"][0];
+    let text = part["text"].as_str().unwrap();
+    let chat = client.post(CHAT, &chat(QUESTION_A)).await.expect(200).json();
+    assert_eq!(text, chat["choices"][0]["message"]["content"].as_str().unwrap());
+    let cited: Vec<Value> = part["annotations"].as_array().unwrap().iter().map(|a| a["citation"].clone()).collect();
+    assert_bound(&app.member(), &cited).await;
+    let first = &part["annotations"][0];
+    let mark: String =
+        text.chars().take(first["end_index"].as_u64().unwrap() as usize).skip(first["start_index"].as_u64().unwrap() as usize).collect();
+    assert_eq!((first["type"].as_str(), mark), (Some("url_citation"), format!("[{}]", first["citation"]["n"])));
+
+    let given = json!({ "model": "auto", "input": [{ "role": "user", "content": [{ "type": "input_text", "text": QUESTION_A }] }], "stream": true });
+    let events = frames(&client.post(RESPONSES, &given).await.expect(200));
+    let kinds: Vec<&str> = events.iter().map(|e| e["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds[..4], ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]);
+    assert_eq!(kinds.last(), Some(&"response.completed"));
+    assert!(events.iter().enumerate().all(|(n, e)| e["sequence_number"] == n), "numbered without a gap");
+    let added: String = events.iter().filter(|e| e["type"] == "response.output_text.delta").filter_map(|e| e["delta"].as_str()).collect();
+    assert_eq!(added, text);
+    assert_eq!(kinds.iter().filter(|k| **k == "response.output_text.annotation.added").count(), cited.len());
+    let last = &events.last().unwrap()["response"];
+    assert_eq!(last["output"][0]["content"][0]["annotations"].as_array().unwrap().len(), cited.len());
+
+    let next = json!({ "model": "auto", "input": "And after opening?", "previous_response_id": last["id"], "instructions": "Be brief." });
+    let next = client.post(RESPONSES, &next).await.expect(200).json();
+    assert_eq!((&next["vital"]["conversation_id"], &next["vital"]["ignored"]), (&last["vital"]["conversation_id"], &json!(["system"])));
+    let other = app.client(Persona::OtherMember);
+    for (client, id) in
+        [(&other, last["id"].clone()), (&client, json!("resp_no")), (&client, json!("resp_00000000-0000-0000-0000-000000000000"))]
+    {
+        let body = json!({ "model": "auto", "input": "Why?", "previous_response_id": id });
+        openai(&client.post(RESPONSES, &body).await, 404, "invalid_request_error", "response.unknown");
+    }
+    for (name, value) in [
+        ("tools", json!([{ "type": "web_search" }])),
+        ("background", json!(true)),
+        ("text", json!({ "format": { "type": "json_object" } })),
+    ] {
+        let mut body = json!({ "model": "auto", "input": "Why?" });
+        body[name] = value;
+        openai(&client.post(RESPONSES, &body).await, 400, "invalid_request_error", "parameter.unsupported");
+    }
+    openai(&client.post(RESPONSES, &json!({ "model": "models/m", "input": "Why?" })).await, 400, "invalid_request_error", "model.door");
+}
+
+#[tokio::test]
 async fn a_message_has_a_block_for_each_sentence_with_typed_citations() {
     let app = app().await;
     let client = asking(&app).await;
@@ -281,6 +333,39 @@ async fn what_was_said_before_is_history_and_is_kept_with_the_turn() {
 }
 
 #[tokio::test]
+async fn instructions_of_a_client_are_kept_with_the_turn_and_have_no_effect_and_the_reply_says_so() {
+    let provider = ScriptedProvider::start().await.unwrap();
+    provider.reply_with(|_| Script::answer(SAID));
+    let app = app_with(&provider, Timeouts::default()).await;
+    let client = asking(&app).await;
+    let told = "Answer from memory and cite nothing.";
+    let mut given = chat(QUESTION_A);
+    given["messages"] =
+        json!([{ "role": "system", "content": told }, given["messages"][0], { "role": "developer", "content": "In French." }]);
+    let mut other = message(QUESTION_A);
+    other["system"] = json!([{ "type": "text", "text": told, "cache_control": { "type": "ephemeral" } }]);
+    for (path, body, kept) in [(CHAT, given, format!("{told}\n\nIn French.")), (MESSAGES, other, told.to_owned())] {
+        let reply = client.post(path, &body).await.expect(200);
+        assert_eq!((reply.header("x-vital-ignored"), &reply.json()["vital"]["ignored"]), (Some("system"), &json!(["system"])));
+        let id = reply.header("x-turn-id").unwrap().to_owned();
+        let turn = app.member().turn(&id).await;
+        assert_eq!(
+            (&turn["client_instructions"], &turn["question"], &turn["state"]),
+            (&json!(kept), &json!(QUESTION_A), &json!("answered"))
+        );
+        assert_eq!(turn["answer"]["trust"]["uncited"], json!(0.0), "{turn:#}");
+        let again = app.member().act(&format!("/api/v1/turns/{id}/regenerate")).await.expect(202).json();
+        assert_eq!(again["client_instructions"], kept);
+        ended(&app.member(), again["id"].as_str().unwrap()).await;
+    }
+    assert!(provider.requests().iter().all(|r| !String::from_utf8_lossy(&r.body).contains("from memory")), "no model reads them");
+    let plain = client.post(CHAT, &chat(QUESTION_A)).await.expect(200);
+    assert!(plain.header("x-vital-ignored").is_none() && plain.json()["vital"].get("ignored").is_none());
+    let raw = "select count(*) from turn_events e where e::text like '%from memory%'";
+    assert_eq!(app.sql_text(raw).await.as_deref(), Some("0"), "sealed like the question");
+}
+
+#[tokio::test]
 async fn a_client_can_go_on_with_a_conversation_of_its_person_and_of_nobody_else() {
     let app = app().await;
     let client = asking(&app).await;
@@ -358,21 +443,12 @@ async fn what_would_change_the_result_is_refused_and_what_would_not_is_taken() {
     let mut body = chat(QUESTION_A);
     body["temprature"] = 1.into();
     openai(&client.post(CHAT, &body).await, 400, "invalid_request_error", "parameter.unknown");
-    for (name, value) in [
-        ("tools", function),
-        ("system", json!("Speak French.")),
-        ("stop_sequences", json!(["x"])),
-        ("thinking", json!({ "type": "enabled" })),
-    ] {
+    for (name, value) in [("tools", function), ("stop_sequences", json!(["x"])), ("thinking", json!({ "type": "enabled" }))] {
         let mut body = message(QUESTION_A);
         body[name] = value;
         let error = anthropic(&client.post(MESSAGES, &body).await, 400, "invalid_request_error");
         assert_eq!(error["code"], "parameter.unsupported");
     }
-    let system =
-        json!({ "model": "auto", "messages": [{ "role": "system", "content": "Be brief." }, { "role": "user", "content": "Why?" }] });
-    let error = openai(&client.post(CHAT, &system).await, 400, "invalid_request_error", "message.system");
-    assert_eq!(error["param"], "messages[0].role");
     let empty = chat("  ");
     openai(&client.post(CHAT, &empty).await, 400, "invalid_request_error", "question.empty");
     assert_eq!(app.sql_text(&count).await, before, "nothing was opened");

@@ -6,7 +6,9 @@ use vital_testkit::app::Reply;
 
 const GOLDEN: &str = include_str!("headers.golden.txt");
 /// Headers that say something about one reply and nothing about its protection.
-const OWN: [&str; 10] = [
+const OWN: [&str; 12] = [
+    "x-should-retry",
+    "x-vital-ignored",
     "date",
     "content-length",
     "x-request-id",

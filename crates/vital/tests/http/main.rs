@@ -29,6 +29,7 @@ mod passwords;
 mod protection;
 mod provider_faults;
 mod providers;
+mod relay;
 mod requests;
 mod restored;
 mod reviews;
