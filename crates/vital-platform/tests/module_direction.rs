@@ -4,8 +4,21 @@
 
 use std::{fs, path::Path};
 
-const ORDER: [&str; 13] =
-    ["outbox", "tenancy", "identity", "idempotency", "usage", "knowledge", "tools", "experts", "providers", "ask", "relay", "audit", "webhooks"];
+const ORDER: [&str; 13] = [
+    "outbox",
+    "tenancy",
+    "identity",
+    "idempotency",
+    "usage",
+    "knowledge",
+    "tools",
+    "experts",
+    "providers",
+    "ask",
+    "relay",
+    "audit",
+    "webhooks",
+];
 /// Tenancy and identity stand side by side and may know each other.
 const PEERS: [(&str, &str); 2] = [("tenancy", "identity"), ("identity", "tenancy")];
 

@@ -29,8 +29,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vital_kernel::{Error, limits as defaults};
 
 /// Routes whose responses are event streams, or wait for a whole answer.
-pub(crate) const STREAM_ROUTES: [&str; 5] =
-    ["/api/v1/turns/{id}/events", "/v1/chat/completions", "/v1/messages", "/v1/responses", "/mcp"];
+pub(crate) const STREAM_ROUTES: [&str; 5] = ["/api/v1/turns/{id}/events", "/v1/chat/completions", "/v1/messages", "/v1/responses", "/mcp"];
 /// Routes of no class whose head may come when an answer is whole, so that they must not hold the places of others.
 const WAITING_ROUTES: [&str; 1] = ["/mcp"];
 /// Longest wait in the queue.
@@ -147,6 +146,10 @@ pub(crate) async fn admit(State(s): State<AppState>, request: Request, next: Nex
         Some(_place) => next.run(request).await,
         None => busy().into_response(),
     }
+}
+
+fn waits(request: &Request) -> bool {
+    request.extensions().get::<MatchedPath>().is_some_and(|m| WAITING_ROUTES.contains(&m.as_str()))
 }
 
 fn busy() -> Problem {
