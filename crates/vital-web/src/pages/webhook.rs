@@ -54,7 +54,7 @@ pub(super) fn verifying() -> Markup {
         details.act {
             summary { "How your program verifies a message…" }
             p { "Messages follow the Standard Webhooks specification, so a library of it verifies them in one call; in Python, after " code { "pip install standardwebhooks" } ":" }
-            pre tabindex="0" { code { (EXAMPLE) } }
+            pre.example { code { (EXAMPLE) } }
             p.dim { "Answer with a status from 200 to 299 at once, within 15 seconds, and work afterwards. A message may come more than once, always under the same " code { "webhook-id" } ", and not always in order." }
         }
     }
