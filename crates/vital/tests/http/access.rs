@@ -154,7 +154,7 @@ impl Targets {
              insert into models (tenant_id, id, provider_id, name, max_output_tokens, temperature, enabled, position, created_at, updated_at)
              values ('{tenant}', '{model}', '{model_provider}', '{CANARY_A} model', 100, 1, false, 0, now(), now());
              insert into tool_servers (tenant_id, id, slug, name, address, auth, created_at, updated_at)
-             values ('{tenant}', '{tool_server}', 'tools', '{CANARY_A} tools', 'http://127.0.0.1:9/{CANARY_A}', 'none', now(), now());
+             values ('{tenant}', '{tool_server}', 't' || right('{tool_server}', 12), '{CANARY_A} tools', 'http://127.0.0.1:9/{CANARY_A}', 'none', now(), now());
              insert into webhooks (tenant_id, id, name, url, events, secret, secret_set_at, created_at, updated_at)
              values ('{tenant}', '{webhook}', '{CANARY_A} hook', {url}, '{{key.revoked}}', {secret}, now(), now(), now());
              insert into webhook_messages (tenant_id, id, event, body, created_at)
@@ -197,6 +197,7 @@ impl Targets {
             .replace("{file}", "swagger-ui.css")
             .replace("{model}", "clinical-pharmacology")
             .replace("{provider}", &self.provider)
+            .replace("{call}", "1")
             .replace("{week}", &self.week);
         match template {
             // Nothing is asked of name servers here; `domains.rs` has one.
@@ -296,6 +297,11 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         ("PATCH", "/api/v1/webhooks/{id}") => request.json(&json!({ "name": "Renamed" })),
         ("POST", "/api/v1/webhooks/{id}/recover") => request.json(&json!({ "since": "2026-01-01T00:00:00Z" })),
         ("POST", "/api/v1/providers/{id}/models") => request.json(&json!({ "name": unique })),
+        ("POST", "/api/v1/turns/{id}/tool-calls/{call}/decision") => request.json(&json!({ "approved": false })),
+        ("POST", "/turns/{id}/tool-calls/{call}/decision") => request.form(&[("approved", "false")]),
+        ("PUT", "/api/v1/tool-policy") => request.json(&json!({ "public_sources": false })),
+        ("PUT", "/api/v1/experts/{slug}/tools") => request.json(&json!({ "tools": [] })),
+        ("POST", "/settings/tools" | "/experts/{slug}/tools") => request.form(&[]),
         ("PUT", "/api/v1/provider-models" | "/api/v1/experts/{slug}/models") => request.json(&json!({ "models": [] })),
         ("PATCH", "/api/v1/provider-models/{id}") => request.json(&json!({ "enabled": false })),
         ("PUT", "/api/v1/provider-policy") => request.json(&json!({ "installation_allowed": true })),

@@ -274,7 +274,7 @@ async fn faults_are_named_field_by_field_and_each_organisation_sees_its_own() {
     let problem = admin.post(LIST, &bad).await.problem(422, "tool_server.invalid");
     let fields: Vec<&str> = problem["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
     assert_eq!(fields, ["/name", "/slug", "/address", "/auth_header", "/secret"]);
-    for address in ["https://127.0.0.1/mcp", "https://169.254.169.254/", "https://intranet/mcp", "ftp://a.example"] {
+    for address in ["https://10.0.0.1/mcp", "https://169.254.169.254/", "https://intranet/mcp", "ftp://a.example"] {
         let new = json!({ "name": "x", "address": address, "auth": "none" });
         admin.post(LIST, &new).await.problem(422, "tool_server.invalid");
     }

@@ -2,7 +2,7 @@
 //! and output schemas included, and what comes back is the model's own: nothing of it is bound to sources, which every reply says.
 //!
 //! **Invariant:** what a model here cannot be told is refused with the name of the parameter; the few that leave the answer right without
-//! them are named in `vital.ignored`. docs/decisions/0010 says why.
+//! them are named in `vital.ignored`. docs/decisions/0011 says why.
 
 pub(super) mod from_anthropic;
 pub(super) mod from_openai;
