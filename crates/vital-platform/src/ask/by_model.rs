@@ -32,8 +32,11 @@ use vital_llm::{ChatRequest, Delta, Message, StopReason, TokenUsage, ToolChoice}
 /// Text held back while it may be words before a call of a tool, in bytes.
 const PREAMBLE_BYTES_MAX: usize = 400;
 
-/// What a provider is asked with.
+/// Who asks which models, as which expert, and what.
 pub(super) struct Brief<'a> {
+    pub p: &'a Platform,
+    pub cx: &'a OpContext,
+    pub choice: &'a Choice,
     pub expert: &'a Expert,
     pub turn: TurnId,
     pub question: &'a str,
@@ -43,9 +46,6 @@ pub(super) struct Brief<'a> {
 
 /// Writes the answer in rounds: as long as the model calls tools, they are run and it is asked again.
 pub(super) async fn by_model(
-    p: &Platform,
-    cx: &OpContext,
-    choice: &Choice,
     brief: &Brief<'_>,
     found: &Retrieval,
     mut bench: Bench<'_>,
@@ -60,11 +60,11 @@ pub(super) async fn by_model(
     let mut stopped = None;
     for round in 0..=ROUNDS_MAX {
         let stream = if round == 0 {
-            let begun = first(p, cx, choice, brief, &found.evidence, &bench, &mut writer, outcome).await?;
+            let begun = first(brief, &found.evidence, &bench, &mut writer, outcome).await?;
             request = begun.1;
             begun.0
         } else {
-            begin(p, cx, choice, brief, &request, outcome).await?
+            begin(brief, &request, outcome).await?
         };
         let said = writer.listen(stream, outcome).await?;
         stopped = said.stopped;
@@ -107,24 +107,14 @@ pub(super) async fn by_model(
     }
 }
 
-async fn begin(
-    p: &Platform,
-    cx: &OpContext,
-    choice: &Choice,
-    brief: &Brief<'_>,
-    request: &ChatRequest,
-    outcome: &mut Outcome,
-) -> Result<Metered> {
-    let (stream, composer) = choice.begin(p, cx, Meter::answer(brief.expert.id, brief.turn), request).await?;
+async fn begin(brief: &Brief<'_>, request: &ChatRequest, outcome: &mut Outcome) -> Result<Metered> {
+    let (stream, composer) = brief.choice.begin(brief.p, brief.cx, Meter::answer(brief.expert.id, brief.turn), request).await?;
     outcome.composer = composer;
     Ok(stream)
 }
 
 /// Begins the first round; what does not fit the model is left out step by step, and the reader is told.
 async fn first(
-    p: &Platform,
-    cx: &OpContext,
-    choice: &Choice,
     brief: &Brief<'_>,
     evidence: &[Evidence],
     bench: &Bench<'_>,
@@ -144,7 +134,7 @@ async fn first(
     let mut refused = None;
     for (earlier, passages, says) in steps {
         let request = prompt::build(brief.expert, brief.question, &evidence[..passages], earlier, bench.for_model());
-        match begin(p, cx, choice, brief, &request, outcome).await {
+        match begin(brief, &request, outcome).await {
             Ok(stream) => {
                 if !says.is_empty() {
                     writer.draft.event(TurnEvent::Step { name: "trimmed".to_owned(), says: says.to_owned() }).await?;

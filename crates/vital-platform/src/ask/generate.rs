@@ -136,8 +136,17 @@ async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome
     }
     let offered = tools::for_expert(p, &work.cx, expert.id, &expert.body.tools).await?;
     let bench = Bench::new(p, &work.cx, work.turn, offered);
-    let brief = Brief { expert: &expert, turn: work.turn, question: &work.question, query: &query, earlier: &earlier };
-    by_model(p, &work.cx, &choice, &brief, &found, bench, recorder, outcome).await
+    let brief = Brief {
+        p,
+        cx: &work.cx,
+        choice: &choice,
+        expert: &expert,
+        turn: work.turn,
+        question: &work.question,
+        query: &query,
+        earlier: &earlier,
+    };
+    Box::pin(by_model(&brief, &found, bench, recorder, outcome)).await
 }
 
 /// Safety comes before search: advice on one person's health is refused whoever would write the answer.

@@ -83,7 +83,7 @@ pub struct SearchResults {
 /// # Errors
 /// `Forbidden` without the permission to read documents; `Unavailable` when database or index do not answer.
 pub async fn retrieve(p: &Platform, cx: &OpContext, question: &str, vector: Option<Vec<f32>>, preferred: &[String]) -> Result<Retrieval> {
-    observed(retrieved(p, cx, question, vector, preferred)).await
+    Box::pin(observed(retrieved(p, cx, question, vector, preferred))).await
 }
 
 /// Searches as part of a span.
@@ -126,7 +126,7 @@ async fn retrieved(p: &Platform, cx: &OpContext, question: &str, vector: Option<
 /// # Errors
 /// `Forbidden` without the permission to read documents; `Unavailable` when database or index do not answer.
 pub async fn search(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<SearchResults> {
-    observed(searched(p, cx, query)).await
+    Box::pin(observed(searched(p, cx, query))).await
 }
 
 async fn searched(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<SearchResults> {

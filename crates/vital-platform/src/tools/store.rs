@@ -9,11 +9,11 @@ pub(super) async fn public_sources(tx: &mut TenantTx<Read>) -> Result<bool> {
     Ok(allowed.unwrap_or(false))
 }
 
-pub(super) async fn set_public_sources(tx: &mut TenantTx<Write>, allowed: bool) -> Result<()> {
+pub(super) async fn set_public_sources(tx: &mut TenantTx<Write>, are_allowed: bool) -> Result<()> {
     sqlx::query!(
         "insert into tool_settings (public_sources, updated_at) values ($1, $2)
          on conflict (tenant_id) do update set public_sources = excluded.public_sources, updated_at = excluded.updated_at",
-        allowed,
+        are_allowed,
         now()
     )
     .execute(tx.conn())

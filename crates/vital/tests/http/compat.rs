@@ -481,7 +481,7 @@ async fn what_is_too_large_or_no_json_or_elsewhere_is_refused_in_the_shape_of_th
     openai(&client.request("POST", CHAT).body("application/json", "{").send().await, 400, "invalid_request_error", "request.json");
     let missing = openai(&client.post(CHAT, &json!({ "messages": [] })).await, 400, "invalid_request_error", "request.field");
     assert_eq!(missing["param"], "model");
-    openai(&client.post("/v1/responses", &json!({})).await, 404, "invalid_request_error", "page.unknown");
+    openai(&client.post("/v1/assistants", &json!({})).await, 404, "invalid_request_error", "page.unknown");
     anthropic(&client.post("/v1/messages/count_tokens", &json!({})).await, 404, "not_found_error");
     openai(&client.get(CHAT).await, 405, "invalid_request_error", "request.method");
 }

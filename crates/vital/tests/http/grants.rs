@@ -96,7 +96,7 @@ fn yes(seen: bool) -> &'static str {
 async fn row(app: &TestApp, persona: Persona, slug: &str, document: &str) -> String {
     let client = app.client(persona);
     let listed = client.get("/api/v1/collections").await;
-    let listed = listed.status == 200 && listed.json().as_array().unwrap().iter().any(|c| c["slug"] == slug);
+    let listed = listed.status == 200 && listed.items().as_array().unwrap().iter().any(|c| c["slug"] == slug);
     let documents = client.get(&format!("/api/v1/documents?collection={slug}")).await.text().contains(document);
     let statuses = [
         client.get(&format!("/api/v1/documents/{document}")).await.status,

@@ -30,7 +30,7 @@ async fn a_group_is_made_renamed_filled_emptied_and_deleted() {
         let filled = admin.post(&members, &json!({ "members": [viewer, member, member] })).await.expect(200).json();
         assert_eq!(filled["members"], 2, "adding twice changes nothing");
     }
-    let listed = admin.get(&members).await.expect(200).json();
+    let listed = admin.get(&members).await.expect(200).items();
     let mut emails: Vec<&str> = listed.as_array().unwrap().iter().map(|m| m["email"].as_str().unwrap()).collect();
     emails.sort_unstable();
     assert_eq!(emails, [Persona::Member.email(), Persona::Viewer.email()]);

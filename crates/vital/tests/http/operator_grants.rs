@@ -18,7 +18,7 @@ fn tenant(app: &TestApp) -> TenantId {
 
 async fn granted(app: &TestApp) -> Vec<Value> {
     let path = "/api/v1/audit/entries?action=operator.access_granted";
-    app.client(Persona::Auditor).get(path).await.expect(200).json().as_array().unwrap().clone()
+    app.client(Persona::Auditor).get(path).await.expect(200).items().as_array().unwrap().clone()
 }
 
 /// What administrators are sent, as they read it.

@@ -286,13 +286,13 @@ async fn one(p: &Platform, cx: &OpContext, turn: TurnId, plan: Planned) -> Resul
         (None, None) => Err(Failure("There is no tool of this name.".to_owned())),
         (None, Some(tool)) => match &plan.approval {
             Some(_) => match decision::wait(p, cx, turn, plan.number).await? {
-                Some(true) => tools::run(p, cx, tool, &plan.call.arguments).await,
+                Some(true) => Box::pin(tools::run(p, cx, tool, &plan.call.arguments)).await,
                 Some(false) => {
                     Err(Failure("The person who asked did not approve this call, so it was not made. Answer without it.".to_owned()))
                 }
                 None => Err(Failure("Nobody approved this call in time, so it was not made. Answer without it.".to_owned())),
             },
-            None => tools::run(p, cx, tool, &plan.call.arguments).await,
+            None => Box::pin(tools::run(p, cx, tool, &plan.call.arguments)).await,
         },
     };
     Ok((plan, reply, u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX)))

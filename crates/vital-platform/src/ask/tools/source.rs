@@ -157,7 +157,7 @@ pub(super) fn passages_of(tool: &str, source: &NewSource) -> Vec<Evidence> {
     let c = &source.content;
     let fetched = Fetched { tool: tool.to_owned(), url: c.url.clone(), identifier: c.identifier.clone() };
     let whole = c.authority == CALCULATED && c.text.len() <= PASSAGE_BYTES * 4;
-    let ranges = if whole { vec![0..c.text.len()] } else { ranges(&c.text) };
+    let ranges = if whole { std::iter::once(0..c.text.len()).collect() } else { ranges(&c.text) };
     ranges
         .into_iter()
         .map(|range| Evidence {
