@@ -3,7 +3,7 @@
 //! It reads and writes HTTP/1.1 by hand, so that it can answer slowly, never, or with what is no answer.
 //!
 //! **Invariant:** nothing here waits for a guessed time: [`ScriptedReceiver::until`] looks until enough has come.
-#![expect(clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     collections::HashMap,

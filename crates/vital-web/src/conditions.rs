@@ -148,7 +148,7 @@ mod tests {
         let tag = first.headers()[header::ETAG].clone();
         assert_eq!(tagged(json("{}")).await.headers()[header::ETAG], tag);
         assert_ne!(tagged(json("{ }")).await.headers()[header::ETAG], tag);
-        let held = unless_held(&[tag.clone()], tagged(json("{}")).await);
+        let held = unless_held(std::slice::from_ref(&tag), tagged(json("{}")).await);
         assert_eq!((held.status(), &held.headers()[header::ETAG]), (StatusCode::NOT_MODIFIED, &tag));
         assert!(held.into_body().collect().await.unwrap().to_bytes().is_empty());
         let other = unless_held(&[HeaderValue::from_static("\"other\"")], tagged(json("{}")).await);

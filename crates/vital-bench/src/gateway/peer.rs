@@ -46,7 +46,7 @@ impl Peer {
             .stderr(log)
             .spawn()
             .with_context(|| format!("{} could not be run", program.display()))?;
-        let mut peer = Self { child, listen, folder: folder };
+        let mut peer = Self { child, listen, folder };
         peer.wait().await?;
         Ok(peer)
     }

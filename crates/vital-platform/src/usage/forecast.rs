@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_week_is_needed_and_what_is_uneven_has_a_wide_range() {
         let today = date!(2026 - 11 - 18);
-        let cost = |d: Date| if d.day() % 2 == 0 { 0 } else { 2_000_000 };
+        let cost = |d: Date| if d.day().is_multiple_of(2) { 0 } else { 2_000_000 };
         assert_eq!(forecast(today, date!(2026 - 11 - 12), cost), None);
         let f = forecast(today, date!(2026 - 11 - 11), cost).unwrap();
         assert_eq!(f.days, 7);

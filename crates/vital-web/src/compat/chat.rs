@@ -222,7 +222,7 @@ pub(crate) async fn create(
     if streamed {
         return Ok((headers, streaming(pieces(sheet, asked.turn, said, include_usage))).into_response());
     }
-    Ok((headers, Json(whole(sheet, &asked, said).await?)).into_response())
+    Ok((headers, Json(Box::pin(whole(sheet, &asked, said)).await?)).into_response())
 }
 
 /// The answer as it is written out.

@@ -152,7 +152,7 @@ pub(crate) async fn create(
     if streamed {
         return Ok((headers, streaming(pieces(sources, asked.turn, said, request_id))).into_response());
     }
-    Ok((headers, Json(whole(sources, &asked, said).await?)).into_response())
+    Ok((headers, Json(Box::pin(whole(sources, &asked, said)).await?)).into_response())
 }
 
 /// The documents that an answer cites.

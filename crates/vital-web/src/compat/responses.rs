@@ -150,7 +150,7 @@ pub(crate) async fn create(
     if given.stream == Some(true) {
         return Ok((headers, streaming(events(writing, said))).into_response());
     }
-    Ok((headers, Json(whole(writing, said).await?)).into_response())
+    Ok((headers, Json(Box::pin(whole(writing, said)).await?)).into_response())
 }
 
 /// The input as messages that are read like those of the other door.
@@ -232,7 +232,7 @@ impl Writing {
         json!({ "type": "output_text", "text": self.text, "annotations": annotations, "logprobs": [] })
     }
 
-    fn item(&self, status: &str, content: Vec<Value>) -> Value {
+    fn item(&self, status: &str, content: &[Value]) -> Value {
         json!({ "type": "message", "id": self.item_id(), "status": status, "role": "assistant", "content": content })
     }
 
@@ -244,7 +244,7 @@ impl Writing {
         let stopped = end.state == TurnState::Stopped;
         self.response.status = if stopped { "incomplete" } else { "completed" };
         self.response.incomplete_details = stopped.then(|| json!({ "reason": "max_output_tokens" }));
-        self.response.output = vec![self.item(self.response.status, vec![self.part()])];
+        self.response.output = vec![self.item(self.response.status, &[self.part()])];
         self.response.usage = Some(json!({
             "input_tokens": end.input_tokens, "input_tokens_details": { "cached_tokens": 0 },
             "output_tokens": end.output_tokens, "output_tokens_details": { "reasoning_tokens": 0 },
@@ -273,7 +273,7 @@ impl Writing {
             Said::Begun { model } => {
                 self.response.model = model;
                 let response = json!({ "response": self.response });
-                let item = json!({ "item": self.item("in_progress", Vec::new()), "output_index": 0 });
+                let item = json!({ "item": self.item("in_progress", &[]), "output_index": 0 });
                 let part = json!({ "part": self.part() });
                 vec![
                     self.event("response.created", response.clone()),
@@ -284,12 +284,12 @@ impl Writing {
             }
             Said::Text(text) => {
                 let text = self.sheet.text(text);
-                self.delta(text)
+                self.delta(&text)
             }
             Said::Closed { citations, flag } => {
                 let known = self.sheet.annotations.len();
                 let text = self.sheet.close(citations, flag);
-                let mut events = if text.is_empty() { Vec::new() } else { self.delta(text) };
+                let mut events = if text.is_empty() { Vec::new() } else { self.delta(&text) };
                 let added: Vec<Value> = self.sheet.annotations.iter().skip(known).map(super::chat::Annotation::flat).collect();
                 for (n, annotation) in added.into_iter().enumerate() {
                     let data = json!({ "annotation": annotation, "annotation_index": known + n });
@@ -320,8 +320,8 @@ impl Writing {
         }
     }
 
-    fn delta(&mut self, text: String) -> Vec<Event> {
-        self.text.push_str(&text);
+    fn delta(&mut self, text: &str) -> Vec<Event> {
+        self.text.push_str(text);
         vec![self.of_part("response.output_text.delta", json!({ "delta": text, "logprobs": [] }))]
     }
 }

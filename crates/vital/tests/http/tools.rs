@@ -34,7 +34,7 @@ fn admin(app: &TestApp) -> Client {
 /// Gives every expert that routing may choose a tool; the catalogue gives only some of them any.
 async fn grant(app: &TestApp, member: &Client, question: &str, tools: &[&str]) -> (String, String) {
     let conversation = member.open().await;
-    let first = ended(&member, &member.ask(&conversation, question).await).await;
+    let first = ended(member, &member.ask(&conversation, question).await).await;
     let slug = first["expert"]["slug"].as_str().unwrap().to_owned();
     put(&admin(app), &format!("/api/v1/experts/{slug}/tools"), json!({ "tools": tools })).await.expect(200);
     (conversation, slug)
@@ -54,7 +54,7 @@ fn last_result(request: &Request) -> String {
 }
 
 fn number_in(result: &str) -> u32 {
-    let at = result.find("passage number=\"").expect("a numbered passage") + "passage number=\"".len();
+    let at = result.find("passage number=\"").unwrap() + "passage number=\"".len();
     result[at..].split('"').next().unwrap().parse().unwrap()
 }
 
