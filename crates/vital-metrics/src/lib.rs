@@ -94,6 +94,11 @@ pub fn start(version: &'static str) -> Result<(), StartError> {
     ["delivered", "refused", "failed", "dropped"].iter().for_each(|outcome| {
         counter!(names::SPANS, "outcome" => *outcome).increment(0);
     });
+    ["delivered", "refused", "not_reached", "too_slow", "cut_off", "unreadable", "address_refused"].iter().for_each(|outcome| {
+        counter!(names::WEBHOOK_ATTEMPTS, "outcome" => *outcome).increment(0);
+    });
+    let _none_yet = histogram!(names::WEBHOOK_ATTEMPT);
+    gauge!(names::WEBHOOK_LAG).set(0.0);
     genai::show();
     let _first = STARTED.set(Started {
         handle,

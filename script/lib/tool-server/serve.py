@@ -6,6 +6,7 @@ Answers come as an event stream, or as JSON with `json` as the second argument. 
 import sys
 
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import BaseModel
 
@@ -34,7 +35,7 @@ def entry(title: str) -> Entry:
 @server.tool()
 def fails() -> str:
     """Fails."""
-    raise ValueError("the notebook is closed")
+    raise ToolError("the notebook is closed")
 
 
 @server.tool()

@@ -19,7 +19,7 @@ pub const GROUPS: [(&str, &str, &[&str]); 9] = [
     (
         "settings",
         "Settings, experts and single sign-on",
-        &["tenant", "sso", "expert", "domain", "provider", "tools", "usage", "budget", "tool_server"],
+        &["tenant", "sso", "expert", "domain", "provider", "tools", "usage", "budget", "tool_server", "webhook"],
     ),
     ("operators", "Operators", &["break_glass", "operator"]),
     ("trail", "The trail itself and its reviews", &["audit", "review", "server"]),

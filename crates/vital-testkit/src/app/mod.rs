@@ -133,7 +133,8 @@ impl Options {
 fn generous() -> Settings {
     const MANY: u32 = 1_000_000;
     let rates = Rates { address: MANY, user: MANY, tenant: MANY, credentials: MANY, asking: MANY, upload: MANY };
-    let load = Load { streams_per_user: 1_000, connections_per_address: 4_000, ..Load::default() };
+    let load =
+        Load { in_flight: 1_000, uploads_in_flight: 1_000, streams_per_user: 1_000, connections_per_address: 4_000, ..Load::default() };
     Settings { rates, load, ..Settings::default() }
 }
 

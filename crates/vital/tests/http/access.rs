@@ -85,6 +85,7 @@ impl Targets {
         let tenant = &app.a().tenant;
         app.sql(&format!(
             "delete from groups where tenant_id = '{tenant}';
+             delete from invitations where tenant_id = '{tenant}';
              delete from sso_providers where tenant_id = '{tenant}';
              delete from providers where tenant_id = '{tenant}';
              delete from tool_servers where tenant_id = '{tenant}';

@@ -6,7 +6,8 @@ use vital_testkit::app::Reply;
 
 const GOLDEN: &str = include_str!("headers.golden.txt");
 /// Headers that say something about one reply and nothing about its protection.
-const OWN: [&str; 12] = [
+const OWN: [&str; 13] = [
+    "etag",
     "x-should-retry",
     "x-vital-ignored",
     "date",

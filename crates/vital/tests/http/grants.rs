@@ -259,8 +259,7 @@ async fn only_the_owner_or_who_manages_collections_and_proves_it_changes_one() {
     let group = group(&app).await;
     let (hidden, open) = (collection(&app, "Hidden", "private", "").await, collection(&app, "Open", "tenant", "").await);
     let (reviewer, admin) = (app.client(Persona::Reviewer), app.client(Persona::TenantAdmin));
-    let stale = app.new_session(Persona::TenantAdmin).await;
-    app.sql(&format!("update directory.sessions set proved_at = null where token_hash = sha256('{}')", stale.token().unwrap())).await;
+    let stale = crate::members::without_proof(&app, Persona::TenantAdmin).await;
     for (slug, status, code) in [(&hidden, 404, "collection.unknown"), (&open, 403, "access.denied")] {
         change(&reviewer, slug, &sharing("tenant", "")).await.problem(status, code);
         reviewer.delete(&format!("/api/v1/collections/{slug}")).await.problem(status, code);

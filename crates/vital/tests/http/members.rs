@@ -22,6 +22,13 @@ pub async fn forget_proof(app: &TestApp, persona: Persona) {
     app.sql(&format!("update directory.sessions set proved_at = null where token_hash = sha256('{token}')")).await;
 }
 
+/// A new session of somebody who has proven nothing but the password; nothing of it is remembered from before.
+pub async fn without_proof(app: &TestApp, persona: Persona) -> Client {
+    let client = app.new_session(persona).await;
+    app.sql(&format!("update directory.sessions set proved_at = null where token_hash = sha256('{}')", client.token().unwrap())).await;
+    client
+}
+
 /// The context of the operator in organisation A.
 pub fn operator(app: &TestApp) -> OpContext {
     identity::operator_context(app.a().tenant.parse::<TenantId>().unwrap())

@@ -316,7 +316,6 @@ async fn a_stream_that_breaks_off_ends_with_the_failure_and_no_end_mark() {
 
 #[tokio::test]
 async fn what_a_provider_refuses_has_the_status_that_clients_know_it_by() {
-    let (provider, _app, client) = ready(Script::answer("A title.")).await;
     let too_long = r#"{"error":{"message":"This model's maximum context length is 8192 tokens.","code":"context_length_exceeded"}}"#;
     let unknown = r#"{"error":{"message":"The model `m-1` does not exist.","code":"model_not_found"}}"#;
     for (script, status, kind, code, again, theirs) in [
@@ -325,6 +324,8 @@ async fn what_a_provider_refuses_has_the_status_that_clients_know_it_by() {
         (Script::status(404).body(unknown), 502, "server_error", "provider.unknown_model", "false", "api_error"),
         (Script::status(401), 502, "server_error", "provider.unauthorized", "false", "api_error"),
     ] {
+        // A server for each: after a few failures, the breaker would answer in the model's place.
+        let (provider, _app, client) = ready(Script::answer("A title.")).await;
         provider.reply(script.clone());
         let reply = client.post(CHAT, &body("m-1", ORDINARY)).await;
         openai(&reply, status, kind, code);

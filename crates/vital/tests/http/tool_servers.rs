@@ -2,7 +2,7 @@
 
 use crate::{
     app,
-    members::forget_proof,
+    members::without_proof,
     sealed::{folders, holds},
 };
 use serde_json::{Value, json};
@@ -287,12 +287,12 @@ async fn faults_are_named_field_by_field_and_each_organisation_sees_its_own() {
         let reply = if path == one { other.get(&path).await } else { other.post(&path, &json!({ "tool": "a", "digest": "00" })).await };
         reply.problem(404, "tool_server.unknown");
     }
-    forget_proof(&app, Persona::TenantAdmin).await;
+    let stale = without_proof(&app, Persona::TenantAdmin).await;
     for verb in ["test", "approvals"] {
-        let reply = admin.post(&format!("{one}/{verb}"), &json!({ "tool": "a", "digest": "00" })).await;
-        reply.problem(403, "auth.step_up_required");
+        let reply = stale.post(&format!("{one}/{verb}"), &json!({ "tool": "a", "digest": "00" })).await;
+        reply.problem(403, "step_up.required");
     }
-    admin.delete(&one).await.problem(403, "auth.step_up_required");
+    stale.delete(&one).await.problem(403, "step_up.required");
 }
 
 #[tokio::test]

@@ -23,8 +23,8 @@ pub(in crate::usage) async fn summed(
                   s.output as "output!", s.pico as "pico!", s.unpriced as "unpriced!", s.estimated as "estimated!",
                   case s.part when 11 then s.provider || ' ' || s.model when 13 then x.name when 14 then m.display_name end as name
            from (select grouping(day, (provider, model)::text, expert_id, user_id) as part, day, min(provider) as provider, min(model) as model,
-                        expert_id, user_id, count(*) as requests, sum(input_tokens)::bigint as input,
-                        sum(cached_input_tokens)::bigint as cached, sum(output_tokens)::bigint as output,
+                        expert_id, user_id, count(*) as requests, coalesce(sum(input_tokens), 0)::bigint as input,
+                        coalesce(sum(cached_input_tokens), 0)::bigint as cached, coalesce(sum(output_tokens), 0)::bigint as output,
                         least(coalesce(sum(cost_pico), 0), 9000000000000000000)::bigint as pico,
                         count(*) filter (where cost_pico is null) as unpriced,
                         count(*) filter (where basis in ('estimated', 'overdue', 'bounded')) as estimated

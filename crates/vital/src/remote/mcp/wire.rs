@@ -43,7 +43,7 @@ impl Message {
     /// Reads a line. What is no message is sent all the same: the server says what is wrong with it.
     pub(super) fn read(text: String) -> Self {
         let mut value: Value = serde_json::from_str(&text).unwrap_or_default();
-        let mut params = value["params"].take();
+        let mut params = value.get_mut("params").map(Value::take).unwrap_or_default();
         let word = |value: &Value| value.as_str().map(str::to_owned);
         let method = word(&value["method"]);
         let id = value.get("id").filter(|_| method.is_some()).cloned();
