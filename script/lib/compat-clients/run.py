@@ -175,7 +175,7 @@ def direct_models() -> None:
     assert final.content[0].text == "The tool said: 18 degrees" and final.stop_reason == "end_turn" and final.usage.output_tokens == 4
 
     raises(openai.NotFoundError, lambda: openai_direct.chat.completions.create(model="models/other", messages=hello), code="model_not_found")
-    raises(openai.PermissionDeniedError, lambda: gpt.chat.completions.create(model=name, messages=hello), code="access.scope")
+    raises(openai.PermissionDeniedError, lambda: gpt.chat.completions.create(model=name, messages=hello), code="access.denied")
     long = [{"role": "user", "content": "TOO LONG"}]
     raises(openai.BadRequestError, lambda: openai_direct.chat.completions.create(model=name, messages=long), code="context_length_exceeded")
     limited = [{"role": "user", "content": "TOO OFTEN"}]

@@ -14,6 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 QUESTION = "How long does FDA review a traditional 510(k)?"
 ALL_TOOLS = ["list_experts", "ask_expert", "search_documents", "read_document"]
+CALCULATORS = ["calculate", "date_arithmetic", "sample_size_two_means", "sample_size_two_proportions", "two_by_two"]
 
 site, vital = sys.argv[1], sys.argv[2]
 key, reader = (Path(path).read_text().strip() for path in sys.argv[3:5])
@@ -45,7 +46,8 @@ async def everything(name: str, transport, mode: str) -> None:
     async with Client(transport, mode=mode, read_timeout_seconds=60) as client:
         revision = client.session.protocol_version
         assert (revision < "2026") == (mode == "legacy"), revision
-        assert [tool.name for tool in (await client.list_tools()).tools] == ALL_TOOLS
+        assert [tool.name for tool in (await client.list_tools()).tools] == ALL_TOOLS + CALCULATORS
+        assert (await client.call_tool("calculate", {"expression": "2.5 g / 125 mg"})).structured_content["value"] == 20
         experts = (await client.call_tool("list_experts", {})).structured_content["experts"]
         assert len(experts) > 20, experts
         await once_ready(client)

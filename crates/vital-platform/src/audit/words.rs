@@ -93,7 +93,7 @@ const WORDS: [(&str, &str); 119] = [
     ("sso.identity_linked", "linked an outside identity to an account"),
     ("tools.granted", "chose the tools of an expert"),
     ("tools.policy_changed", "chose what may leave the organisation through tools"),
-    ("tool.called", "had an expert use a tool"),
+    ("tool.called", "used a tool, or had an expert use one"),
     ("tool.call_approved", "approved a call of a tool"),
     ("tool.call_rejected", "rejected a call of a tool"),
     ("source.read", "read a text that a tool had fetched"),

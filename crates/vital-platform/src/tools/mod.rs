@@ -7,6 +7,7 @@
 //! Deliberately not here: the loop of model and tool and the approval of a single call (`ask/tools/`), and who grants an expert its tools
 //! (`experts/tools.rs`). What each tool does is in `vital-tools`.
 
+mod programs;
 mod run;
 pub mod servers;
 mod store;
@@ -21,6 +22,7 @@ use vital_kernel::{AuditAction, AuditEntry, ExpertId, OpContext, Permission, Res
 use vital_store::{TenantTx, Write};
 use vital_tools::ToolInfo;
 
+pub use programs::{ProgramTool, call_as_program, program_tools};
 pub(crate) use run::{Failure, Reply, run};
 
 /// The tool that searches the organisation's documents; every expert has it unless the organisation takes it away.

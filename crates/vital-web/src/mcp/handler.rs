@@ -185,7 +185,7 @@ impl ServerHandler for Server {
 
     async fn list_tools(&self, _: Option<PaginatedRequestParams>, cx: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
         let on = On::new(self, &cx, CancellationToken::new())?;
-        Ok(ListToolsResult::with_all_items(tools::list(&on)))
+        Ok(ListToolsResult::with_all_items(tools::list(&on).await?))
     }
 
     async fn call_tool(&self, params: CallToolRequestParams, cx: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {

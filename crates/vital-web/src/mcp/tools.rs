@@ -9,6 +9,7 @@ use rmcp::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use vital_kernel::{Error, Permission};
+use vital_platform::tools::{ProgramTool, Reach, call_as_program, program_tools};
 
 /// What a tool gives back: words for a reader, and the same as data.
 pub(super) struct Given {
@@ -41,11 +42,15 @@ fn needed(tool: &str) -> Option<&'static [Permission]> {
     }
 }
 
-/// The tools that the caller may use.
-pub(super) fn list(on: &On) -> Vec<Tool> {
+/// The tools that the caller may use: those of the product, then the built-in ones that experts use, too.
+///
+/// # Errors
+/// Where the database does not answer.
+pub(super) async fn list(on: &On) -> Result<Vec<Tool>, ErrorData> {
     let all = [list_experts(), ask_expert(), search_documents(), read_document()];
     let may = |tool: &Tool| needed(&tool.name).is_some_and(|needed| needed.iter().all(|permission| on.cx().may(*permission)));
-    all.into_iter().filter(may).collect()
+    let built_in = program_tools(&on.app().platform, on.cx()).await.map_err(|error| failure::error(error, on.cx().request_id()))?;
+    Ok(all.into_iter().filter(may).chain(built_in.into_iter().map(built_in_tool)).collect())
 }
 
 /// Calls a tool.
@@ -54,6 +59,7 @@ pub(super) fn list(on: &On) -> Vec<Tool> {
 /// Where there is no such tool. What a tool refuses is a result.
 pub(super) async fn call(on: &On, params: CallToolRequestParams) -> Result<CallToolResult, ErrorData> {
     let arguments = Value::Object(params.arguments.unwrap_or_default());
+    let unknown = || ErrorData::invalid_params("There is no such tool; `tools/list` names them. Nothing was done.", None);
     let given = match &*params.name {
         LIST_EXPERTS => match read(arguments) {
             Ok(given) => experts::list(on, given).await,
@@ -71,7 +77,7 @@ pub(super) async fn call(on: &On, params: CallToolRequestParams) -> Result<CallT
             Ok(given) => documents::read(on, given).await,
             Err(problem) => Err(problem),
         },
-        _ => return Err(ErrorData::invalid_params("There is no such tool; `tools/list` names them. Nothing was done.", None)),
+        other => built_in(on, other, &arguments).await,
     };
     Ok(match given {
         Ok(Given { text, data }) => {
@@ -79,8 +85,25 @@ pub(super) async fn call(on: &On, params: CallToolRequestParams) -> Result<CallT
             result.structured_content = Some(data);
             result
         }
+        Err(problem) if problem.code() == "tool.unknown" => return Err(unknown()),
         Err(problem) => failure::result(&problem, on.cx().request_id()),
     })
+}
+
+/// Calls a tool that experts use, too.
+async fn built_in(on: &On, name: &str, arguments: &Value) -> Reply<Given> {
+    let value = call_as_program(&on.app().platform, on.cx(), name, arguments).await?;
+    Given::new(serde_json::to_string_pretty(&value).map_err(Error::internal)?, &value)
+}
+
+fn built_in_tool(of: ProgramTool) -> Tool {
+    let object = |schema: &Value| schema.as_object().cloned().unwrap_or_default();
+    let outward = of.reach() != Reach::Here;
+    let annotations = ToolAnnotations::with_title(of.title()).read_only(true).destructive(false).idempotent(true).open_world(outward);
+    Tool::new(of.name(), of.summary(), object(of.input_schema()))
+        .with_title(of.title())
+        .with_raw_output_schema(object(of.output_schema()).into())
+        .with_annotations(annotations)
 }
 
 /// Reads the arguments of a tool.

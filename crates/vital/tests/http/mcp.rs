@@ -86,6 +86,19 @@ impl Session {
     }
 }
 
+/// What is offered where nothing may leave the organisation.
+const OFFERED: [&str; 9] = [
+    "list_experts",
+    "ask_expert",
+    "search_documents",
+    "read_document",
+    "calculate",
+    "date_arithmetic",
+    "sample_size_two_means",
+    "sample_size_two_proportions",
+    "two_by_two",
+];
+
 fn names<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
     list.as_array().unwrap().iter().map(|one| one[field].as_str().unwrap()).collect()
 }
@@ -95,7 +108,7 @@ async fn an_expert_answers_with_citations_and_the_turn_is_in_the_product() {
     let app = app().await;
     let session = Session::open(with_key(&app, &EVERYTHING).await).await;
     let tools = session.call("tools/list", json!({})).await;
-    assert_eq!(names(&tools["result"]["tools"], "name"), ["list_experts", "ask_expert", "search_documents", "read_document"]);
+    assert_eq!(names(&tools["result"]["tools"], "name"), OFFERED);
 
     let ask = json!({ "name": "ask_expert", "arguments": { "question": QUESTION_A, "expert": "auto" }, "_meta": { "progressToken": "p" } });
     let told = session.all(7, "tools/call", ask).await;
@@ -171,6 +184,32 @@ async fn documents_and_experts_are_found_read_and_listed_in_bounded_parts() {
     let prompt = session.call("prompts/get", prompt).await;
     assert!(prompt["result"]["messages"][0]["content"]["text"].as_str().unwrap().ends_with(QUESTION_A), "{prompt}");
     assert!(!session.call("prompts/list", json!({})).await["result"]["prompts"].as_array().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn built_in_tools_calculate_and_public_sources_wait_for_the_organisation() {
+    let app = app().await;
+    let session = Session::open(with_key(&app, &EVERYTHING).await).await;
+    let before = called(&app).await;
+    let result = session.tool("calculate", json!({ "expression": "2.5 g / 125 mg" })).await;
+    assert_eq!((&result["isError"], &result["structuredContent"]["value"]), (&json!(false), &json!(20.0)), "{result:#}");
+    assert_eq!(called(&app).await, before + 1, "each call is in the trail");
+    let wrong = session.tool("calculate", json!({ "expression": 7 })).await;
+    assert_eq!((&wrong["isError"], &wrong["_meta"]["vital-path/problem"]["code"]), (&json!(true), &json!("tool.arguments")), "{wrong:#}");
+    let search = json!({ "name": "pubmed_search", "arguments": { "query": "granules" } });
+    assert_eq!(session.call("tools/call", search).await["error"]["code"], -32_602, "what is not allowed is not there");
+    let policy = json!({ "public_sources": true });
+    app.client(Persona::TenantAdmin).request("PUT", "/api/v1/tool-policy").json(&policy).send().await.expect(204);
+    let tools = session.call("tools/list", json!({})).await;
+    let tools = names(&tools["result"]["tools"], "name");
+    assert!(tools.len() == OFFERED.len() + 4 && tools.contains(&"pubmed_search"), "{tools:?}");
+    let reader = Session::open(with_key(&app, &["expert.read"]).await).await;
+    let refused = reader.tool("calculate", json!({ "expression": "1 + 1" })).await;
+    assert_eq!(refused["_meta"]["vital-path/problem"]["status"], 403, "{refused:#}");
+}
+
+async fn called(app: &vital_testkit::app::TestApp) -> usize {
+    app.sql_text("select count(*) from audit_entries where action = 'tool.called'").await.unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -387,7 +426,7 @@ async fn without_a_session_each_request_stands_for_itself_and_leaving_cancels() 
     };
     let listed = send(session.client.clone(), message("tools/list", json!({}))).await.expect(200);
     assert!(listed.header("mcp-session-id").is_none());
-    assert_eq!(messages(&listed).pop().unwrap()["result"]["tools"].as_array().unwrap().len(), 4);
+    assert_eq!(messages(&listed).pop().unwrap()["result"]["tools"].as_array().unwrap().len(), OFFERED.len());
     let call = message("tools/call", json!({ "name": "ask_expert", "arguments": { "question": QUESTION_A } }));
     let asked = tokio::spawn(send(session.client.clone(), call));
     let turn = running_turn(&app).await;
