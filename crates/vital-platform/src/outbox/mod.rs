@@ -10,7 +10,9 @@ mod store;
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use time::Date;
 use utoipa::ToSchema;
+use uuid::Uuid;
 use vital_kernel::{ConversationId, DocumentId, Error, KeyId, Result, TurnId, UserId, WebhookId, WebhookMessageId, iso, now};
 use vital_store::{TenantTx, Write};
 
@@ -58,6 +60,7 @@ event_types! {
     MemberDeactivated "member.deactivated" "A member lost their access, or was removed";
     KeyCreated "key.created" "An API key was made";
     KeyRevoked "key.revoked" "An API key was revoked";
+    BudgetThreshold "budget.threshold" "A budget crossed its warning threshold; once in each period";
     Test "webhook.test" "Somebody asked for a test; it goes to the webhook it was asked for, whatever that receives";
 }
 
@@ -72,14 +75,41 @@ impl EventType {
 /// Something that happened: ids and states.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Event {
-    TurnFinished { turn: TurnId, conversation: ConversationId, state: &'static str },
-    DocumentReady { document: DocumentId },
-    DocumentFailed { document: DocumentId },
-    DocumentDeleted { document: DocumentId },
-    MemberAdded { member: UserId },
-    MemberDeactivated { member: UserId },
-    KeyCreated { key: KeyId, member: UserId },
-    KeyRevoked { key: KeyId },
+    TurnFinished {
+        turn: TurnId,
+        conversation: ConversationId,
+        state: &'static str,
+    },
+    DocumentReady {
+        document: DocumentId,
+    },
+    DocumentFailed {
+        document: DocumentId,
+    },
+    DocumentDeleted {
+        document: DocumentId,
+    },
+    MemberAdded {
+        member: UserId,
+    },
+    MemberDeactivated {
+        member: UserId,
+    },
+    KeyCreated {
+        key: KeyId,
+        member: UserId,
+    },
+    KeyRevoked {
+        key: KeyId,
+    },
+    /// `scope` and `period` by their stable names, the day the period began, and whose budget it is where it is one's own.
+    BudgetThreshold {
+        scope: &'static str,
+        period: &'static str,
+        began: Date,
+        member: Option<Uuid>,
+        expert: Option<Uuid>,
+    },
 }
 
 impl Event {
@@ -93,6 +123,7 @@ impl Event {
             Self::MemberDeactivated { .. } => EventType::MemberDeactivated,
             Self::KeyCreated { .. } => EventType::KeyCreated,
             Self::KeyRevoked { .. } => EventType::KeyRevoked,
+            Self::BudgetThreshold { .. } => EventType::BudgetThreshold,
         }
     }
 
@@ -105,6 +136,9 @@ impl Event {
             Self::MemberAdded { member } | Self::MemberDeactivated { member } => json!({ "member_id": member }),
             Self::KeyCreated { key, member } => json!({ "key_id": key, "member_id": member }),
             Self::KeyRevoked { key } => json!({ "key_id": key }),
+            Self::BudgetThreshold { scope, period, began, member, expert } => {
+                json!({ "scope": scope, "period": period, "began": began.to_string(), "member_id": member, "expert_id": expert })
+            }
         }
     }
 }

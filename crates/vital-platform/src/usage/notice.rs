@@ -1,12 +1,14 @@
 //! Telling the administrators of an organisation that a budget has crossed its threshold.
 
-use super::{BudgetScope, Period, rates::money};
+use super::{BudgetScope, Period, rates::money, settle::Owner};
 use crate::{
     Platform,
     identity::{operator_context, tell_admins},
+    outbox::Event,
 };
 use std::fmt::Write as _;
 use time::Date;
+use uuid::Uuid;
 use vital_kernel::TenantId;
 
 /// A budget that crossed its threshold just now.
@@ -20,6 +22,20 @@ pub(super) struct Crossed {
     pub spent_pico: i64,
     /// Name of the person or the expert.
     pub name: Option<String>,
+}
+
+impl Crossed {
+    /// What webhooks are told of it: whose budget, never how much.
+    pub(super) fn event(&self, owner: &Owner<'_>) -> Event {
+        let own = |scopes: &[BudgetScope], id: Option<Uuid>| id.filter(|_| scopes.contains(&self.scope));
+        Event::BudgetThreshold {
+            scope: self.scope.as_str(),
+            period: self.period.as_str(),
+            began: self.period_start,
+            member: own(&[BudgetScope::EveryPerson, BudgetScope::Person], owner.user),
+            expert: own(&[BudgetScope::Expert], owner.expert),
+        }
+    }
 }
 
 /// Sends the notice. That it leaves is not certain; the page of use shows the warning in any case.

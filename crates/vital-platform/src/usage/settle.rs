@@ -1,7 +1,7 @@
 //! After a request: its hold is replaced by what it came to, in one transaction, tried again while the database is away.
 
 use super::{Meter, Purpose, charge::Charge, notice, store};
-use crate::Platform;
+use crate::{Platform, outbox};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -82,6 +82,9 @@ pub(super) async fn settle(p: &Platform, cx: &OpContext, owner: &Owner<'_>, rows
     let tokens = rows.iter().map(|(_, c)| tokens(c)).sum();
     let pico = rows.iter().filter_map(|(_, c)| c.pico).sum();
     let crossed = store::settle(&mut tx, owner, tokens, pico).await?;
+    for crossed in &crossed {
+        outbox::enqueue(&mut tx, crossed.event(owner)).await?;
+    }
     match uses(owner, rows) {
         entries if entries.is_empty() => tx.commit_unaudited(Unaudited::Usage).await?,
         entries => tx.commit_all(entries).await?,

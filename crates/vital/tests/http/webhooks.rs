@@ -1,14 +1,16 @@
 //! Webhooks: what is sent, how it is signed, what is tried again, and what never reaches whom.
 
-use crate::{app, ended, members::forget_proof, uploaded};
+use crate::{app, app_with, ended, members::forget_proof, uploaded};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::hmac;
 use serde_json::{Value, json};
 use std::{collections::HashSet, time::Duration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use vital_kernel::now;
+use vital_llm::Timeouts;
 use vital_testkit::{
     app::{Client, Persona, QUESTION_A, TestApp, until},
+    provider::{Script, ScriptedProvider, Usage},
     webhook_receiver::{Answer, Received, ScriptedReceiver},
 };
 
@@ -100,6 +102,28 @@ async fn a_finished_answer_is_told_signed_and_without_its_content() {
     assert_eq!((&delivery["state"], &delivery["attempts"][0]["status"]), (&json!("delivered"), &json!(204)));
     assert_eq!(delivery["message_id"], message.header("webhook-id"));
     assert!(webhook(&admin, &id).await["last_success_at"].is_string());
+}
+
+#[tokio::test]
+async fn a_budget_that_crosses_its_threshold_is_told_once_and_without_figures() {
+    let provider = ScriptedProvider::start().await.unwrap();
+    provider
+        .reply_with(|_| Script::answer("The shelf life is 36 months. [1]").usage(Usage { input: 2_000, output: 20, ..Usage::default() }));
+    let (receiver, app) = (ScriptedReceiver::start().await, app_with(&provider, Timeouts::default()).await);
+    let admin = app.client(Persona::TenantAdmin);
+    let budget = json!({ "scope": "organisation", "period": "month", "limit_tokens": 100_000, "soft_percent": 1 });
+    admin.request("PUT", "/api/v1/budgets").json(&budget).send().await.expect(200);
+    hook(&admin, receiver.url(), &["budget.threshold"]).await;
+    let member = app.member();
+    for _ in 0..2 {
+        let conversation = member.open().await;
+        ended(&member, &member.ask(&conversation, QUESTION_A).await).await;
+    }
+    let told: Value = serde_json::from_str(&receiver.until(1).await.remove(0).body).unwrap();
+    let data = &told["data"];
+    assert_eq!((&told["type"], &data["scope"], &data["period"]), (&json!("budget.threshold"), &json!("organisation"), &json!("month")));
+    assert!(data["began"].as_str().unwrap().ends_with("-01") && data["member_id"].is_null() && data["expert_id"].is_null(), "{data}");
+    assert_eq!(app.sql_text("select count(*) from webhook_messages where event = 'budget.threshold'").await.unwrap(), "1");
 }
 
 #[tokio::test]
