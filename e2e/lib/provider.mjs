@@ -14,13 +14,22 @@ export class ScriptedProvider {
     return provider;
   }
 
-  #answer(request, response) {
-    request.resume();
+  async #answer(request, response) {
+    const pieces = [];
+    for await (const piece of request) pieces.push(piece);
     response.writeHead(200, { "content-type": "text/event-stream" });
+    const say = (delta, finish_reason) => response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta, finish_reason }] })}\n\n`);
+    const end = (reason) => { say({}, reason); response.end("data: [DONE]\n\n"); };
     const stream = {
       key: request.headers.authorization,
-      write: (text) => response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: text } }] })}\n\n`),
-      end: () => response.end(`data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] })}\n\ndata: [DONE]\n\n`),
+      asked: JSON.parse(Buffer.concat(pieces).toString()),
+      write: (content) => say({ content }),
+      /** Calls a tool instead of answering. */
+      call(name, given) {
+        say({ tool_calls: [{ index: 0, id: "call-1", type: "function", function: { name, arguments: JSON.stringify(given) } }] });
+        end("tool_calls");
+      },
+      end: () => end("stop"),
       closed: once(response, "close"),
     };
     const waiter = this.waiting.shift();

@@ -12,6 +12,7 @@ export class ScriptedToolServer {
     const server = new ScriptedToolServer();
     server.tools = tools;
     server.keys = [];
+    server.calls = [];
     server.http = createServer((request, response) => server.#answer(request, response)).listen(0, "127.0.0.1");
     await once(server.http, "listening");
     server.address = `http://127.0.0.1:${server.http.address().port}/mcp`;
@@ -28,7 +29,7 @@ export class ScriptedToolServer {
     const results = {
       initialize: () => ({ protocolVersion: params.protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "Corvane notebook", version: "4.2" } }),
       "tools/list": () => ({ tools: this.tools }),
-      "tools/call": () => ({ content: [{ type: "text", text: `Nothing about ${params.arguments.text}.` }] }),
+      "tools/call": () => this.calls.push(params.arguments) && ({ content: [{ type: "text", text: `Nothing about ${params.arguments.text}.` }] }),
     };
     response.writeHead(200, { "content-type": "application/json", "mcp-session-id": "journey" });
     response.end(JSON.stringify({ jsonrpc: "2.0", id, result: results[method]() }));

@@ -129,7 +129,7 @@ pub(crate) async fn measure_ingest(report: &mut Report, quick: bool) -> anyhow::
         mailer: Mailer::folder(folder.path().join("mail"), "vital@localhost.example")?,
         erasure_ledger: folder.path().join("erasures"),
         egress: vital_outbound::Egress::default(),
-        public_sources: vital_tools::Endpoints::default(),
+        toolbox: vital_tools::Toolbox::new(vital_outbound::Egress::default(), vital_tools::Endpoints::default())?,
         name_server: None,
         authority: None,
         trail: TrailSettings::within(folder.path()),

@@ -27,7 +27,7 @@ use vital_llm::{
 use vital_mail::Mailer;
 use vital_outbound::{Egress, Outbound, Purpose};
 use vital_store::{Db, Node};
-use vital_tools::{Endpoints, Toolbox};
+use vital_tools::Toolbox;
 
 /// What the binary hands over.
 pub struct Parts {
@@ -49,8 +49,8 @@ pub struct Parts {
     pub erasure_ledger: PathBuf,
     /// Where addresses that organisations give may lead.
     pub egress: Egress,
-    /// Where the public sources of tools are.
-    pub public_sources: Endpoints,
+    /// The built-in tools, with where their public sources are.
+    pub toolbox: Toolbox,
     /// The name server that proofs of custom domains are read from; none means those of this machine.
     pub name_server: Option<std::net::SocketAddr>,
     /// The authority that certificates of custom domains are ordered from, if there is one.
@@ -135,7 +135,6 @@ impl Platform {
     pub fn new(parts: Parts) -> Result<Arc<Self>> {
         let load = parts.models;
         let gateway = Gateway::new(slots(load), None);
-        let toolbox = Toolbox::new(parts.egress.clone(), parts.public_sources).map_err(Error::internal)?;
         let federation = Http::builder().egress(parts.egress.clone()).build()?;
         let webhooks = Outbound::builder(Purpose::Webhook).egress(parts.egress.clone()).build();
         let webhooks = webhooks.map_err(|e| Error::unavailable("webhook.client", e.to_string()))?;
@@ -155,7 +154,7 @@ impl Platform {
             relays: relay::Relays::new(load.relays),
             tool_servers: tools::servers::Remembered::new(parts.egress.clone()),
             egress: parts.egress,
-            toolbox,
+            toolbox: parts.toolbox,
             streams: ask::Streams::default(),
             site: parts.site,
             mailer: parts.mailer,

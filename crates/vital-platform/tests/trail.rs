@@ -20,6 +20,7 @@ use vital_platform::{
     identity::operator_context,
 };
 use vital_store::testdb::TestDb;
+use vital_tools::{Endpoints, Toolbox};
 use vital_trail::{Checkpoint, Compact, Entry, Fault, Keys, LogId, Note, Report, Stamp, chain};
 
 /// An entry as it is stored: id, time, action, resource, its id, fields, request, node, counter.
@@ -44,7 +45,7 @@ async fn platform(test: &TestDb, folder: &Path, settings: TrailSettings) -> Arc<
         mailer: Mailer::folder(folder.join("mail"), "vital@localhost.example").unwrap(),
         erasure_ledger: folder.join("erasures.jsonl"),
         egress: Egress::default(),
-        public_sources: vital_tools::Endpoints::default(),
+        toolbox: Toolbox::new(Egress::default(), Endpoints::default()).unwrap(),
         name_server: None,
         authority: None,
         trail: settings,

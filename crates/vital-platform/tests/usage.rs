@@ -19,6 +19,7 @@ use vital_platform::{
 };
 use vital_store::testdb::TestDb;
 use vital_testkit::provider::{Gate, Script, ScriptedProvider, Usage};
+use vital_tools::{Endpoints, Toolbox};
 
 const OUTPUT_MAX: u32 = 100;
 
@@ -53,7 +54,7 @@ async fn platform(test: &TestDb, folder: &Path, server: &ScriptedProvider) -> Ar
         mailer: Mailer::folder(folder.join("mail"), "vital@localhost.example").unwrap(),
         erasure_ledger: folder.join("erasures.jsonl"),
         egress: Egress::default(),
-        public_sources: vital_tools::Endpoints::default(),
+        toolbox: Toolbox::new(Egress::default(), Endpoints::default()).unwrap(),
         name_server: None,
         authority: None,
         trail: TrailSettings::within(folder),

@@ -70,20 +70,20 @@ pub enum ToolError {
 }
 
 impl ToolError {
-    /// The stable name of the kind, for metrics, logs and error codes.
+    /// The stable code, for metrics, spans and logs.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub const fn code(&self) -> &'static str {
         match self {
-            Self::UnknownTool { .. } => "unknown_tool",
-            Self::Arguments { .. } => "arguments",
-            Self::Domain { .. } => "domain",
-            Self::Unreachable { .. } => "unreachable",
-            Self::TooSlow => "too_slow",
-            Self::Busy { .. } => "busy",
-            Self::Refused { .. } => "refused",
-            Self::Unreadable { .. } => "unreadable",
-            Self::TooLarge { .. } => "too_large",
-            Self::Setup { .. } => "setup",
+            Self::UnknownTool { .. } => "tool.unknown_tool",
+            Self::Arguments { .. } => "tool.arguments",
+            Self::Domain { .. } => "tool.domain",
+            Self::Unreachable { .. } => "tool.unreachable",
+            Self::TooSlow => "tool.too_slow",
+            Self::Busy { .. } => "tool.busy",
+            Self::Refused { .. } => "tool.refused",
+            Self::Unreadable { .. } => "tool.unreadable",
+            Self::TooLarge { .. } => "tool.too_large",
+            Self::Setup { .. } => "tool.setup",
         }
     }
 

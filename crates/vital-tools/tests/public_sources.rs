@@ -323,7 +323,7 @@ async fn every_failure_of_a_source_is_told_apart() {
         let tools = server.tools();
         for (name, arguments) in searches() {
             let error = call(&tools, name, arguments).await.unwrap_err();
-            assert_eq!(error.kind(), kind, "{name}: {error}");
+            assert_eq!(error.code(), format!("tool.{kind}"), "{name}: {error}");
             if let ToolError::Busy { retry_after } = error {
                 assert!([5, 7].contains(&retry_after.as_secs()), "{retry_after:?}");
             }
@@ -357,11 +357,11 @@ async fn a_character_split_between_packets_and_broken_xml_are_read_or_refused() 
     for broken in ["<PubmedArticleSet><PubmedArticle>", "<a></b>", "<other/>", &"<a>".repeat(100)] {
         let server = ScriptedServer::new(vec![("esearch", esearch(&["1"])), ("efetch", Reply::Xml(broken.to_owned()))]).await;
         let error = call(&server.tools(), "pubmed_search", json!({ "query": "x" })).await.unwrap_err();
-        assert_eq!(error.kind(), "unreadable", "{broken}");
+        assert_eq!(error.code(), "tool.unreadable", "{broken}");
     }
     let refused = json!({ "esearchresult": { "ERROR": "Search Backend failed" } });
     let server = ScriptedServer::new(vec![("esearch", Reply::Json(refused))]).await;
-    assert_eq!(call(&server.tools(), "pubmed_search", json!({ "query": "x" })).await.unwrap_err().kind(), "domain");
+    assert_eq!(call(&server.tools(), "pubmed_search", json!({ "query": "x" })).await.unwrap_err().code(), "tool.domain");
 }
 
 #[tokio::test]
@@ -412,7 +412,7 @@ async fn what_does_not_fit_the_schema_is_refused_before_anything_is_sent() {
             other => panic!("{name}: {other:?}"),
         }
     }
-    assert_eq!(call(&tools, "rm_rf", json!({})).await.unwrap_err().kind(), "unknown_tool");
+    assert_eq!(call(&tools, "rm_rf", json!({})).await.unwrap_err().code(), "tool.unknown_tool");
     assert!(server.targets().is_empty());
     let sum = call(&tools, "calculate", json!({ "expression": "5 mg/kg * 70 kg" })).await.unwrap();
     assert_eq!(sum.value["text"], "350 mg");

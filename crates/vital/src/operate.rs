@@ -238,7 +238,7 @@ pub(crate) async fn with_administrator(
         provider: None,
         site: config.site(config.server.listen),
         mailer: config.mail.open(&config.server.data)?,
-        public_sources: vital_tools::Endpoints::default(),
+        toolbox: config.toolbox(None)?,
         erasure_ledger: config.server.data.join(crate::database::ERASURES_FILE),
         egress: config.egress_rules()?,
         trail: config.audit.settings(&config.server),

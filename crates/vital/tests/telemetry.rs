@@ -1,6 +1,6 @@
 //! The spans of one real turn, as a receiver of OTLP gets them: names, kinds, parents and attributes, and nothing of what people wrote.
 //! What is started stays for the process, so it is one test.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
@@ -160,6 +160,21 @@ async fn the_spans_of_a_turn_are_conventional_linked_and_without_a_word_of_what_
     let tries: Vec<&Span> = trace.iter().filter(|s| s.name == "chat test-1").collect();
     assert!(tries.len() > 1 && tries.iter().all(|s| told(s)["error.type"] == "provider.status"), "{tries:#?}");
     assert_eq!(told(named(&trace, "invoke_agent"))["error.type"], "provider.status");
+
+    // A model that calls a tool: a span for the call, with what the tool does below it, and no word of what it was given or found.
+    provider.reply(Script::new().tool_call("call-1", "search_documents", &[r#"{"query":"aldebaran canary-of-a-call"}"#]));
+    provider.reply(Script::new().tool_call("call-2", "search_documents", &[r#"{"colour":"canary-red"}"#]));
+    provider.reply_with(|_| Script::answer(SAID));
+    assert_eq!(ended(&member, &member.ask(&conversation, QUESTION_A).await).await["state"], "answered");
+    let trace = trace_of_turn(&receiver, &conversation, 2).await;
+    trace.iter().for_each(assert_conventional);
+    let agent = named(&trace, "invoke_agent");
+    let tools: Vec<&Span> = trace.iter().filter(|s| s.name == "execute_tool search_documents").collect();
+    let [found, refused] = tools.as_slice() else { panic!("two calls: {trace:#?}") };
+    assert!(tools.iter().all(|s| s.parent_span_id == agent.span_id && s.kind() == SpanKind::Internal));
+    assert_eq!(told(found)["gen_ai.tool.name"], "search_documents");
+    assert!(trace.iter().any(|s| s.name == "retrieval" && s.parent_span_id == found.span_id), "its search stands below it: {trace:#?}");
+    assert_eq!(told(refused)["error.type"], "tool.arguments");
 
     // A receiver that fails or is silent: the answer does not know.
     provider.reply_with(|_| Script::answer(SAID));

@@ -73,6 +73,21 @@ mod tests {
     }
 
     #[test]
+    fn the_tools_of_every_expert_are_stated_and_there_are() {
+        let there: Vec<&str> = vital_tools::catalogue().iter().map(|tool| tool.name).collect();
+        for file in FILES.files() {
+            assert!(file.contents_utf8().unwrap().contains("\ntools = ["), "{} says nothing of tools", file.path().display());
+        }
+        for e in built_in().unwrap() {
+            let places: Vec<Option<usize>> = e.tools.iter().map(|tool| there.iter().position(|name| name == tool)).collect();
+            assert!(places.iter().all(Option::is_some), "{}: a tool of {:?} is none of {there:?}", e.slug, e.tools);
+            assert!(places.is_sorted_by(|a, b| a < b), "{}: tools stand once, in the order of docs/TOOLS.md", e.slug);
+        }
+        let readme = include_str!("../../../../catalogue/README.md");
+        assert!(readme.contains("`tools` names what the expert may call"), "the catalogue states the rule");
+    }
+
+    #[test]
     fn no_two_experts_say_the_same_never() {
         let experts = built_in().unwrap();
         let nevers: HashSet<&str> = experts.iter().map(|e| e.instructions.never.as_str()).collect();

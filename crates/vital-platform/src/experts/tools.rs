@@ -49,6 +49,10 @@ pub async fn grant_tools(p: &Platform, cx: &OpContext, slug: &str, wanted: &[Str
         )
         .with_field("/tools", "Name tools that there are."));
     }
+    if wanted.len() > tools::TOOLS_MAX {
+        let detail = format!("An expert can have {} tools at most. Nothing was changed.", tools::TOOLS_MAX);
+        return Err(Error::invalid("tool.too_many", detail).with_field("/tools", "Name fewer tools."));
+    }
     let profile = profile(p, cx).await?;
     let given = profile.experts.iter().find(|e| e.body.slug == slug).map(|e| e.body.tools.clone()).ok_or_else(|| unknown(slug))?;
     let mut tx = p.db.write(cx).await?;

@@ -23,10 +23,14 @@ use vital_store::{TenantTx, Write};
 use vital_tools::ToolInfo;
 
 pub use programs::{ProgramTool, call_as_program, program_tools};
-pub(crate) use run::{Failure, Reply, run};
+pub(crate) use run::{Reply, run};
 
 /// The tool that searches the organisation's documents; every expert has it unless the organisation takes it away.
 pub const SEARCH_DOCUMENTS: &str = "search_documents";
+/// What every tool of a server is called where only the product's own names are told.
+const EXTERNAL: &str = "external";
+/// Most tools that one expert is granted; models take no more than twice as many.
+pub(crate) const TOOLS_MAX: usize = 64;
 /// How long a search of documents may take.
 const SEARCH_WITHIN: Duration = Duration::from_secs(20);
 /// How long a call of a tool server may take.
@@ -76,6 +80,8 @@ pub struct ToolPolicy {
 #[derive(Clone, Debug)]
 pub(crate) struct Offered {
     pub name: String,
+    /// Its name in spans and metrics: tools that organisations connect are all [`EXTERNAL`], for what they are called is theirs.
+    pub label: &'static str,
     pub title: String,
     pub description: String,
     pub input_schema: Value,
@@ -91,6 +97,7 @@ impl Offered {
     fn built_in(info: &ToolInfo) -> Self {
         Self {
             name: info.name.to_owned(),
+            label: info.name,
             title: info.title.to_owned(),
             description: info.summary.to_owned(),
             input_schema: (info.input_schema)().clone(),
@@ -104,6 +111,7 @@ impl Offered {
     fn search_documents() -> Self {
         Self {
             name: SEARCH_DOCUMENTS.to_owned(),
+            label: SEARCH_DOCUMENTS,
             title: "Search the documents".to_owned(),
             description: "Searches the organisation's documents and the built-in library, by words and by meaning, and returns passages that can be cited. Use it when the passages given do not cover a part of the question."
                 .to_owned(),
@@ -126,6 +134,7 @@ impl Offered {
     fn of_server(tool: ServerTool) -> Self {
         Self {
             name: tool.name.clone(),
+            label: EXTERNAL,
             title: tool.title.clone(),
             description: tool.description.clone(),
             input_schema: tool.input_schema.clone(),

@@ -11,6 +11,7 @@ use vital_mail::Mailer;
 use vital_outbound::Egress;
 use vital_platform::{ModelLoad, Parts, Platform};
 use vital_store::testdb::TestDb;
+use vital_tools::Toolbox;
 use vital_web::{AppState, Protection};
 
 /// How long dropped tasks may take to be gone, which is until a piece of blocking work is done.
@@ -52,7 +53,7 @@ impl Running {
                 erasure_ledger: folder.join("erasures.jsonl"),
                 egress: Egress::default().loopback_issuers(true),
                 trail: vital_platform::audit::trail::TrailSettings::within(&folder),
-                public_sources: options.public_sources,
+                toolbox: Toolbox::new(Egress::default(), options.public_sources).expect("the tools can be made"),
                 name_server: options.name_server,
                 authority: options.authority,
                 alone: options.alone,

@@ -48,7 +48,7 @@ impl Sources {
         };
         let answer = timeout_at(deadline, exchange).await.unwrap_or(Err(ToolError::TooSlow));
         if let Err(error) = &answer {
-            tracing::warn!(host, kind = error.kind(), "a public source gave no answer");
+            tracing::warn!(host, code = error.code(), "a public source gave no answer");
         }
         answer
     }

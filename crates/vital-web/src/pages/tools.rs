@@ -75,7 +75,7 @@ async fn page(s: &AppState, view: &View, caller: &Caller, done: Option<&str>, re
         }
         section aria-labelledby="tools-h" {
             h2 #tools-h { "Tools" }
-            ul.cards { @for tool in &policy.tools { (card(tool)) } }
+            ul.rows { @for tool in &policy.tools { (row(tool)) } }
         }
         section aria-labelledby="experts-h" {
             h2 #experts-h { "Which expert has which" }
@@ -92,11 +92,10 @@ fn switch(filled: &Filled<'_>, policy: &ToolPolicy) -> Markup {
     }
 }
 
-fn card(tool: &ToolView) -> Markup {
+fn row(tool: &ToolView) -> Markup {
     html! {
-        li.card {
+        li.tool {
             h3 { (tool.title) }
-            p { (tool.summary) }
             p.dim {
                 @match (tool.reach, &tool.host) {
                     (Reach::Public, Some(host)) => { "Asks " code { (host) } @if !tool.allowed { " · not allowed at present" } },
@@ -104,7 +103,11 @@ fn card(tool: &ToolView) -> Markup {
                     _ => { "Nothing leaves this server" },
                 }
             }
-            @if !tool.licence.is_empty() { p.fine { (tool.licence) } }
+            details.fine {
+                summary { "What the model is told of it" }
+                p { (tool.summary) }
+                @if !tool.licence.is_empty() { p { "Terms: " (tool.licence) } }
+            }
         }
     }
 }

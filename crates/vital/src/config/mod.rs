@@ -19,6 +19,7 @@ mod provider;
 mod server;
 mod telemetry;
 mod tls;
+mod tools;
 
 use crate::failure::Failure;
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,7 @@ pub(crate) use provider::Provider;
 pub(crate) use server::Server;
 pub(crate) use telemetry::Telemetry;
 pub(crate) use tls::Tls;
+pub(crate) use tools::Tools;
 
 /// Name of the configuration file within the data folder.
 const FILE_NAME: &str = "vital.toml";
@@ -68,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) identity: Identity,
     /// Where addresses that organisations give may lead.
     pub(crate) egress: Egress,
+    /// The public sources that tools ask.
+    pub(crate) tools: Tools,
     /// The root key.
     pub(crate) keys: Keys,
     /// How often and how many at once.
@@ -195,6 +199,7 @@ impl Config {
         self.telemetry.check()?;
         self.identity.check(&self.server)?;
         self.egress.check()?;
+        self.tools.check()?;
         self.keys.check()?;
         self.log.check()
     }
@@ -205,6 +210,19 @@ impl Config {
     /// With the rule that cannot be used.
     pub(crate) fn egress_rules(&self) -> anyhow::Result<vital_outbound::Egress> {
         Ok(self.egress.rules()?.loopback_issuers(self.identity.allow_loopback_issuers))
+    }
+
+    /// The built-in tools. With a `throttle` the rates of public sources are counted in it, together with other nodes.
+    ///
+    /// # Errors
+    /// When a key of a source cannot be read.
+    pub(crate) fn toolbox(&self, throttle: Option<vital_throttle::Throttle>) -> anyhow::Result<vital_tools::Toolbox> {
+        let toolbox = vital_tools::Toolbox::new(self.egress_rules()?, self.tools.endpoints()?)
+            .map_err(|error| Failure::new(format!("`[tools]` cannot be used: {error}")))?;
+        Ok(match throttle {
+            Some(throttle) => toolbox.throttle(throttle),
+            None => toolbox,
+        })
     }
 
     /// The address that links and passkeys are bound to. `bound` is where the server really listens.
@@ -323,10 +341,11 @@ mod tests {
             let text = format!("format = \"openai\"\nmodel = \"{}\"", provider.model);
             toml::from_str::<Provider>(&text).unwrap()
         });
-        let Config { server, tls, database, models, identity, egress, limits, audit, metrics, telemetry, log, .. } = config;
+        let Config { server, tls, database, models, identity, egress, tools, limits, audit, metrics, telemetry, log, .. } = config;
         assert!(audit.folder.is_some() && audit.key_file.is_some() && audit.public_file.is_some());
         assert_eq!(Audit { folder: None, key_file: None, public_file: None, ..audit }, Audit::default());
         assert_eq!((identity, egress), (Identity::default(), Egress::default()));
+        assert_eq!(Tools { contact_email: None, ncbi_key_file: None, openfda_key_file: None, ..tools.clone() }, Tools::default());
         assert_eq!(Limits { redis_url: None, redis_password_file: None, redis_ca_file: None, ..limits.clone() }, Limits::default());
         assert_eq!(
             (Server { public_url: None, hosts: Vec::new(), trusted_proxies: Vec::new(), ..server.clone() }, log),
@@ -340,6 +359,8 @@ mod tests {
             telemetry.otlp_endpoint.is_some(),
             telemetry.headers_file.is_some(),
             telemetry.ca_file.is_some(),
+            tools.contact_email.is_some(),
+            tools.ncbi_key_file.is_some() && tools.openfda_key_file.is_some(),
             tls.files().is_some(),
             tls.redirect_listen.is_some(),
             tls.name_server.is_some(),

@@ -103,7 +103,7 @@ async fn answer_all(cases: &[Case], embedder: Result<Arc<dyn Embedder>, String>)
         provider: None,
         site: config.site(config.server.listen),
         mailer: config.mail.open(temporary.path())?,
-        public_sources: vital_tools::Endpoints::default(),
+        toolbox: config.toolbox(None)?,
         erasure_ledger: temporary.path().join(database::ERASURES_FILE),
         egress: config.egress_rules()?,
         trail: config.audit.settings(&config.server),

@@ -23,6 +23,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use vital_platform::{Parts, Platform, audit::trail, identity};
 use vital_store::embedded::DataFolder;
+use vital_throttle::Throttle;
 use vital_web::{Protection, Settings};
 
 /// Folder of the lexical indexes within the data folder.
@@ -116,6 +117,7 @@ struct Listeners {
 
 async fn start(config: &Config, listeners: Listeners, bound: SocketAddr) -> anyhow::Result<Running> {
     let Listeners { listener, plain, metrics } = listeners;
+    let throttle = config.limits.throttle()?;
     let provider = config.provider.as_ref().map(crate::config::Provider::open).transpose()?;
     // The model is read on a thread of its own while the database starts.
     let embedder = embedder::load(&config.models);
@@ -130,7 +132,7 @@ async fn start(config: &Config, listeners: Listeners, bound: SocketAddr) -> anyh
         provider,
         site: config.site(bound),
         mailer: config.mail.open(&path)?,
-        public_sources: vital_tools::Endpoints::default(),
+        toolbox: config.toolbox(Some(throttle.clone()))?,
         erasure_ledger: path.join(crate::database::ERASURES_FILE),
         egress: config.egress_rules()?,
         trail: config.audit.settings(&config.server),
@@ -145,7 +147,7 @@ async fn start(config: &Config, listeners: Listeners, bound: SocketAddr) -> anyh
         tracing::info!(note, "embedding model");
     }
     let closing = CancellationToken::new();
-    let protection = protection(config)?;
+    let protection = protection(config, throttle);
     let state = vital_web::AppState::new(Arc::clone(&platform), config.is_https(), closing.clone())
         .protected_by(protection.clone())
         .with_hosts(config.server.hosts.clone())
@@ -176,9 +178,9 @@ async fn start(config: &Config, listeners: Listeners, bound: SocketAddr) -> anyh
     Ok(Running { platform, supervisor, web, work, closing, _folder: folder })
 }
 
-fn protection(config: &Config) -> anyhow::Result<Protection> {
-    let (proxies, throttle) = (config.server.proxies(), config.limits.throttle()?);
-    Ok(Protection::new(Settings { proxies, rates: config.limits.rates(), load: config.limits.load(), throttle }))
+fn protection(config: &Config, throttle: Throttle) -> Protection {
+    let proxies = config.server.proxies();
+    Protection::new(Settings { proxies, rates: config.limits.rates(), load: config.limits.load(), throttle })
 }
 
 /// The program that parses documents in a process of its own: this one. On Linux the path stays right when the file on disk is

@@ -24,18 +24,18 @@ const SECRET: &str = "canary-qwv55102-of-tools";
 const LIST: &str = "/api/v1/tool-servers";
 
 /// A scripted tool server whose tools a test can exchange while it runs.
-struct Server {
+pub(crate) struct Server {
     scripted: ScriptedProvider,
     tools: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Server {
-    async fn start(tools: &[Value]) -> Self {
+    pub(crate) async fn start(tools: &[Value]) -> Self {
         Self::but("", tools, |_| Script::status(500)).await
     }
 
     /// One that answers one method in another way.
-    async fn but(wrong: &'static str, tools: &[Value], answer: impl Fn(&Request) -> Script + Send + Sync + 'static) -> Self {
+    pub(crate) async fn but(wrong: &'static str, tools: &[Value], answer: impl Fn(&Request) -> Script + Send + Sync + 'static) -> Self {
         let tools = Arc::new(Mutex::new(tools.to_vec()));
         let scripted = ScriptedProvider::start().await.unwrap();
         let told = Arc::clone(&tools);
@@ -47,23 +47,23 @@ impl Server {
         format!("{}/mcp", self.scripted.base_url())
     }
 
-    fn tell(&self, tools: &[Value]) {
+    pub(crate) fn tell(&self, tools: &[Value]) {
         *self.tools.lock().unwrap() = tools.to_vec();
     }
 
-    fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.scripted.requests().iter().filter(|r| method(r) == "tools/call").count()
     }
 }
 
-fn read_only(name: &str) -> Value {
+pub(crate) fn read_only(name: &str) -> Value {
     let mut tool = tool(name, "Looks something up.");
     tool["annotations"] = json!({ "readOnlyHint": true });
     tool
 }
 
 /// Connects a server and has it tell its tools.
-async fn connect(admin: &Client, server: &Server) -> String {
+pub(crate) async fn connect(admin: &Client, server: &Server) -> String {
     let new = json!({ "name": "Corvane tools", "address": server.address(), "auth": "bearer", "secret": SECRET });
     let made = admin.post(LIST, &new).await.expect(201);
     assert!(!made.everything().contains(SECRET), "a secret goes in and never comes out");
@@ -76,7 +76,7 @@ async fn tools(admin: &Client, one: &str) -> Vec<Value> {
     admin.get(one).await.expect(200).json()["tools"].as_array().unwrap().clone()
 }
 
-async fn approve(admin: &Client, one: &str, name: &str, read_only: bool) -> Reply {
+pub(crate) async fn approve(admin: &Client, one: &str, name: &str, read_only: bool) -> Reply {
     let told = tools(admin, one).await.into_iter().find(|t| t["name"] == name).unwrap();
     let approval = json!({ "tool": name, "digest": told["told"]["digest"], "read_only": read_only });
     admin.post(&format!("{one}/approvals"), &approval).await

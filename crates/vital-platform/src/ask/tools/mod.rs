@@ -17,7 +17,7 @@ pub use source::{Source, source};
 use super::{TurnEvent, draft::Draft, prompt};
 use crate::{
     Platform,
-    tools::{self, Failure, Offered, Reach, Reply},
+    tools::{self, Offered, Reach, Reply},
 };
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use serde::{Deserialize, Serialize};
@@ -214,13 +214,13 @@ impl<'a> Bench<'a> {
     async fn take(
         &mut self,
         plan: &Planned,
-        reply: std::result::Result<Reply, Failure>,
+        reply: std::result::Result<Reply, String>,
         elapsed_ms: u32,
         draft: &mut Draft<'_>,
     ) -> Result<ToolResult> {
         let call_id = plan.call.id.clone();
         let (Some(tool), Ok(reply)) = (plan.tool.as_deref(), &reply) else {
-            let says = reply.err().map_or_else(|| "This call was not made.".to_owned(), |Failure(says)| says);
+            let says = reply.err().unwrap_or_else(|| "This call was not made.".to_owned());
             draft.event(told(plan.number, false, says.clone(), elapsed_ms)).await?;
             return Ok(ToolResult { call_id, content: says, is_error: true });
         };
@@ -279,23 +279,26 @@ impl<'a> Bench<'a> {
 }
 
 /// Runs one call, after a person approved it where one has to.
-async fn one(p: &Platform, cx: &OpContext, turn: TurnId, plan: Planned) -> Result<(Planned, std::result::Result<Reply, Failure>, u32)> {
+async fn one(p: &Platform, cx: &OpContext, turn: TurnId, plan: Planned) -> Result<(Planned, std::result::Result<Reply, String>, u32)> {
     let started = Instant::now();
     let reply = match (&plan.instead, plan.tool.as_deref()) {
-        (Some(says), _) => Err(Failure(says.clone())),
-        (None, None) => Err(Failure("There is no tool of this name.".to_owned())),
+        (Some(says), _) => Err(says.clone()),
+        (None, None) => Err("There is no tool of this name.".to_owned()),
         (None, Some(tool)) => match &plan.approval {
             Some(_) => match decision::wait(p, cx, turn, plan.number).await? {
-                Some(true) => Box::pin(tools::run(p, cx, tool, &plan.call.arguments)).await,
-                Some(false) => {
-                    Err(Failure("The person who asked did not approve this call, so it was not made. Answer without it.".to_owned()))
-                }
-                None => Err(Failure("Nobody approved this call in time, so it was not made. Answer without it.".to_owned())),
+                Some(true) => call(p, cx, tool, &plan.call).await,
+                Some(false) => Err("The person who asked did not approve this call, so it was not made. Answer without it.".to_owned()),
+                None => Err("Nobody approved this call in time, so it was not made. Answer without it.".to_owned()),
             },
-            None => Box::pin(tools::run(p, cx, tool, &plan.call.arguments)).await,
+            None => call(p, cx, tool, &plan.call).await,
         },
     };
     Ok((plan, reply, u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX)))
+}
+
+/// Makes a call; what went wrong is in words for the model and the reader.
+async fn call(p: &Platform, cx: &OpContext, tool: &Offered, call: &ToolCall) -> std::result::Result<Reply, String> {
+    Box::pin(tools::run(p, cx, tool, &call.id, &call.arguments)).await.map_err(|failure| failure.says)
 }
 
 fn told(call: u32, ok: bool, says: String, elapsed_ms: u32) -> TurnEvent {
