@@ -117,10 +117,10 @@ async function calculation(page, world) {
   await used.getByRole("link", { name: "Sample size for two means" }).waitFor();
   await keep(page, "turn-tools-running", false);
   const [, size] = second.asked.messages.at(-1).content.match(/sizes, group 1: (\d+)/);
-  second.write(`Each group needs ${size} participants [${numbered(second.asked)}].\n`);
+  second.write(`The sample size is ${size} in each group [${numbered(second.asked)}].\n`);
   second.end();
   assert.equal(await ended(turn), "answered");
-  await turn.getByText(`Each group needs ${size} participants`).waitFor();
+  await turn.getByText(`The sample size is ${size} in each group`).waitFor();
   await turn.locator(".sources").getByText("calculated here").first().waitFor();
   await audit(page, "turn-tools");
   await page.reload();
@@ -132,7 +132,7 @@ async function source(page) {
   const turn = page.locator(".turn").last();
   const { pane, quote } = await openCitation(turn, turn.locator(".answer [data-n]").first());
   await pane.getByText("calculated here").waitFor();
-  assert.match(quote, /power: 0.9/);
+  assert.match(quote, /power: 0.9 \(90 %\)/);
   await keep(page, "turn-tools-source-pane", false);
   await page.goto(await turn.locator(".tools a").first().getAttribute("href"));
   await page.getByRole("heading", { name: "Sample size for two means" }).waitFor();

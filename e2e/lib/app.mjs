@@ -11,7 +11,7 @@ export async function signIn(page, { email, password } = ADMIN) {
 
 /** Asks with the composer of the page and returns the new turn. */
 export async function ask(page, question, expert) {
-  if (expert !== undefined) await page.getByLabel("Expert").selectOption(expert);
+  if (expert !== undefined) await page.locator('select[name="expert"]').selectOption(expert);
   await page.locator("#question").fill(question);
   await Promise.all([page.waitForURL(/\/conversations\/[0-9a-f-]+(#|$)/), page.getByRole("button", { name: "Ask", exact: true }).click()]);
   const turn = page.locator(".turn").filter({ has: page.locator(".question").getByText(question, { exact: true }) }).last();

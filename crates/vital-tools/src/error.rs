@@ -76,7 +76,7 @@ impl ToolError {
         match self {
             Self::UnknownTool { .. } => "tool.unknown_tool",
             Self::Arguments { .. } => "tool.arguments",
-            Self::Domain { .. } => "tool.domain",
+            Self::Domain { .. } => "tool.no_result",
             Self::Unreachable { .. } => "tool.unreachable",
             Self::TooSlow => "tool.too_slow",
             Self::Busy { .. } => "tool.busy",

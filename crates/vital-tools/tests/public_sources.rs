@@ -361,7 +361,7 @@ async fn a_character_split_between_packets_and_broken_xml_are_read_or_refused() 
     }
     let refused = json!({ "esearchresult": { "ERROR": "Search Backend failed" } });
     let server = ScriptedServer::new(vec![("esearch", Reply::Json(refused))]).await;
-    assert_eq!(call(&server.tools(), "pubmed_search", json!({ "query": "x" })).await.unwrap_err().code(), "tool.domain");
+    assert_eq!(call(&server.tools(), "pubmed_search", json!({ "query": "x" })).await.unwrap_err().code(), "tool.no_result");
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 //! **Invariants:** a span lies in a passage that was given to the model and on borders of its characters, so that [`Evidence::cite`]
 //! always succeeds on it. A number that names no passage is dropped and counted, never guessed at.
 
-use super::check::{Figure, figures};
+use super::{
+    check::{Figure, figures},
+    tools::CALCULATED,
+};
 use crate::knowledge::Evidence;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -54,12 +57,20 @@ pub fn bind(sentence: &str, markers: &[u32], evidence: &[Evidence]) -> Binding {
         match index.filter(|i| *i < evidence.len()) {
             None => binding.forged += 1,
             Some(i) if binding.spans.len() < CITED_MAX && seen.insert(i) => {
-                binding.spans.extend(best_span(sentence, &evidence[i].body).map(|range| Span { evidence: i, range }));
+                binding.spans.extend(span(sentence, &evidence[i]).map(|range| Span { evidence: i, range }));
             }
             Some(_) => {}
         }
     }
     binding
+}
+
+/// What of a passage a sentence stands on. A calculation is one thing: its result says nothing without what was given.
+fn span(sentence: &str, evidence: &Evidence) -> Option<Range<usize>> {
+    if evidence.authority == CALCULATED {
+        return Some(0..evidence.body.trim_end().len());
+    }
+    best_span(sentence, &evidence.body)
 }
 
 /// The one or two neighbouring sentences of a passage that support a sentence best.

@@ -78,7 +78,8 @@ pub async fn call_as_program(p: &Platform, cx: &OpContext, name: &str, arguments
     })?;
     let tx = p.db.write(cx).await?;
     tx.commit(AuditEntry::new(AuditAction::ToolCalled, "tool", tool.name)).await?;
-    match p.toolbox.call(tool.name, arguments, Instant::now() + tool.timeout).await {
+    let calling = p.toolbox.call(tool.name, arguments, Instant::now() + tool.timeout);
+    match vital_telemetry::execute_tool(tool.name, "", calling, ToolError::code).await {
         Ok(output) => Ok(output.value),
         Err(error) => Err(told(&error)),
     }

@@ -77,14 +77,16 @@ pub struct ExecuteTool {
 
 impl ExecuteTool {
     /// Begins a call. `name` is one of the platform's own tools; those that organisations connect are all `external`, for what they are
-    /// called is theirs.
+    /// called is theirs. `call_id` is the call's in the dialogue with a model; empty where there is none.
     #[must_use]
     pub fn begin(name: &'static str, call_id: &str) -> Self {
         let mut span = Span::begin(SpanKind::Internal, "execute_tool");
         span.rename(|| format!("execute_tool {name}"));
         of_operation(&mut span, "execute_tool", OWN_PROVIDER);
         span.set(a::TOOL_NAME, || Value::Text(name.to_owned()));
-        span.set(a::TOOL_CALL, || Value::text(call_id));
+        if !call_id.is_empty() {
+            span.set(a::TOOL_CALL, || Value::text(call_id));
+        }
         span.set(a::TOOL_TYPE, || Value::Text("function".to_owned()));
         Self { span, name, began: Instant::now(), outcome: None }
     }

@@ -11,6 +11,7 @@ mod source;
 mod store;
 
 pub use decision::decide;
+pub(super) use source::CALCULATED;
 use source::{Content, NewSource, passages_of};
 pub use source::{Source, source};
 

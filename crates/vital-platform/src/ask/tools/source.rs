@@ -24,8 +24,8 @@ const TEXTS_MAX: usize = 20;
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Size of one passage, in bytes; a sentence that is longer is a passage of its own.
 const PASSAGE_BYTES: usize = 1_800;
-/// Whose word a calculation is.
-const CALCULATED: &str = "calculated";
+/// Whose word a calculation is; it is cited as a whole.
+pub(in crate::ask) const CALCULATED: &str = "calculated";
 
 /// What is sealed of a source.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -135,6 +135,9 @@ fn cut(text: &str) -> &str {
     &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
 }
 
+/// Fields that people write as percentages as well.
+const SHARES: [&str; 9] = ["alpha", "power", "power_reached", "dropout", "confidence", "proportion_1", "proportion_2", "risk_1", "risk_2"];
+
 /// A value as lines that a person reads and a sentence can cite: `name: value`.
 fn written(value: &Value) -> String {
     fn lines(name: &str, value: &Value, out: &mut String) {
@@ -144,12 +147,21 @@ fn written(value: &Value) -> String {
             Value::Object(map) => map.iter().for_each(|(key, inner)| lines(&named(&key.replace('_', " ")), inner, out)),
             Value::Array(all) => all.iter().enumerate().for_each(|(i, inner)| lines(&named(&(i + 1).to_string()), inner, out)),
             Value::String(text) => out.push_str(&format!("{name}: {text}\n")),
-            other => out.push_str(&format!("{name}: {other}\n")),
+            other => out.push_str(&format!("{name}: {other}{}\n", percent(name, other))),
         }
     }
     let mut out = String::new();
     lines("", value, &mut out);
     out
+}
+
+/// A share as a percentage beside it, so that a sentence that says it so stands on it.
+fn percent(name: &str, value: &Value) -> String {
+    let is_share = SHARES.contains(&name.rsplit(", ").next().unwrap_or_default().replace(' ', "_").as_str());
+    match value.as_f64().filter(|share| is_share && (0.0..=1.0).contains(share)) {
+        Some(share) => format!(" ({} %)", (share * 1e10).round() / 1e8),
+        None => String::new(),
+    }
 }
 
 /// The passages of a source: whole sentences of its text.
@@ -194,6 +206,7 @@ fn ranges(text: &str) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ask::{answer::Verdict, bind::bind, check::check};
     use serde_json::json;
 
     fn fetched(text: &str) -> NewSource {
@@ -224,7 +237,39 @@ mod tests {
     #[test]
     fn a_calculation_is_written_out_and_can_be_cited_as_a_whole() {
         let out = written(&json!({ "n_per_group": 64, "power": 0.8, "notes": ["rounded up"], "nothing": null }));
-        assert_eq!(out, "n per group: 64\nnotes, 1: rounded up\npower: 0.8\n");
+        assert_eq!(out, "n per group: 64\nnotes, 1: rounded up\npower: 0.8 (80 %)\n");
+    }
+
+    #[test]
+    fn sentences_that_say_a_calculation_stand_on_all_of_it() {
+        let text = format!(
+            "Sample size for two means\n\nGiven:\n{}\nResult:\n{}",
+            written(&json!({ "difference": 5.0, "standard_deviation": 14.0, "power": 0.9, "alpha": 0.05 })),
+            written(
+                &json!({ "sizes": { "group_1": 166, "group_2": 166, "total": 332 }, "method": "t", "assumptions": "independent observations, normal outcome, the same standard deviation in both groups, superiority" })
+            )
+        );
+        let source = new(Content {
+            title: "Sample size for two means".into(),
+            url: String::new(),
+            identifier: String::new(),
+            authority: CALCULATED.into(),
+            text,
+        });
+        let evidence = passages_of("sample_size_two_means", &source);
+        let verdict = |sentence: &str| {
+            let binding = bind(sentence, &[1], &evidence);
+            assert!(binding.spans[0].quote(&evidence).contains("Given:") && binding.spans[0].quote(&evidence).contains("group 1: 166"));
+            check(sentence, &[binding.spans[0].quote(&evidence)], &["Sample size for two means"])
+        };
+        for sentence in [
+            "The sample size is 166 in each group.",
+            "With 90% power and a two-sided alpha of 0.05, 166 participants per group are needed to detect a difference of 5 with a standard deviation of 14.",
+            "The total sample size is 332.",
+        ] {
+            assert_eq!(verdict(sentence).verdict, Verdict::Supported, "{sentence}: {:?}", verdict(sentence).missing);
+        }
+        assert_eq!(verdict("The sample size is 167 in each group.").verdict, Verdict::Unsupported);
     }
 
     #[test]
