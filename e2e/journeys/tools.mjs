@@ -138,7 +138,7 @@ async function source(page) {
   await page.getByRole("heading", { name: "Sample size for two means" }).waitFor();
   await page.getByText("SHA-256 of the text").waitFor({ state: "attached" });
   await audit(page, "source");
-  await page.getByRole("link", { name: "The answer that it was fetched for" }).click();
+  await page.getByRole("link", { name: "The answer that it was made for" }).click();
   await page.locator(".turn").last().waitFor();
 }
 

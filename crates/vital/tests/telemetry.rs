@@ -1,6 +1,6 @@
 //! The spans of one real turn, as a receiver of OTLP gets them: names, kinds, parents and attributes, and nothing of what people wrote.
 //! What is started stays for the process, so it is one test.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,

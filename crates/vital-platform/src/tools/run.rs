@@ -59,7 +59,7 @@ struct Search {
 
 /// Runs a call within the tool's time; `id` is the call's in the dialogue with the model.
 pub(crate) async fn run(p: &Platform, cx: &OpContext, tool: &Offered, id: &str, arguments: &Value) -> Result<Reply, Failure> {
-    vital_telemetry::execute_tool(tool.label, id, call(p, cx, tool, arguments), |failure| failure.code).await
+    vital_telemetry::execute_tool(tool.label, id, Box::pin(call(p, cx, tool, arguments)), |failure| failure.code).await
 }
 
 async fn call(p: &Platform, cx: &OpContext, tool: &Offered, arguments: &Value) -> Result<Reply, Failure> {

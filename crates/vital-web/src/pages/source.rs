@@ -52,10 +52,10 @@ fn head(s: &Source) -> Markup {
     html! {
         p.dim {
             (authority(&s.authority)) @if !s.identifier.is_empty() { " · " (s.identifier) }
-            " · " @if s.url.is_empty() { "calculated here " } @else { "fetched " } (moment(s.retrieved_at))
+            @if s.authority != "calculated" { " · fetched" } " " (moment(s.retrieved_at))
         }
         @if s.url.starts_with("https://") { p { a href=(s.url) rel="noreferrer noopener" { "Open it at its source" } span.dim { " · it may have changed since" } } }
-        p { a href={ "/conversations/" (s.conversation_id) "#turn-" (s.turn_id) } { "The answer that it was fetched for" } }
+        p { a href={ "/conversations/" (s.conversation_id) "#turn-" (s.turn_id) } { "The answer that it was made for" } }
         details.fine { summary { "Version" } p { "SHA-256 of the text: " code { (s.version) } } }
     }
 }

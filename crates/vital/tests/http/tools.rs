@@ -276,7 +276,7 @@ async fn what_does_not_fit_the_model_is_left_out_and_said() {
 async fn waiting(member: &Client, turn: &str) -> Value {
     let mut stream = member.follow(turn, None).await;
     loop {
-        let event = stream.next().await.expect("an event before the end");
+        let event = stream.next().await.unwrap();
         if event.name == "tool_call" && event.data["approval"].is_string() {
             return event.data;
         }
