@@ -20,7 +20,12 @@ export class ScriptedProvider {
     const stream = {
       key: request.headers.authorization,
       write: (text) => response.write(`data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: text } }] })}\n\n`),
-      end: () => response.end(`data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }] })}\n\ndata: [DONE]\n\n`),
+      end: (usage) => {
+        const end = { choices: [{ index: 0, delta: {}, finish_reason: "stop" }] };
+        const counted = usage && { choices: [], usage: { prompt_tokens: usage.read, completion_tokens: usage.written, total_tokens: usage.read + usage.written } };
+        const frames = [end, counted].filter(Boolean).map((frame) => `data: ${JSON.stringify(frame)}\n\n`);
+        response.end(`${frames.join("")}data: [DONE]\n\n`);
+      },
       closed: once(response, "close"),
     };
     const waiter = this.waiting.shift();
