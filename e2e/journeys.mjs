@@ -6,11 +6,11 @@ import { Server } from "./lib/server.mjs";
 import { Steps } from "./lib/steps.mjs";
 
 /** In order. The first makes the account that the others use. */
-const ORDER = ["set_up", "whole_job", "bad_files", "keyboard", "no_scripts", "pages", "budget", "provider", "resume", "passkey", "security", "people", "audit", "sso", "model_providers", "tool_servers", "tools", "webhooks"];
+const ORDER = ["set_up", "whole_job", "bad_files", "keyboard", "no_scripts", "pages", "budget", "provider", "resume", "passkey", "security", "people", "audit", "sso", "usage", "model_providers", "tool_servers", "tools", "webhooks"];
 /** These need answers that are written slowly: the server is started again with a scripted provider. */
 const WITH_PROVIDER = ["provider", "resume"];
 /** These need providers, tool servers and receivers on this machine, which the server has to be allowed: each says how. */
-const WITH_CONFIG = ["sso", "model_providers", "tool_servers", "tools", "webhooks"];
+const WITH_CONFIG = ["sso", "usage", "model_providers", "tool_servers", "tools", "webhooks"];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !ORDER.includes(name));

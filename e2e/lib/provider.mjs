@@ -29,7 +29,12 @@ export class ScriptedProvider {
         say({ tool_calls: [{ index: 0, id: "call-1", type: "function", function: { name, arguments: JSON.stringify(given) } }] });
         end("tool_calls");
       },
-      end: () => end("stop"),
+      end: (usage) => {
+        if (!usage) return end("stop");
+        say({}, "stop");
+        const counted = { prompt_tokens: usage.read, completion_tokens: usage.written, total_tokens: usage.read + usage.written };
+        response.end(`data: ${JSON.stringify({ choices: [], usage: counted })}\n\ndata: [DONE]\n\n`);
+      },
       closed: once(response, "close"),
     };
     const waiter = this.waiting.shift();

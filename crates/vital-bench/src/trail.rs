@@ -135,6 +135,7 @@ pub(crate) async fn measure_ingest(report: &mut Report, quick: bool) -> anyhow::
         trail: TrailSettings::within(folder.path()),
         alone: true,
         models: ModelLoad::default(),
+        answers: None,
     })?;
     write_cost(&platform, tenant, report).await?;
     ingest(&platform, tenant, BATCHES[usize::from(quick)], report).await?;

@@ -12,8 +12,8 @@ pub use genai::{ChunkTimes, GenAi, agent_ended, tool_ended};
 pub use names::{ALL, Kind, Metric};
 pub use record::{
     Audit, CERTIFICATES_MAX, Stopwatch, audit, audit_committed, audit_refused, audit_stored, budget_warned, certificates,
-    checkpoints_writable, first_token, model_cost, model_refused, opened, request, sealed, secret, spans, turn_ended, verification,
-    webhook_attempt, webhooks_waiting,
+    checkpoints_writable, first_token, kept_answer, model_cost, model_refused, opened, request, sealed, secret, spans, turn_ended,
+    verification, webhook_attempt, webhooks_waiting,
 };
 
 use metrics::{Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
@@ -87,6 +87,14 @@ pub fn start(version: &'static str) -> Result<(), StartError> {
     ["reported", "bounded", "estimated", "overdue", "cached"].iter().for_each(|basis| {
         counter!(names::MODEL_COST, "basis" => *basis).increment(0);
     });
+    ["reported", "bounded", "estimated", "overdue", "cached"].iter().for_each(|basis| {
+        counter!(names::USAGE_ROWS, "basis" => *basis).increment(0);
+    });
+    for (outcome, purpose) in
+        [("found", "answer"), ("found", "direct"), ("found", "test"), ("missing", "answer"), ("missing", "direct"), ("missing", "test")]
+    {
+        counter!(names::KEPT_ANSWERS, "outcome" => outcome, "purpose" => purpose).increment(0);
+    }
     ["tokens", "money", "no_price"].iter().for_each(|reason| counter!(names::MODEL_REFUSED, "reason" => *reason).increment(0));
     ["organisation", "every_person", "person", "expert"].iter().for_each(|scope| {
         counter!(names::BUDGET_WARNINGS, "scope" => *scope).increment(0);

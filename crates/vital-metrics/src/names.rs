@@ -98,8 +98,12 @@ metrics! {
         "Ended questions: `answered`, `no_evidence`, `stopped`, `failed`, `interrupted`.";
     MODEL_COST Counter "vital_model_cost_microdollars_total" ["basis"] &[],
         "What requests to models cost, in millionths of a US dollar, by where the figures come from: `reported`, `bounded`, `estimated`, `overdue`, `cached`.";
+    USAGE_ROWS Counter "vital_usage_rows_total" ["basis"] &[],
+        "Rows of the ledger of requests to models, by where their figures come from, as above.";
     MODEL_REFUSED Counter "vital_model_refusals_total" ["reason"] &[],
         "Requests to models that were refused because a budget had not enough left (`tokens`, `money`), or because a model has no price (`no_price`).";
+    KEPT_ANSWERS Counter "vital_kept_answers_total" ["outcome", "purpose"] &[],
+        "Requests to models that the cache of answers was asked for: `found` (given again without a call) or `missing`, by what they are for: `answer`, `direct`, `test`. Other requests are not counted.";
     BUDGET_WARNINGS Counter "vital_budget_warnings_total" ["scope"] &[],
         "Budgets that crossed their warning threshold: `organisation`, `every_person`, `person`, `expert`.";
     WEBHOOK_ATTEMPTS Counter "vital_webhook_attempts_total" ["outcome"] &[],

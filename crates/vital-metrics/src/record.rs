@@ -85,10 +85,11 @@ pub fn turn_ended(outcome: &'static str) {
     }
 }
 
-/// A request to a model was settled. What is below a millionth of a dollar is rounded to the nearest.
+/// A request to a model was settled: a row of the ledger with its cost. What is below a millionth of a dollar is rounded to the nearest.
 pub fn model_cost(basis: &'static str, microdollars: u64) {
     if started().is_some() {
         counter!(names::MODEL_COST, "basis" => basis).increment(microdollars);
+        counter!(names::USAGE_ROWS, "basis" => basis).increment(1);
     }
 }
 
@@ -96,6 +97,13 @@ pub fn model_cost(basis: &'static str, microdollars: u64) {
 pub fn model_refused(reason: &'static str) {
     if started().is_some() {
         counter!(names::MODEL_REFUSED, "reason" => reason).increment(1);
+    }
+}
+
+/// The cache of answers was asked for one: `found` or `missing`, and what for.
+pub fn kept_answer(outcome: &'static str, purpose: &'static str) {
+    if started().is_some() {
+        counter!(names::KEPT_ANSWERS, "outcome" => outcome, "purpose" => purpose).increment(1);
     }
 }
 

@@ -22,7 +22,7 @@ use vital_federation::Http;
 use vital_kernel::{Embedder, Error, Result, limits};
 use vital_llm::{
     Provider,
-    gateway::{Gateway, SlotLimits},
+    gateway::{ExactCache, Gateway, SlotLimits},
 };
 use vital_mail::Mailer;
 use vital_outbound::{Egress, Outbound, Purpose};
@@ -61,6 +61,8 @@ pub struct Parts {
     pub alone: bool,
     /// How many requests to models at once.
     pub models: ModelLoad,
+    /// Where answers of models are kept for equal requests; none keeps none.
+    pub answers: Option<ExactCache>,
 }
 
 /// How many requests to models at once. The defaults are the constants of `vital_kernel::limits`.
@@ -134,7 +136,7 @@ impl Platform {
     /// `Unavailable` when the system's certificates cannot be read.
     pub fn new(parts: Parts) -> Result<Arc<Self>> {
         let load = parts.models;
-        let gateway = Gateway::new(slots(load), None);
+        let gateway = Gateway::new(slots(load), parts.answers);
         let federation = Http::builder().egress(parts.egress.clone()).build()?;
         let webhooks = Outbound::builder(Purpose::Webhook).egress(parts.egress.clone()).build();
         let webhooks = webhooks.map_err(|e| Error::unavailable("webhook.client", e.to_string()))?;

@@ -51,6 +51,7 @@ async fn platform(test: &TestDb, folder: &Path, settings: TrailSettings) -> Arc<
         trail: settings,
         alone: true,
         models: ModelLoad::default(),
+        answers: None,
     })
     .unwrap()
 }

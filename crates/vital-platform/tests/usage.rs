@@ -60,6 +60,7 @@ async fn platform(test: &TestDb, folder: &Path, server: &ScriptedProvider) -> Ar
         trail: TrailSettings::within(folder),
         alone: false,
         models: ModelLoad::default(),
+        answers: None,
     })
     .unwrap()
 }

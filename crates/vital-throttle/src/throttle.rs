@@ -8,6 +8,7 @@
 use crate::{
     limit::{Decision, Limit},
     memory::{Key, Memory},
+    server::Address,
     shared::{Said, Shared},
     window::{Rate, Window},
 };
@@ -18,12 +19,13 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::watch;
-use vital_keys::SecretText;
 
 /// Longest a check waits for Redis; then memory decides, and Redis counts as lost until it has been reached again.
 pub const BUDGET: Duration = Duration::from_millis(50);
 /// Keys that memory has room for by default; about 10 MB when all are in use.
 pub const KEYS_MAX: usize = 100_000;
+/// What the names in Redis begin with unless something else is said.
+pub const NAMESPACE: &str = "vital";
 /// First pause before Redis is tried again; it doubles up to [`RETRY_MAX`].
 const RETRY_MIN: Duration = Duration::from_millis(50);
 /// Longest pause before Redis is tried again.
@@ -34,20 +36,15 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 pub struct Config {
     /// Keys that memory has room for at least; it keeps at most twice as many.
     pub keys_max: usize,
-    /// `redis://user:password@host:port/db`, `rediss://…` for TLS that verifies the server, or `redis+unix:///path`; none counts in memory
-    /// alone. It may hold a password and is never shown.
-    pub redis: Option<String>,
-    /// With `rediss://`: certificates (PEM) of the authorities that may have signed the server's, instead of the public ones.
-    pub redis_authorities: Option<Vec<u8>>,
-    /// The password, instead of one in the address. One in a file is read again for every new connection.
-    pub redis_password: Option<SecretText>,
+    /// The Redis that nodes count in together; none counts in memory alone.
+    pub redis: Option<Address>,
     /// What the names in Redis begin with, so that installations that share one do not meet.
     pub namespace: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { keys_max: KEYS_MAX, redis: None, redis_authorities: None, redis_password: None, namespace: "vital".to_owned() }
+        Self { keys_max: KEYS_MAX, redis: None, namespace: NAMESPACE.to_owned() }
     }
 }
 
@@ -95,9 +92,8 @@ impl Throttle {
     /// # Errors
     /// When the address of Redis cannot be one. That it cannot be reached is no error.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let Some(url) = &config.redis else { return Ok(Self::in_memory(config.keys_max)) };
-        let shared = Shared::new(url, config.redis_authorities.clone(), config.redis_password.clone(), &config.namespace)
-            .map_err(|_| Error::Address)?;
+        let Some(address) = &config.redis else { return Ok(Self::in_memory(config.keys_max)) };
+        let shared = Shared::new(address, &config.namespace).map_err(|_| Error::Address)?;
         let inner = Arc::new(Inner::new(config.keys_max, Some(shared)));
         tokio::spawn(reach(Arc::downgrade(&inner)));
         Ok(Self(inner))
@@ -278,7 +274,7 @@ mod tests {
 
     #[test]
     fn an_address_that_cannot_be_one_is_refused_without_repeating_it() {
-        let config = Config { redis: Some("http://user:s3cret@host".into()), ..Config::default() };
+        let config = Config { redis: Some(Address { url: "http://user:s3cret@host".into(), ..Address::default() }), ..Config::default() };
         let error = Throttle::new(&config).err().unwrap().to_string();
         assert!(error.contains("redis://") && !error.contains("s3cret"), "{error}");
     }

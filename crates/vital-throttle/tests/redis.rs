@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::Duration,
 };
-use vital_throttle::{Config, Counted, Decision, Limit, Throttle};
+use vital_throttle::{Address, Config, Counted, Decision, Limit, Throttle};
 
 /// How long a test waits for a condition before it has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,9 +37,12 @@ impl Redis {
         self.folder.path().join("redis.sock")
     }
 
+    fn address(&self) -> Address {
+        Address { url: format!("redis+unix://{}", self.socket().display()), ..Address::default() }
+    }
+
     fn node(&self) -> Throttle {
-        let redis = Some(format!("redis+unix://{}", self.socket().display()));
-        Throttle::new(&Config { redis, ..Config::default() }).unwrap()
+        Throttle::new(&Config { redis: Some(self.address()), ..Config::default() }).unwrap()
     }
 
     fn kill(&mut self) {
@@ -193,9 +196,8 @@ async fn a_password_that_was_exchanged_in_its_file_is_used_for_the_next_connecti
     put("first\n");
     let mut operator = redis.connection().await;
     let _: () = redis::cmd("CONFIG").arg(&["SET", "requirepass", "first"]).query_async(&mut operator).await.unwrap();
-    let url = Some(format!("redis+unix://{}", redis.socket().display()));
     let password = Some(vital_keys::SecretText::in_file(&path, |_| Ok(())).unwrap());
-    let node = Throttle::new(&Config { redis: url, redis_password: password, ..Config::default() }).unwrap();
+    let node = Throttle::new(&Config { redis: Some(Address { password, ..redis.address() }), ..Config::default() }).unwrap();
     counted(&node, Counted::Shared).await;
     let _: () = redis::cmd("CONFIG").arg(&["SET", "requirepass", "other"]).query_async(&mut operator).await.unwrap();
     let _: () = redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal", "SKIPME", "yes"]).query_async(&mut operator).await.unwrap();

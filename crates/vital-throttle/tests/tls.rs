@@ -19,7 +19,7 @@ use tokio::{
     },
     sync::watch,
 };
-use vital_throttle::{Config, Counted, Limit, Throttle};
+use vital_throttle::{Address, Config, Counted, Limit, Throttle};
 
 /// How long a test waits for a condition before it has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,9 +59,9 @@ impl Redis {
     }
 
     fn node(&self, scheme: &str, host: &str, authorities: Option<&str>) -> Throttle {
-        let redis = Some(format!("{scheme}://:{PASSWORD}@{host}:{}", self.relay.port));
-        let redis_authorities = authorities.map(|pem| pem.as_bytes().to_vec());
-        Throttle::new(&Config { redis, redis_authorities, namespace: CANARY.to_owned(), ..Config::default() }).unwrap()
+        let url = format!("{scheme}://:{PASSWORD}@{host}:{}", self.relay.port);
+        let redis = Some(Address { url, authorities: authorities.map(|pem| pem.as_bytes().to_vec()), password: None });
+        Throttle::new(&Config { redis, namespace: CANARY.to_owned(), ..Config::default() }).unwrap()
     }
 }
 

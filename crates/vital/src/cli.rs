@@ -16,6 +16,7 @@ use crate::{
         ingest::Ingest,
         mcp::Mcp,
         session::Login,
+        usage::Usage,
     },
 };
 use clap::{Args, Parser, Subcommand};
@@ -87,6 +88,9 @@ Example:
     Experts(Experts),
     /// Show which experts would take a question, and why
     Route(Route),
+    /// What requests to models came to
+    #[command(subcommand)]
+    Usage(Usage),
     /// Speak the Model Context Protocol on standard input and output, for a running server
     Mcp(Mcp),
     /// Sign in to a server and keep the session

@@ -75,6 +75,7 @@ async fn command(verb: Verb) -> anyhow::Result<Exit> {
         Verb::Experts(flags) => remote::experts::list(flags).await,
         Verb::Route(flags) => remote::experts::route(flags).await,
         Verb::Mcp(flags) => remote::mcp::run(flags).await,
+        Verb::Usage(verb) => remote::usage::run(verb).await,
         Verb::Login(flags) => remote::session::login(flags).await,
         Verb::Logout { server } => remote::session::logout(server).await,
         Verb::Tenant { settings, verb } => operate::tenant(&load(settings)?, verb).await,

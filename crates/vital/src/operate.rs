@@ -246,6 +246,7 @@ pub(crate) async fn with_administrator(
         authority: config.tls.authority()?,
         alone: false,
         models: ModelLoad::default(),
+        answers: config.cache.open(&config.limits)?,
     })?;
     let done = verb(&platform, Administrator { options: admin, alone: cluster.is_some() }).await;
     platform.stop().await;

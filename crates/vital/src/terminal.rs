@@ -23,6 +23,16 @@ pub(crate) fn data(line: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// Writes data as it is.
+///
+/// # Errors
+/// When standard output is closed or full.
+pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
 /// Writes one line of JSON.
 ///
 /// # Errors

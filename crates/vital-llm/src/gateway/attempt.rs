@@ -2,11 +2,11 @@
 
 use super::{
     Gateway, backoff,
-    cache::{CacheKey, Recording},
+    cache::{CacheKey, Keeping, Recording},
     error::{Attempt, Fault, GatewayError},
     observe,
     slots::{Entered, Permit},
-    stream::{Answering, GatewayStream, Live, is_targets_fault},
+    stream::{Answering, Cached, GatewayStream, Live, is_targets_fault},
     target::Target,
 };
 use crate::{ChatRequest, Delta, DeltaStream, LlmError, TokenUsage};
@@ -27,10 +27,12 @@ const SILENCE_BLAMED: Duration = Duration::from_secs(10);
 pub const TRIED_MAX: usize = 16;
 
 /// On whose behalf a request is made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Caller {
     /// Whose turn in the queue and whose kept answers.
     pub tenant: TenantId,
+    /// How their answers are kept; none neither keeps nor looks for any.
+    pub keeping: Option<Keeping>,
     /// When the answer must be complete, waiting and retries included.
     pub deadline: Instant,
 }
@@ -65,15 +67,18 @@ impl Gateway {
         let targets = &targets[..targets.len().min(TRIED_MAX)];
         let mut attempts = Vec::new();
         for (at, target) in targets.iter().enumerate() {
-            let key = self.cache_key(caller.tenant, target, request);
-            if let Some(kept) = key.as_ref().and_then(|key| self.cache.as_ref()?.get(key)) {
-                return Ok(GatewayStream::replay(target.answering(attempts, Duration::ZERO, true), kept));
-            }
+            let looked_up = self.look_up(caller, target, request).await;
+            let recording = match looked_up {
+                LookedUp::Found(kept) => return Ok(GatewayStream::replay(target.answering(attempts, Duration::ZERO, Cached::Found), kept)),
+                LookedUp::Missing(recording) => Some(recording),
+                LookedUp::NotMeant => None,
+            };
             let others = others_open(&targets[at + 1..]);
             match try_target(caller, target, request, others, &mut attempts).await {
                 Ok((mut live, queued)) => {
-                    live.recording = key.zip(self.cache.clone()).map(|(key, cache)| Recording::new(cache, key));
-                    return Ok(GatewayStream::live(target.answering(attempts, queued, false), live));
+                    let cached = if recording.is_some() { Cached::Missing } else { Cached::NotMeant };
+                    live.recording = recording;
+                    return Ok(GatewayStream::live(target.answering(attempts, queued, cached), live));
                 }
                 Err(Left::FallBack) => {}
                 Err(Left::GiveUp) => break,
@@ -82,15 +87,31 @@ impl Gateway {
         if attempts.is_empty() { Err(GatewayError::NoTarget) } else { Err(GatewayError::NoAnswer { attempts }) }
     }
 
-    fn cache_key(&self, tenant: TenantId, target: &Target, request: &ChatRequest) -> Option<CacheKey> {
-        self.cache.as_ref().filter(|_| target.settings.cached)?;
-        Some(CacheKey::new(tenant, &target.name, &target.source.repeatable(request)?))
+    async fn look_up(&self, caller: &Caller, target: &Target, request: &ChatRequest) -> LookedUp {
+        let (Some(cache), Some(keeping)) = (self.cache.as_ref().filter(|_| target.settings.cached), &caller.keeping) else {
+            return LookedUp::NotMeant;
+        };
+        let Some(sent) = target.source.repeatable(request) else { return LookedUp::NotMeant };
+        let key = CacheKey::new(caller.tenant, keeping, &target.name, &sent);
+        match cache.get(keeping, &key).await {
+            Some(kept) => LookedUp::Found(kept),
+            None => LookedUp::Missing(Recording::new(cache.clone(), keeping.clone(), key)),
+        }
     }
 }
 
+/// What the exact cache had.
+enum LookedUp {
+    Found(Arc<[Delta]>),
+    /// Nothing yet: the answer may be kept.
+    Missing(Recording),
+    /// The request is none of those whose answers are kept.
+    NotMeant,
+}
+
 impl Target {
-    fn answering(&self, attempts: Vec<Attempt>, queued: Duration, replayed: bool) -> Answering {
-        Answering { target: Arc::clone(&self.name), price: Arc::clone(&self.price), attempts, queued, replayed }
+    fn answering(&self, attempts: Vec<Attempt>, queued: Duration, cached: Cached) -> Answering {
+        Answering { target: Arc::clone(&self.name), price: Arc::clone(&self.price), attempts, queued, cached }
     }
 }
 

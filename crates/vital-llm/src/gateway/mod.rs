@@ -34,12 +34,12 @@ mod tests;
 pub use attempt::{Caller, FAILOVER_WITHIN, RETRY_WAIT_MAX, TRIED_MAX};
 pub use backoff::{BACKOFF_BASE, BACKOFF_CAP};
 pub use breaker::{Breaker, BreakerState, IN_A_ROW, OPEN_FOR, OPEN_FOR_MAX, Ticket, VOLUME_MIN, WINDOW_SECONDS};
-pub use cache::ExactCache;
+pub use cache::{ExactCache, KEEP_MAX, KEPT_BYTES_MAX, Keeping};
 pub use error::{Attempt, Fault, GatewayError, Overloaded};
 pub use money::{Currency, Money, PICO};
 pub use price::{MODELS_MAX, PRICE_MAX, Price, PriceError, PriceKey, PriceTable, ROWS_MAX, TABLE_BYTES_MAX};
 pub use slots::{Load, SlotLimits};
-pub use stream::{Answering, GatewayStream};
+pub use stream::{Answering, Cached, GatewayStream};
 pub use target::{RETRIES_MAX, Target, TargetSettings, TargetSpec, TargetStatus};
 
 use slots::Slots;
@@ -65,6 +65,12 @@ impl Gateway {
     #[must_use]
     pub fn target(&self, spec: TargetSpec, before: Option<&Target>) -> Target {
         self.target_of(spec.name, Source::Provider(Box::new(spec.provider)), spec.settings, before)
+    }
+
+    /// The exact cache, if there is one.
+    #[must_use]
+    pub const fn cache(&self) -> Option<&ExactCache> {
+        self.cache.as_ref()
     }
 
     /// How full all targets together are.

@@ -28,9 +28,27 @@ pub struct Answering {
     pub attempts: Vec<Attempt>,
     /// How long the try that gave the answer waited for a slot.
     pub queued: Duration,
-    /// The answer comes from the exact cache: no provider was asked, and its usage, whose whole prompt is marked as cached, costs
-    /// nothing.
-    pub replayed: bool,
+    /// What the exact cache had to do with it.
+    pub cached: Cached,
+}
+
+/// What the exact cache had to do with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cached {
+    /// The request is none of those whose answers are kept, or nothing is kept.
+    NotMeant,
+    /// There was none, so a provider was asked.
+    Missing,
+    /// The answer was kept from before: no provider was asked, and its usage, whose whole prompt is marked as cached, costs nothing.
+    Found,
+}
+
+impl Answering {
+    /// Tells whether the answer was kept from before.
+    #[must_use]
+    pub const fn is_replayed(&self) -> bool {
+        matches!(self.cached, Cached::Found)
+    }
 }
 
 /// An answer that has begun: its items, in order, and who gives it. Ends after [`Delta::Stop`] or the first error.

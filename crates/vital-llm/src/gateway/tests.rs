@@ -20,7 +20,7 @@ fn settings() -> TargetSettings {
 }
 
 fn caller(seconds: u64) -> Caller {
-    Caller { tenant: TENANT, deadline: Instant::now() + Duration::from_secs(seconds) }
+    Caller { tenant: TENANT, keeping: None, deadline: Instant::now() + Duration::from_secs(seconds) }
 }
 
 fn request() -> ChatRequest {
@@ -273,18 +273,36 @@ async fn a_kept_answer_is_given_again_to_its_tenant_without_a_call() {
     let script = Script::new([saying("a")]);
     let cached = TargetSettings { cached: true, ..settings() };
     let gateway = gateway_with(&[&script], &cached, Some(ExactCache::in_memory(1 << 20, Duration::from_secs(60))));
-    items(ask(&gateway).await.expect("an answer")).await;
-    let again = ask(&gateway).await.expect("an answer");
-    assert!(again.answering().replayed);
+    let keeping = cache::tests::keeping(TENANT);
+    let ours = || Caller { keeping: Some(keeping.clone()), ..caller(60) };
+    let state = async |caller: Caller, request: &ChatRequest| {
+        let stream = gateway.stream(&caller, request).await.expect("an answer");
+        let cached = stream.answering().cached;
+        (cached, items(stream).await)
+    };
+    assert_eq!(state(ours(), &request()).await, (Cached::Missing, answer("a")));
     let usage = crate::TokenUsage { cached_input: USAGE.input, cache_write_input: 0, ..USAGE };
-    assert_eq!(items(again).await, [Ok(text("a")), Ok(Delta::Usage(usage)), Ok(Delta::Stop(StopReason::EndTurn))]);
+    let again = vec![Ok(text("a")), Ok(Delta::Usage(usage)), Ok(Delta::Stop(StopReason::EndTurn))];
+    assert_eq!(state(ours(), &request()).await, (Cached::Found, again));
     assert_eq!(script.calls(), 1);
-    let other = Caller { tenant: OTHER, ..caller(60) };
-    assert!(!gateway.stream(&other, &request()).await.expect("an answer").answering().replayed);
+    // Another tenant, another state of the settings, one byte more, and what is not repeatable or not to be kept.
+    let theirs = Caller { tenant: OTHER, keeping: Some(cache::tests::keeping(OTHER)), ..caller(60) };
+    assert_eq!(state(theirs, &request()).await.0, Cached::Missing);
+    let changed = Keeping { version: keeping.version + 1, ..keeping.clone() };
+    assert_eq!(state(Caller { keeping: Some(changed), ..caller(60) }, &request()).await.0, Cached::Missing);
+    let longer = ChatRequest { messages: vec![Message::user("? ")], ..request() };
+    assert_eq!(state(ours(), &longer).await.0, Cached::Missing);
     let warmer = ChatRequest { temperature: Some(0.5), ..request() };
-    for _ in 0..2 {
-        assert!(!gateway.stream(&caller(60), &warmer).await.expect("an answer").answering().replayed);
+    let tools = ChatRequest {
+        tools: vec![Tool { name: "f".into(), description: String::new(), input_schema: serde_json::json!({"type": "object"}) }],
+        ..request()
+    };
+    for other in [warmer, tools] {
+        for _ in 0..2 {
+            assert_eq!(state(ours(), &other).await.0, Cached::NotMeant);
+        }
     }
+    assert_eq!(state(caller(60), &request()).await.0, Cached::NotMeant, "without keys");
 }
 
 #[tokio::test(start_paused = true)]
@@ -292,8 +310,9 @@ async fn an_answer_that_is_left_half_way_is_not_kept() {
     let script = Script::new([saying("a")]);
     let cached = TargetSettings { cached: true, ..settings() };
     let gateway = gateway_with(&[&script], &cached, Some(ExactCache::in_memory(1 << 20, Duration::from_secs(60))));
-    ask(&gateway).await.expect("an answer").next().await;
-    assert!(!ask(&gateway).await.expect("an answer").answering().replayed);
+    let ours = Caller { keeping: Some(cache::tests::keeping(TENANT)), ..caller(60) };
+    gateway.stream(&ours, &request()).await.expect("an answer").next().await;
+    assert_eq!(gateway.stream(&ours, &request()).await.expect("an answer").answering().cached, Cached::Missing);
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,7 +15,7 @@ use time::Date;
 use vital_kernel::{Error, ExpertId, ModelId, OpContext, Permission, Result, TenantId};
 use vital_llm::{
     ApiKey, ChatRequest, LlmError, Provider,
-    gateway::{Attempt, Caller, Gateway, PriceKey, Target, TargetSettings, TargetSpec},
+    gateway::{Attempt, Cached, Caller, Gateway, Keeping, PriceKey, Target, TargetSettings, TargetSpec},
 };
 use vital_store::{Read, TenantTx};
 
@@ -65,7 +65,8 @@ impl Writer {
         let price = PriceKey { provider: provider.name().to_owned(), model: provider.model().to_owned() };
         let composer = format!("{} {}", provider.name(), provider.model()).into();
         let name = model.map_or_else(|| INSTALLATION.to_owned(), |id| id.to_string());
-        let spec = TargetSpec { name, provider: provider.clone(), settings: TargetSettings { concurrent, ..TargetSettings::new(price) } };
+        let settings = TargetSettings { concurrent, cached: true, ..TargetSettings::new(price) };
+        let spec = TargetSpec { name, provider: provider.clone(), settings };
         let target = Arc::new(gateway.target(spec, before.map(|writer| &*writer.target)));
         Self { model, composer, target, provider, rates }
     }
@@ -99,6 +100,8 @@ impl Writer {
 pub struct Choice {
     /// Those that may write it, in the order of fallback; empty: it is selected from the passages on this server.
     pub writers: Vec<Writer>,
+    /// The number of change of the organisation's settings that they are taken from: kept answers of another one do not count.
+    version: i64,
 }
 
 impl Choice {
@@ -120,7 +123,8 @@ impl Choice {
         let day = reservation.at().date();
         let asked = self.writers.iter().filter(|w| !reservation.priced_only || w.rates.most(0, 0, day).is_some());
         let targets: Vec<_> = asked.map(|writer| writer.target.clone()).collect();
-        let caller = Caller { tenant: cx.tenant(), deadline: tokio::time::Instant::now() + ANSWER_WITHIN };
+        let keeping = self.keeping(p, cx).await;
+        let caller = Caller { tenant: cx.tenant(), keeping, deadline: tokio::time::Instant::now() + ANSWER_WITHIN };
         reservation.sending();
         let stream = match p.gateway.stream(&caller, &targets, request).await {
             Ok(stream) => stream,
@@ -129,12 +133,24 @@ impl Choice {
                 return Err(error.into());
             }
         };
+        match stream.answering().cached {
+            Cached::Found => vital_metrics::kept_answer("found", meter.purpose.as_str()),
+            Cached::Missing => vital_metrics::kept_answer("missing", meter.purpose.as_str()),
+            Cached::NotMeant => {}
+        }
         let earlier = self.reported(&stream.answering().attempts, request, day);
         let Some(writer) = self.writer(&stream.answering().target) else {
             return Err(Error::internal("an answer comes from a model that was not asked"));
         };
         let composer = writer.composer.to_string();
         Ok((Metered::new(stream, reservation, writer.asked(request), earlier), composer))
+    }
+
+    /// How answers of the organisation are kept, where they are. Without its keys nothing is kept, and the request goes on.
+    async fn keeping(&self, p: &Platform, cx: &OpContext) -> Option<Keeping> {
+        p.gateway.cache()?;
+        let keys = p.db.keys(cx).await.inspect_err(|error| tracing::debug!(%error, "without its keys nothing is kept")).ok()?;
+        Some(Keeping { keys, version: self.version })
     }
 
     fn writer(&self, target: &str) -> Option<&Writer> {
@@ -229,7 +245,7 @@ pub async fn for_model(p: &Platform, cx: &OpContext, name: &str) -> Result<Choic
             "There is no model of this name that programs may use here. Nothing was sent anywhere; `/v1/models` lists what there is.";
         return Err(Error::not_found("model.unknown", detail));
     }
-    usable(named)
+    usable(named, held.version)
 }
 
 /// Lists the names of the models that the caller's programs may use, in the organisation's order, each once: none where they may use none.
@@ -271,14 +287,14 @@ async fn choose(p: &Platform, cx: &OpContext, expert: Option<ExpertId>) -> Resul
     let (held, situation) = held(p, cx, expert).await?;
     if situation.own.is_empty() && held.order.is_empty() {
         let allowed = p.installation.iter().filter(|_| situation.installation_allowed);
-        return Ok(Choice { writers: allowed.map(|writer| writer.priced(held.installation)).collect() });
+        return Ok(Choice { writers: allowed.map(|writer| writer.priced(held.installation)).collect(), version: held.version });
     }
     let wanted = if situation.own.is_empty() { held.order.iter().map(|(id, _)| *id).collect() } else { situation.own };
-    usable(wanted.into_iter().filter_map(|id| Some((id, held.writers.get(&id)?))))
+    usable(wanted.into_iter().filter_map(|id| Some((id, held.writers.get(&id)?))), held.version)
 }
 
 /// Those that can be used. Where something is in use and nothing can be used, nobody else takes its place.
-fn usable<'a>(wanted: impl Iterator<Item = (ModelId, &'a Built)>) -> Result<Choice> {
+fn usable<'a>(wanted: impl Iterator<Item = (ModelId, &'a Built)>, version: i64) -> Result<Choice> {
     let (mut writers, mut first) = (Vec::new(), None);
     for (model, built) in wanted {
         match built {
@@ -295,7 +311,7 @@ fn usable<'a>(wanted: impl Iterator<Item = (ModelId, &'a Built)>) -> Result<Choi
             "None of the models that your organisation set up for this can be used, so nothing was sent anywhere. A question to an expert is kept; an administrator should test the models under Settings, Model providers.",
         )
         .with_source(error)),
-        _ => Ok(Choice { writers }),
+        _ => Ok(Choice { writers, version }),
     }
 }
 

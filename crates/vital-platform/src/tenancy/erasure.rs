@@ -161,6 +161,10 @@ async fn erase(p: &Platform, tenant: TenantId) -> Result<Erased> {
     tx.commit(AuditEntry::new(AuditAction::TenantErased, "tenant", tenant)).await?;
     p.indexes.erase(tenant).await?;
     p.remembered.forget_all();
+    if let Some(answers) = p.gateway.cache() {
+        // What is not reached opens with the destroyed keys alone, and ends with its time.
+        answers.forget(tenant).await;
+    }
     p.db.record_installation(AuditEntry::new(AuditAction::TenantErased, "tenant", tenant)).await?;
     Ok(Erased { keys, rows })
 }

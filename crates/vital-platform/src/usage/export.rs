@@ -60,7 +60,7 @@ pub async fn export(p: &Platform, cx: &OpContext, from: Option<Date>, to: Option
 fn line(out: &mut String, row: &Entry) -> Result<()> {
     let id = |id: Option<Uuid>| id.map(|id| id.to_string()).unwrap_or_default();
     let at = |at: OffsetDateTime| at.format(&Rfc3339).map_err(Error::internal);
-    let text = |text: Option<&str>| cell(text.unwrap_or_default());
+    let text = |text: Option<&str>| csv_cell(text.unwrap_or_default());
     let _infallible = write!(
         out,
         "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n",
@@ -72,9 +72,9 @@ fn line(out: &mut String, row: &Entry) -> Result<()> {
         id(row.expert),
         text(row.expert_name.as_deref()),
         id(row.turn),
-        cell(&row.purpose),
-        cell(&row.provider),
-        cell(&row.model),
+        csv_cell(&row.purpose),
+        csv_cell(&row.provider),
+        csv_cell(&row.model),
         row.input,
         row.cached_input,
         row.cache_write,
@@ -86,8 +86,9 @@ fn line(out: &mut String, row: &Entry) -> Result<()> {
     Ok(())
 }
 
-/// Text as a cell. What a spreadsheet would take for a formula gets an apostrophe in front.
-fn cell(text: &str) -> String {
+/// Makes a cell of a text. What a spreadsheet would take for a formula gets an apostrophe in front.
+#[must_use]
+pub fn csv_cell(text: &str) -> String {
     let formula = text.trim_start().starts_with(['=', '+', '-', '@']) || text.starts_with(['\t', '\r', '\n']);
     let text = if formula { format!("'{text}") } else { text.to_owned() };
     if text.contains(['"', ',', '\r', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
@@ -110,7 +111,7 @@ mod tests {
             ("=a\r\nb", "\"'=a\r\nb\""),
         ];
         for (text, wanted) in table {
-            assert_eq!(cell(text), wanted);
+            assert_eq!(csv_cell(text), wanted);
         }
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! There is no forecast where the first request is fewer than seven whole days ago.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::{Date, Duration};
 use utoipa::ToSchema;
 
@@ -18,7 +18,7 @@ pub const DAYS_MIN: usize = 7;
 pub const DAYS_MAX: usize = 28;
 
 /// What the month under way will probably cost, in millionths of a US dollar.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Forecast {
     /// What is spent in the month already.
     pub spent_micros: i64,

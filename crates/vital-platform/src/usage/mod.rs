@@ -28,7 +28,7 @@ pub use budget::{Budget, BudgetScope, BudgetState, NewBudget, Period, budgets, r
 pub use charge::Basis;
 pub(crate) use charge::{Asked, Charge, Seen};
 pub(crate) use estimate::Size;
-pub use export::export;
+pub use export::{csv_cell, export};
 pub use forecast::Forecast;
 pub(crate) use rates::micros_up;
 pub use rates::{OwnPrice, Rates};

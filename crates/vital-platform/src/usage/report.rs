@@ -6,7 +6,7 @@ use super::{
     store,
 };
 use crate::Platform;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use time::{Date, Duration, OffsetDateTime};
 use utoipa::ToSchema;
@@ -21,7 +21,7 @@ const DAYS: i64 = 30;
 const LINES_MAX: usize = 50;
 
 /// What some requests came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Totals {
     /// Requests to models.
     pub requests: i64,
@@ -40,7 +40,7 @@ pub struct Totals {
 }
 
 /// A line of a report.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Line {
     /// Id of the expert or the person, where it is about one.
     pub id: Option<Uuid>,
@@ -52,14 +52,14 @@ pub struct Line {
 }
 
 /// What was used within some days, by the calendar in UTC.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct UsageReport {
     /// The first day.
     pub from: String,
     /// The last day.
     pub to: String,
     /// The currency of all amounts.
-    pub currency: &'static str,
+    pub currency: String,
     /// Whether it is about the reader's own use alone.
     pub own: bool,
     /// All of it.
@@ -140,7 +140,7 @@ fn assembled(from: Date, to: Date, own: bool, lines: Vec<Summed>, forecast: Opti
     let mut report = UsageReport {
         from: from.to_string(),
         to: to.to_string(),
-        currency: super::rates::CURRENCY,
+        currency: super::rates::CURRENCY.to_owned(),
         own,
         total: Totals::default(),
         days: Vec::new(),

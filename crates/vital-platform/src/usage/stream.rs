@@ -62,7 +62,7 @@ impl Metered {
 
     fn close(&mut self) {
         let Some(open) = self.open.take() else { return };
-        let (spent, charges) = open.counted(self.inner.answering().replayed);
+        let (spent, charges) = open.counted(self.inner.answering().is_replayed());
         self.spent = Some(spent);
         open.reservation.settle(charges);
     }

@@ -79,6 +79,8 @@ pub struct Options {
     pub protection: Settings,
     /// Whether no other node works on the same database.
     pub alone: bool,
+    /// Where answers of models are kept for equal requests.
+    pub answers: Option<vital_llm::gateway::ExactCache>,
 }
 
 impl Options {
@@ -96,6 +98,7 @@ impl Options {
             authority: None,
             protection: generous(),
             alone: true,
+            answers: None,
         }
     }
 

@@ -58,6 +58,7 @@ impl Running {
                 authority: options.authority,
                 alone: options.alone,
                 models: ModelLoad::default(),
+                answers: options.answers,
             };
             let platform = Platform::new(parts).unwrap();
             vital_platform::tenancy::replay_erasures(&platform).await.unwrap();

@@ -1,5 +1,6 @@
 //! What models are used for: reports, the ledger as a table, budgets and prices.
 
+use super::{Listing, PageParams, Paging};
 use crate::{
     caller::SignedIn,
     extract::{Body, Id, Params},
@@ -82,9 +83,9 @@ pub(crate) async fn export(State(s): State<AppState>, SignedIn(caller): SignedIn
 }
 
 /// Lists the budgets and how they stand.
-#[utoipa::path(get, path = "/api/v1/budgets", tag = "usage", responses((status = 200, body = Vec<Budget>)))]
-pub(crate) async fn budgets(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<Budget>>> {
-    Ok(Json(usage::budgets(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/budgets", tag = "usage", params(PageParams), responses((status = 200, body = Listing<Budget>)))]
+pub(crate) async fn budgets(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<Budget>>> {
+    Ok(Json(paging.page_of(usage::budgets(&s.platform, &caller.cx).await?, |b| b.id)?))
 }
 
 /// Sets a budget: there is one for each scope, subject and period.
@@ -101,9 +102,10 @@ pub(crate) async fn remove_budget(State(s): State<AppState>, SignedIn(caller): S
 }
 
 /// Lists the models that may write answers, and what is known of their prices.
-#[utoipa::path(get, path = "/api/v1/model-prices", tag = "usage", responses((status = 200, body = Vec<ModelPrice>)))]
-pub(crate) async fn prices(State(s): State<AppState>, SignedIn(caller): SignedIn) -> Reply<Json<Vec<ModelPrice>>> {
-    Ok(Json(providers::prices(&s.platform, &caller.cx).await?))
+#[utoipa::path(get, path = "/api/v1/model-prices", tag = "usage", params(PageParams), responses((status = 200, body = Listing<ModelPrice>)))]
+pub(crate) async fn prices(State(s): State<AppState>, SignedIn(caller): SignedIn, paging: Paging) -> Reply<Json<Listing<ModelPrice>>> {
+    let key = |price: &ModelPrice| price.model.map_or_else(|| "installation".to_owned(), |id| id.to_string());
+    Ok(Json(paging.page_of(providers::prices(&s.platform, &caller.cx).await?, key)?))
 }
 
 /// Sets the price of a model, or removes it.

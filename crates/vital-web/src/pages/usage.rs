@@ -64,16 +64,20 @@ fn head(report: &UsageReport, everybody: bool) -> Markup {
             @if report.own { "What your own questions and keys used. " } @else { "What everybody's questions and keys used. " }
             "Each request to a model is counted by the provider's own figures, from " (report.from) " to " (report.to) " (UTC)."
         }
-        form.line method="get" action=(PATH) {
-            label for="from" { "From" } input id="from" name="from" type="date" value=(report.from);
-            label for="to" { "To" } input id="to" name="to" type="date" value=(report.to);
-            button type="submit" { "Show" }
-            @if everybody && !report.own { a.button href={ "/api/v1/usage/export.csv?from=" (report.from) "&to=" (report.to) } download { "Download as table (CSV)" } }
+        form.filters method="get" action=(PATH) {
+            div { label for="from" { "From" } input id="from" name="from" type="date" value=(report.from); }
+            div { label for="to" { "To" } input id="to" name="to" type="date" value=(report.to); }
+            @if everybody && report.own { input type="hidden" name="own" value="true"; }
+            div.filters-acts.all {
+                button type="submit" { "Show" }
+                @if everybody && !report.own {
+                    a.button href={ "/api/v1/usage/export.csv?from=" (report.from) "&to=" (report.to) } download { "Download as table (CSV)" }
+                    a.button href={ (PATH) "?own=true" } { "Show my own use" }
+                }
+                @if everybody && report.own { a.button href=(PATH) { "Show everybody's use" } }
+            }
         }
-        @if everybody {
-            p { @if report.own { a href=(PATH) { "Show everybody's use" } } @else { a href={ (PATH) "?own=true" } { "Show my own use" } } }
-        }
-        (totals(&report.total))
+        @if report.total.requests > 0 { (totals(&report.total)) }
         @if let Some(f) = &report.forecast {
             p {
                 "This month so far: " strong { (dollars(f.spent_micros)) } ". If it goes on as the last " (count(i64::try_from(f.days).unwrap_or(0), "day", "days"))

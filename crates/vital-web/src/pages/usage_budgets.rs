@@ -261,6 +261,8 @@ async fn again(s: &AppState, view: &View, caller: &Caller, form: String, given: 
 
 /// Sets a budget.
 pub(crate) async fn set(State(s): State<AppState>, SignedIn(caller): SignedIn, view: View, Form(given): Form<Fields>) -> Reply<Response> {
+    // First: the forms are on nobody else's page, so there is no page to show them on again.
+    caller.cx.require(Permission::BudgetManage)?;
     let set = match budget_in(&s, &caller, &given).await {
         Ok(new) => usage::set_budget(&s.platform, &caller.cx, new).await.map(drop),
         Err(error) => Err(error),
@@ -284,6 +286,7 @@ pub(crate) async fn set_price(
     view: View,
     Form(given): Form<Fields>,
 ) -> Reply<Response> {
+    caller.cx.require(Permission::BudgetManage)?;
     let set = match price_in(&given) {
         Ok((model, Some(price))) => providers::set_price(&s.platform, &caller.cx, model, price).await,
         Ok((model, None)) => providers::remove_price(&s.platform, &caller.cx, model).await,

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use vital_kernel::limits;
 use vital_platform::ModelLoad;
 use vital_store::transport::{certificates, is_this_machine};
-use vital_throttle::{Config, Place, Throttle};
+use vital_throttle::{Address, Config, Place, Throttle};
 use vital_web::{Load, Rates};
 
 /// Largest value of a limit.
@@ -194,14 +194,23 @@ impl Limits {
         ModelLoad { requests: self.model_requests, of_model: self.model_requests_per_model, relays: self.relays }
     }
 
+    /// The Redis that nodes share, if there is one.
+    ///
+    /// # Errors
+    /// When a file that is named for it cannot be read.
+    pub(crate) fn redis(&self) -> anyhow::Result<Option<Address>> {
+        let Some(url) = self.redis_url.clone() else { return Ok(None) };
+        let authorities = self.redis_ca_file.as_deref().map(certificates).transpose().map_err(|e| Failure::new(e.to_string()))?;
+        let password = self.redis_password_file.as_deref().map(|path| secret_file("limits.redis_password_file", path)).transpose()?;
+        Ok(Some(Address { url, authorities, password }))
+    }
+
     /// What counts. Redis is tried in the background.
     ///
     /// # Errors
     /// When the address of Redis cannot be one.
     pub(crate) fn throttle(&self) -> anyhow::Result<Throttle> {
-        let redis_authorities = self.redis_ca_file.as_deref().map(certificates).transpose().map_err(|e| Failure::new(e.to_string()))?;
-        let redis_password = self.redis_password_file.as_deref().map(|path| secret_file("limits.redis_password_file", path)).transpose()?;
-        let config = Config { redis: self.redis_url.clone(), redis_authorities, redis_password, ..Config::default() };
+        let config = Config { redis: self.redis()?, ..Config::default() };
         Throttle::new(&config).map_err(|error| Failure::new(format!("`limits.redis_url`: {error}")).into())
     }
 }

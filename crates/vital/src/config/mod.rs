@@ -5,6 +5,7 @@
 //! the file, and those are never printed.
 
 mod audit;
+mod cache;
 mod database;
 mod egress;
 mod file;
@@ -29,6 +30,7 @@ use std::{
 };
 
 pub(crate) use audit::Audit;
+pub(crate) use cache::Cache;
 pub(crate) use database::Database;
 pub(crate) use egress::Egress;
 pub(crate) use identity::Identity;
@@ -76,6 +78,8 @@ pub(crate) struct Config {
     pub(crate) keys: Keys,
     /// How often and how many at once.
     pub(crate) limits: Limits,
+    /// Answers of models that are given again.
+    pub(crate) cache: Cache,
     /// Where the checkpoints of the audit trail go.
     pub(crate) audit: Audit,
     /// The listener that Prometheus reads.
@@ -193,6 +197,7 @@ impl Config {
         self.tls.check(&self.server)?;
         self.database.check()?;
         self.limits.check()?;
+        self.cache.check(&self.limits)?;
         self.mail.check()?;
         self.audit.check()?;
         self.metrics.check(&self.server, self.tls.is_on())?;
@@ -341,7 +346,8 @@ mod tests {
             let text = format!("format = \"openai\"\nmodel = \"{}\"", provider.model);
             toml::from_str::<Provider>(&text).unwrap()
         });
-        let Config { server, tls, database, models, identity, egress, tools, limits, audit, metrics, telemetry, log, .. } = config;
+        let Config { server, tls, database, models, identity, egress, tools, limits, cache, audit, metrics, telemetry, log, .. } = config;
+        assert_eq!(cache, Cache::default());
         assert!(audit.folder.is_some() && audit.key_file.is_some() && audit.public_file.is_some());
         assert_eq!(Audit { folder: None, key_file: None, public_file: None, ..audit }, Audit::default());
         assert_eq!((identity, egress), (Identity::default(), Egress::default()));

@@ -111,6 +111,7 @@ async fn answer_all(cases: &[Case], embedder: Result<Arc<dyn Embedder>, String>)
         authority: config.tls.authority()?,
         alone: true,
         models: ModelLoad::default(),
+        answers: None,
     })?;
     let work = tokio::spawn(vital_platform::work::run(Arc::clone(&platform)));
     let outcomes = ask_all(&platform, cases, by_meaning).await;

@@ -12,3 +12,4 @@ pub(crate) mod ingest;
 pub(crate) mod mcp;
 pub(crate) mod session;
 pub(crate) mod transcript;
+pub(crate) mod usage;

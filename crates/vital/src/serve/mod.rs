@@ -140,6 +140,7 @@ async fn start(config: &Config, listeners: Listeners, bound: SocketAddr) -> anyh
         authority: config.tls.authority()?,
         alone: cluster.is_some(),
         models: config.limits.models(),
+        answers: config.cache.open(&config.limits)?,
     })?;
     // Before anything is served: a database restored from a backup must not bring back what was erased.
     trail::replay_erasures(&platform).await?;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod answer_cache;
 mod ask;
 mod audit;
 mod break_glass;
@@ -44,6 +45,7 @@ mod sso;
 mod supabase;
 mod tool_servers;
 mod tools;
+mod usage;
 mod webhooks;
 
 use vital_llm::{Provider, ProviderConfig, Timeouts, WireFormat};

@@ -13,48 +13,48 @@ use vital_testkit::{
     provider::{Gate, Script, ScriptedProvider, Stop, Usage},
 };
 
-const CHAT: &str = "/v1/chat/completions";
-const MESSAGES: &str = "/v1/messages";
-const ORDINARY: &str = "Write a title for a protocol.";
+pub(crate) const CHAT: &str = "/v1/chat/completions";
+pub(crate) const MESSAGES: &str = "/v1/messages";
+pub(crate) const ORDINARY: &str = "Write a title for a protocol.";
 const PERSONAL: &str = "Should I stop taking my insulin when my doctor is away?";
 
-async fn scripted(script: Script) -> ScriptedProvider {
+pub(crate) async fn scripted(script: Script) -> ScriptedProvider {
     let provider = ScriptedProvider::start().await.unwrap();
     provider.reply_with(move |_| script.clone());
     provider
 }
 
-fn body(model: &str, text: &str) -> Value {
+pub(crate) fn body(model: &str, text: &str) -> Value {
     json!({ "model": format!("models/{model}"), "max_tokens": 64, "messages": [{ "role": "user", "content": text }] })
 }
 
-fn streamed(model: &str, text: &str) -> Value {
+pub(crate) fn streamed(model: &str, text: &str) -> Value {
     let mut body = body(model, text);
     body["stream"] = true.into();
     body
 }
 
-async fn set_up(admin: &Client, provider: &ScriptedProvider, format: &str, model: &str) {
+pub(crate) async fn set_up(admin: &Client, provider: &ScriptedProvider, format: &str, model: &str) {
     let new = json!({
         "name": format!("{format} {model}"), "format": format, "base_url": provider.base_url(), "api_key": "sk-x", "models": [{ "name": model }],
     });
     admin.post("/api/v1/providers", &new).await.expect(201);
 }
 
-async fn decide(admin: &Client, allowed: bool) {
+pub(crate) async fn decide(admin: &Client, allowed: bool) {
     let decision = json!({ "direct_models": allowed });
     let policy = admin.request("PUT", "/api/v1/provider-policy").json(&decision).send().await.expect(200).json();
     assert_eq!((&policy["direct_models"], &policy["installation_allowed"]), (&json!(allowed), &json!(true)));
 }
 
 /// A key of the administrator with these scopes.
-async fn keyed(app: &TestApp, scopes: &[&str]) -> (Client, String) {
+pub(crate) async fn keyed(app: &TestApp, scopes: &[&str]) -> (Client, String) {
     let made = app.client(Persona::TenantAdmin).post("/api/v1/keys", &json!({ "name": "door", "scopes": scopes })).await.expect(201).json();
     (app.with_token(made["key"].as_str().unwrap()), made["id"].as_str().unwrap().to_owned())
 }
 
 /// An app whose organisation A lets programs use one model, and a program that may.
-async fn ready(script: Script) -> (ScriptedProvider, TestApp, Client) {
+pub(crate) async fn ready(script: Script) -> (ScriptedProvider, TestApp, Client) {
     let provider = scripted(script).await;
     let app = app().await;
     let admin = app.client(Persona::TenantAdmin);
@@ -73,7 +73,7 @@ fn openai(reply: &Reply, status: u16, kind: &str, code: &str) -> Value {
 }
 
 /// The data of the frames of a stream, without `[DONE]`.
-fn frames(reply: &Reply) -> Vec<Value> {
+pub(crate) fn frames(reply: &Reply) -> Vec<Value> {
     let text = reply.text();
     text.lines().filter_map(|l| l.strip_prefix("data: ")).filter(|d| *d != "[DONE]").map(|d| serde_json::from_str(d).unwrap()).collect()
 }
