@@ -66,7 +66,7 @@ export default async function pages(step, world) {
     await page.locator('html[data-theme="dark"]').waitFor();
   });
   await step.check("API description", async () => {
-    await page.goto("/api/docs");
+    await page.goto("/docs");
     await page.getByText("/api/v1/documents", { exact: false }).first().waitFor();
     await keep(page, "api-docs", false);
   });

@@ -54,7 +54,7 @@ impl<S: Sync> FromRequestParts<S> for AskedBefore {
 /// Carries a write with a key out once.
 pub(crate) async fn guard(State(s): State<AppState>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let writes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let writes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
     if !writes || !request.headers().contains_key(KEY) || !(path.starts_with("/api/v1/") || compat::is_door(path)) {
         return next.run(request).await;
     }
@@ -120,6 +120,10 @@ async fn read(request: Request) -> Result<(Request, [u8; 32]), Problem> {
     let query = parts.uri.query().unwrap_or_default().as_bytes();
     for part in [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), query, conversation, &media] {
         add(&mut hash, part);
+    }
+    // A request on another condition asks for something else.
+    for condition in parts.headers.get_all(header::IF_MATCH) {
+        add(&mut hash, condition.as_bytes());
     }
     let of_parts = if media == b"multipart/form-data" {
         let mut form = Request::new(Body::from(bytes.clone()));

@@ -18,14 +18,14 @@ use std::sync::{Arc, LazyLock};
 use utoipa::{
     OpenApi,
     openapi::{
-        ContentBuilder, ObjectBuilder, Ref, Required, ResponseBuilder,
+        Components, ContentBuilder, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder,
         path::{Operation, ParameterBuilder, ParameterIn},
-        schema::Type,
+        schema::{Schema, Type},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 use utoipa_swagger_ui::Config;
-use vital_kernel::Error;
+use vital_kernel::{Error, limits};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -37,6 +37,7 @@ use vital_kernel::Error;
     components(schemas(
         crate::problem::ProblemBody,
         crate::problem::FieldFault,
+        vital_platform::ask::StoredEvent,
         crate::compat::failure::OpenAiFailure,
         crate::compat::failure::OpenAiError,
         crate::compat::failure::AnthropicFailure,
@@ -45,6 +46,9 @@ use vital_kernel::Error;
     security(("bearer" = []), ("cookie" = []))
 )]
 pub(crate) struct Description;
+
+/// What `If-Match` holds: up to sixteen entity tags, or `*` (RFC 9110 section 8.8.3).
+const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-+\--~]{0,126}"( *, *(W/)?"[!#-+\--~]{0,126}"){0,15})$"#;
 
 static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(openapi);
 
@@ -67,10 +71,23 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         }
     }
     let components = api.components.get_or_insert_default();
+    open_what_is_flattened(components);
     components.add_security_scheme("bearer", SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()));
     components.add_security_scheme("x-api-key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key"))));
     components.add_security_scheme("cookie", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("vital_session"))));
     api
+}
+
+/// A type that refuses unknown fields is a closed schema. Where it is flattened into another type it has to be open, or nothing fits both.
+fn open_what_is_flattened(components: &mut Components) {
+    let wholes = components.schemas.values().filter_map(|schema| if let RefOr::T(Schema::AllOf(all)) = schema { Some(all) } else { None });
+    let parts = wholes.flat_map(|all| &all.items).filter_map(|part| if let RefOr::Ref(part) = part { Some(part) } else { None });
+    let names: Vec<String> = parts.filter_map(|part| part.ref_location.rsplit('/').next().map(str::to_owned)).collect();
+    for name in names {
+        if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(&name) {
+            object.additional_properties = None;
+        }
+    }
 }
 
 /// Adds to an operation what all of its kind have: the headers that they read and send, and the failures that they can end with.
@@ -84,28 +101,55 @@ fn describe(path: &str, method: &Method, operation: &mut Operation) {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
         ResponseBuilder::new().description(format!("{why}; {says}")).content(media, content).build()
     };
+    operation.operation_id = operation.operation_id.take().map(|id| operation_id(path, &id));
     let own = path.starts_with("/api/v1/");
     let (open, writes) = (OPEN_ROUTES.contains(&path), *method != Method::GET);
     for (status, why) in failures(path, operation, open, writes) {
         operation.responses.responses.entry(status.to_owned()).or_insert_with(|| failure(why).into());
     }
     operation.responses.responses.insert("default".to_owned(), failure("Any other failure").into());
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            reason(status).clone_into(&mut response.description);
+        }
+    }
     let keyed = writes && !open && (own || compat::is_door(path));
     if keyed {
-        header(
-            operation,
-            "Idempotency-Key",
-            "Sent again with the same key, the request takes effect once and gets the first reply; 1 to 255 visible ASCII characters",
-        );
+        let key = text().min_length(Some(1)).max_length(Some(limits::IDEMPOTENCY_KEY_CHARS_MAX)).pattern(Some("^[!-~]+$"));
+        let says =
+            "Sent again with the same key, the request takes effect once and gets the first reply; 1 to 255 visible ASCII characters";
+        header(operation, "Idempotency-Key", says, key);
     }
     if own && !writes {
         operation.responses.responses.entry("304".to_owned()).or_insert_with(|| {
             ResponseBuilder::new().description("The reader holds this representation already (`If-None-Match`)").build().into()
         });
-        header(operation, "If-None-Match", "Entity tags of representations that the reader holds");
+        header(operation, "If-None-Match", "Entity tags of representations that the reader holds", text());
     }
     if own && CONDITIONAL.contains(&(path, method.as_str())) {
-        header(operation, "If-Match", "Changes only what still has one of these entity tags");
+        header(operation, "If-Match", "Changes only what still has one of these entity tags", text().pattern(Some(ENTITY_TAGS)));
+    }
+}
+
+/// The name of an operation, unique in the description (OpenAPI 3.1, section 4.8.10): the words of its path and what its handler is called.
+fn operation_id(path: &str, handler: &str) -> String {
+    let words = path.trim_start_matches("/api/v1").split('/').filter(|s| !s.is_empty() && !s.starts_with('{'));
+    let mut words: Vec<String> = words.map(|s| s.replace(['-', '.'], "_")).collect();
+    if words.last().is_none_or(|last| last != handler) {
+        words.push(handler.to_owned());
+    }
+    words.join("_")
+}
+
+/// What a success says of itself where its operation says nothing more: a response has to have a description (OpenAPI 3.1, section 4.8.17).
+fn reason(status: &str) -> &'static str {
+    match status {
+        "201" => "Made",
+        "202" => "Accepted; it is done in the background",
+        "204" => "Done",
+        _ => "As asked",
     }
 }
 
@@ -139,14 +183,23 @@ fn failures(path: &str, operation: &Operation, open: bool, writes: bool) -> Vec<
     if CONDITIONAL.iter().any(|(conditional, _)| *conditional == path) && writes {
         all.push(("412", "Changed by somebody else since it was read (`If-Match`)"));
     }
+    if writes || path == "/api/v1/usage/export.csv" {
+        all.push(("413", "Larger than the stated limit"));
+    }
+    if path == "/api/v1/documents/{id}/text" {
+        all.push(("409", "Not read yet, or it could not be read"));
+    }
     if operation.request_body.is_some() {
-        all.extend([("413", "Larger than the stated limit"), ("415", "A media type that is not read here")]);
+        all.push(("415", "A media type that is not read here"));
     }
     all
 }
 
-fn header(operation: &mut Operation, name: &str, says: &str) {
-    let text = ObjectBuilder::new().schema_type(Type::String);
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn header(operation: &mut Operation, name: &str, says: &str, text: ObjectBuilder) {
     let header = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Header).required(Required::False);
     operation.parameters.get_or_insert_default().push(header.description(Some(says)).schema(Some(text)).build().into());
 }
@@ -198,15 +251,21 @@ pub(crate) async fn docs_file(Path(file): Path<String>) -> Reply<Response> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_operation_is_described_and_only_open_routes_need_nobody() {
         let api = serde_json::to_value(openapi()).unwrap();
         assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
+        let mut names = BTreeSet::new();
         for (path, item) in api["paths"].as_object().unwrap() {
             for (method, operation) in item.as_object().unwrap() {
+                assert!(names.insert(operation["operationId"].as_str().unwrap()), "{method} {path} has the name of another operation");
                 assert!(operation["summary"].is_string() || operation["description"].is_string(), "{method} {path} says nothing");
                 assert!(operation["responses"]["default"].is_object(), "{method} {path} has no problem response");
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    assert!(response["description"].as_str().is_some_and(|d| !d.is_empty()), "{method} {path} {status} says nothing");
+                }
                 if operation["security"] == serde_json::json!([{}]) {
                     assert!(OPEN_ROUTES.contains(&path.as_str()), "{method} {path} is described as open but needs a caller");
                 }

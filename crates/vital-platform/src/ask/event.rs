@@ -53,6 +53,7 @@ impl TurnState {
 
 /// An expert that was considered for a question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RoutedCandidate)]
 pub struct Candidate {
     /// The expert's stable name.
     pub slug: String,

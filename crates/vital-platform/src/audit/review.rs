@@ -74,6 +74,7 @@ impl FindingKind {
 /// What a reviewer found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ReviewVerdict)]
 pub enum Verdict {
     /// There is a good reason for it.
     Explained,

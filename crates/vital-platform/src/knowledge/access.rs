@@ -81,6 +81,7 @@ impl Sharing {
 
 /// A group that something can be shared with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SharingGroup)]
 pub struct GroupName {
     /// Its id.
     #[schema(value_type = uuid::Uuid)]

@@ -20,7 +20,7 @@ use vital_store::{TenantTx, Write};
 pub const VERSION: u32 = 1;
 
 macro_rules! event_types {
-    ($($variant:ident $name:literal $meaning:literal;)+) => {
+    ($($variant:ident $name:tt $meaning:literal;)+) => {
         /// What can be told of.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
         #[allow(missing_docs, reason = "each says what it means in `meaning`")]

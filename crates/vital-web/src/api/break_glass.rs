@@ -16,6 +16,7 @@ use vital_platform::identity::break_glass::{self, Opening};
 /// The review of an opening.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = OperatorAccessReview)]
 pub(crate) struct Review {
     /// What the reviewer found.
     note: String,

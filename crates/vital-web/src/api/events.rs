@@ -17,7 +17,7 @@ use axum::{
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 use std::{convert::Infallible, time::Duration};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use vital_kernel::{Error, RequestId, Result, TurnId};
 use vital_platform::ask::{self, StoredEvent};
 
@@ -35,10 +35,23 @@ pub(crate) struct After {
     after: Option<i32>,
 }
 
+/// A frame of an event stream: its fields, as text (WHATWG HTML section 9.2).
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes frames for the API document")]
+pub(crate) struct EventFrame {
+    /// What `Last-Event-ID` is to say after a broken connection.
+    id: Option<String>,
+    /// What kind of frame it is.
+    event: Option<String>,
+    /// JSON.
+    data: String,
+}
+
 /// Follows a turn: its stored events from the given number on, then live ones, until `done`. The id of an event is its number.
 #[utoipa::path(get, path = "/api/v1/turns/{id}/events", tag = "ask",
     params(("id" = Uuid, Path), After, ("Last-Event-ID" = Option<i32>, Header, description = "Number of the last event that was received")),
-    responses((status = 200, body = StoredEvent, content_type = "text/event-stream")))]
+    responses((status = 200, description = "The events, each a frame; `data` is a `StoredEvent`, or a problem, which ends the stream",
+        body = EventFrame, content_type = "text/event-stream")))]
 pub(crate) async fn follow(
     State(s): State<AppState>,
     SignedIn(caller): SignedIn,

@@ -8,7 +8,10 @@ use super::{
     parameters::{self, NO_TOOLS, Unsupported, empty, no_choice, off},
     telling::{End, Said},
 };
-use crate::{caller::SignedIn, components::answer, extract::Prompt, idempotency::AskedBefore, problem::Reply, state::AppState};
+use crate::{
+    api::events::EventFrame, caller::SignedIn, components::answer, extract::Prompt, idempotency::AskedBefore, problem::Reply,
+    state::AppState,
+};
 use axum::{
     Json,
     extract::State,
@@ -125,6 +128,7 @@ pub(crate) struct Choice {
 
 /// The text of an answer.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ChatAnswer)]
 pub(crate) struct Answer {
     /// `assistant`.
     role: &'static str,
@@ -189,7 +193,7 @@ impl Usage {
 /// that leaves does not stop it. `x-conversation-id` in the request goes on with a conversation of the product.
 #[utoipa::path(post, path = "/v1/chat/completions", tag = "compatible", request_body = ChatRequest,
     params(("x-conversation-id" = Option<Uuid>, Header, description = "Conversation of the product to go on with")),
-    responses((status = 200, description = "The answer, or its pieces", content((ChatCompletion = "application/json"), (String = "text/event-stream")),
+    responses((status = 200, description = "The answer, or its pieces", content((ChatCompletion = "application/json"), (EventFrame = "text/event-stream")),
         headers(("x-conversation-id" = Uuid, description = "The conversation in the product"), ("x-turn-id" = Uuid, description = "The turn")))),
     security(("bearer" = [])))]
 pub(crate) async fn create(

@@ -8,7 +8,10 @@ use super::{
     parameters::{self, NO_TOOLS, Unsupported, empty, no_choice},
     telling::{End, Said},
 };
-use crate::{caller::SignedIn, components::answer, extract::Prompt, idempotency::AskedBefore, problem::Reply, state::AppState};
+use crate::{
+    api::events::EventFrame, caller::SignedIn, components::answer, extract::Prompt, idempotency::AskedBefore, problem::Reply,
+    state::AppState,
+};
 use axum::{
     Json,
     extract::State,
@@ -76,6 +79,7 @@ pub(crate) struct MessagesAnswer {
 
 /// A sentence.
 #[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = MessageTextBlock)]
 pub(crate) struct TextBlock {
     /// `text`.
     #[serde(rename = "type")]
@@ -123,7 +127,7 @@ pub(crate) struct MessagesUsage {
 /// client that leaves does not stop it. `x-conversation-id` in the request goes on with a conversation of the product.
 #[utoipa::path(post, path = "/v1/messages", tag = "compatible", request_body = MessagesRequest,
     params(("x-conversation-id" = Option<Uuid>, Header, description = "Conversation of the product to go on with")),
-    responses((status = 200, description = "The answer, or its pieces", content((MessagesAnswer = "application/json"), (String = "text/event-stream")),
+    responses((status = 200, description = "The answer, or its pieces", content((MessagesAnswer = "application/json"), (EventFrame = "text/event-stream")),
         headers(("x-conversation-id" = Uuid, description = "The conversation in the product"), ("x-turn-id" = Uuid, description = "The turn")))),
     security(("bearer" = []), ("x-api-key" = [])))]
 pub(crate) async fn create(

@@ -35,6 +35,7 @@ pub(crate) enum Models {
 /// A model, as the called API shows it.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = ListedModel)]
 pub(crate) enum Model {
     /// OpenAI's.
     OpenAi(OpenAiModel),

@@ -12,7 +12,7 @@ use super::{
     parameters::{self, NO_TOOLS, Unsupported, empty, no_choice, off},
     telling::{End, Said},
 };
-use crate::{caller::SignedIn, extract::Prompt, idempotency::AskedBefore, problem::Reply, state::AppState};
+use crate::{api::events::EventFrame, caller::SignedIn, extract::Prompt, idempotency::AskedBefore, problem::Reply, state::AppState};
 use axum::{
     Json,
     extract::State,
@@ -127,7 +127,7 @@ pub(crate) struct ResponseObject {
 /// Asks an expert in OpenAI's newer format. The answer, its sources and its checks are those of the product, and the turn is kept there; a
 /// client that leaves does not stop it.
 #[utoipa::path(post, path = "/v1/responses", tag = "compatible", request_body = ResponsesRequest,
-    responses((status = 200, description = "The answer, or its events", content((ResponseObject = "application/json"), (String = "text/event-stream")))),
+    responses((status = 200, description = "The answer, or its events", content((ResponseObject = "application/json"), (EventFrame = "text/event-stream")))),
     security(("bearer" = [])))]
 pub(crate) async fn create(
     State(s): State<AppState>,

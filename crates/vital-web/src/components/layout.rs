@@ -121,7 +121,7 @@ fn account(caller: &Caller) -> Markup {
                 div.menu-body {
                     p { strong { (caller.display_name) } br; small { (caller.email) } }
                     a href="/settings" { "Settings" }
-                    a href="/api/docs" { "API" }
+                    a href="/docs" { "API" }
                     form method="post" action="/sign-out" { button.plain type="submit" { "Sign out" } }
                 }
             }

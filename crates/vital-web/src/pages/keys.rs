@@ -80,7 +80,7 @@ async fn page(s: &AppState, view: &View, caller: &Caller, done: Option<&str>, re
     let services = services(s, caller).await?;
     let ask = step_up::asked(s, caller).await?;
     let body = html! {
-        p.dim { "A key lets a program call the API in your name, within the scopes you choose and never beyond your roles. " a href="/api/docs" { "Description of the API" } }
+        p.dim { "A key lets a program call the API in your name, within the scopes you choose and never beyond your roles. " a href="/docs" { "Description of the API" } }
         section aria-labelledby="own-h" {
             h2 #own-h { "Your keys" }
             @if own.is_empty() { p { "None yet. Make one for each program, so that you can revoke it without touching the others." } } @else { (list(&own, false)) }

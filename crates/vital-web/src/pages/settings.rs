@@ -111,7 +111,7 @@ fn platform(composer: &str, note: Option<&str>) -> Markup {
             dl.facts {
                 div { dt { "Answers" } dd { @if composer == "extractive" { "Extractive: sentences of your sources, word for word" } @else { "Written by " (composer) ", checked against your sources" } } }
                 div { dt { "Search" } dd { (note.unwrap_or("By words and by meaning")) } }
-                div { dt { "API" } dd { a href="/api/docs" { "Description" } " · " a href="/api/openapi.json" { "OpenAPI 3.1" } } }
+                div { dt { "API" } dd { a href="/docs" { "Description" } " · " a href="/api/openapi.json" { "OpenAPI 3.1" } } }
             }
         }
     }

@@ -1,7 +1,10 @@
 //! The API description, the router and what is served agree.
 
 use crate::app;
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 /// The text of the router, for what it cannot be asked at run time.
 const ROUTER: &str = include_str!("../../../vital-web/src/router.rs");
@@ -39,6 +42,43 @@ fn every_api_route_is_described() {
     let added = ROUTER.matches(".routes(").count();
     assert_eq!(added, ROUTER.matches(".routes(routes!(").count(), "a route is added in a way that this test does not read");
     assert!(!ROUTER.contains(".nest(") && !ROUTER.contains("route_service("), "a route is added in a way that this test does not read");
+}
+
+/// Names under which types are described, each with its file: the name of the type, or what `#[schema(as = ...)]` says.
+fn described_types(folder: &Path, found: &mut BTreeMap<String, Vec<PathBuf>>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            described_types(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut renamed: Option<String> = None;
+            let mut lines = text.lines().map(str::trim);
+            while lines.by_ref().any(|l| l.starts_with("#[derive(") && l.contains("ToSchema")) {
+                let item = lines.by_ref().find(|line| {
+                    let other = line.strip_prefix("#[schema(as = ").map(|rest| rest.trim_end_matches(")]").to_owned());
+                    renamed = other.or_else(|| renamed.take());
+                    line.contains("struct ") || line.contains("enum ")
+                });
+                let item = item.unwrap().split_once("struct ").or_else(|| item.unwrap().split_once("enum ")).unwrap().1;
+                let own: String = item.chars().take_while(|c| c.is_alphanumeric()).collect();
+                found.entry(renamed.take().unwrap_or(own)).or_default().push(path.clone());
+            }
+        }
+    }
+}
+
+/// The description knows schemas by name: of two types with one name it would show one, and describe the other wrongly.
+#[test]
+fn no_two_types_are_described_under_one_name() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = BTreeMap::new();
+    for one in ["vital-web", "vital-platform", "vital-kernel", "vital-llm", "vital-tools"] {
+        described_types(&crates.join(one).join("src"), &mut found);
+    }
+    assert!(found.len() > 100, "types are described in a way that this test does not read");
+    found.retain(|_, files| files.len() > 1);
+    assert!(found.is_empty(), "give one of each another name with `#[schema(as = ...)]`: {found:?}");
 }
 
 #[tokio::test]

@@ -46,6 +46,7 @@ pub(super) struct NewSource {
 
 /// A text that a tool fetched for an answer, as it was then.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = FetchedSource)]
 pub struct Source {
     /// Its id: `document_id` of the citations that point at it.
     pub id: Uuid,
