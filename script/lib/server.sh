@@ -44,3 +44,13 @@ errors_logged() {
         fail "the server logged errors"
     fi
 }
+
+# library_ready KEY_FILE: returns when the starter library of the organisation of that key (document.read) can be searched.
+library_ready() {
+    local ready='(.items | length > 0) and all(.items[]; .state == "ready")'
+    for _ in $(seq 600); do
+        curl -s "http://127.0.0.1:$port/api/v1/documents?starter=true&limit=200" -H "Authorization: Bearer $(cat "$1")" | jq -e "$ready" >/dev/null && return
+        sleep 0.1
+    done
+    fail "the starter library was not there after a minute: $(tail -n 5 "$folder/server.log")"
+}

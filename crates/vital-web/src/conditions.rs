@@ -50,9 +50,6 @@ pub(crate) async fn judge(State(_): State<AppState>, mut request: Request, next:
         let held = request.headers().get_all(header::IF_NONE_MATCH).iter().cloned().collect::<Vec<_>>();
         return unless_held(&held, tagged(next.run(request).await).await);
     }
-    if !matches!(method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE) {
-        return next.run(request).await;
-    }
     let tags = match tags(request.headers(), &header::IF_MATCH) {
         Ok(tags) => tags,
         Err(problem) => return problem.into_response(),

@@ -116,14 +116,16 @@ async fn read(request: Request) -> Result<(Request, [u8; 32]), Problem> {
     let mut hash = Sha256::new();
     let media = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let media = media.split(|b| *b == b';').next().unwrap_or_default().trim_ascii().to_ascii_lowercase();
-    let conversation = parts.headers.get(CONVERSATION).map(HeaderValue::as_bytes).unwrap_or_default();
     let query = parts.uri.query().unwrap_or_default().as_bytes();
-    for part in [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), query, conversation, &media] {
+    for part in [parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), query, &media] {
         add(&mut hash, part);
     }
-    // A request on another condition asks for something else.
-    for condition in parts.headers.get_all(header::IF_MATCH) {
-        add(&mut hash, condition.as_bytes());
+    // In another conversation, or on another condition, a request asks for something else.
+    for name in [CONVERSATION, header::IF_MATCH] {
+        for value in parts.headers.get_all(&name) {
+            add(&mut hash, name.as_str().as_bytes());
+            add(&mut hash, value.as_bytes());
+        }
     }
     let of_parts = if media == b"multipart/form-data" {
         let mut form = Request::new(Body::from(bytes.clone()));

@@ -19,8 +19,8 @@ use utoipa::{
     OpenApi,
     openapi::{
         Components, ContentBuilder, ObjectBuilder, Ref, RefOr, Required, ResponseBuilder,
-        path::{Operation, ParameterBuilder, ParameterIn},
-        schema::{Schema, Type},
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn},
+        schema::{Schema, SchemaType, Type},
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -101,6 +101,11 @@ fn describe(path: &str, method: &Method, operation: &mut Operation) {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
         ResponseBuilder::new().description(format!("{why}; {says}")).content(media, content).build()
     };
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter {
+            forget_null(parameter);
+        }
+    }
     operation.operation_id = operation.operation_id.take().map(|id| operation_id(path, &id));
     let own = path.starts_with("/api/v1/");
     let (open, writes) = (OPEN_ROUTES.contains(&path), *method != Method::GET);
@@ -130,6 +135,16 @@ fn describe(path: &str, method: &Method, operation: &mut Operation) {
     }
     if own && CONDITIONAL.contains(&(path, method.as_str())) {
         header(operation, "If-Match", "Changes only what still has one of these entity tags", text().pattern(Some(ENTITY_TAGS)));
+    }
+}
+
+/// A parameter can be left out; there is no way to send it as `null`.
+fn forget_null(parameter: &mut Parameter) {
+    if let Some(RefOr::T(Schema::Object(object))) = &mut parameter.schema
+        && let SchemaType::Array(types) = &object.schema_type
+        && let [kind] = types.iter().filter(|t| **t != Type::Null).collect::<Vec<_>>()[..]
+    {
+        object.schema_type = SchemaType::Type(kind.clone());
     }
 }
 

@@ -40,10 +40,11 @@ pub fn router(state: AppState) -> Router {
         .route("/api/docs/{file}", get(openapi::docs_file))
         .route("/assets/{version}/{name}", get(assets::serve))
         .route("/favicon.ico", get(assets::favicon))
+        // Before the fallbacks, which they leave alone: a method that is not there is 405 whatever else a request has.
+        .route_layer(from_fn_with_state(state.clone(), conditions::judge))
+        .route_layer(from_fn_with_state(state.clone(), idempotency::guard))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(state.clone(), conditions::judge))
-        .layer(from_fn_with_state(state.clone(), idempotency::guard))
         .layer(DefaultBodyLimit::max(upload::UPLOAD_BODY_BYTES_MAX))
         .layer(from_fn(upload::refuse_early))
         .layer(from_fn_with_state(state.clone(), admission::streams))

@@ -82,11 +82,11 @@ assert(renamed.data?.name === "Renamed", JSON.stringify(renamed.error));
 const stale = await api.PATCH("/api/v1/groups/{id}", change);
 assert(stale.error?.status === 412, JSON.stringify(stale.error));
 
-// The door in OpenAI's format, with failures in OpenAI's shape.
+// The door in OpenAI's format, which answers as a whole or as frames, with failures in OpenAI's shape.
 const chat = await api.POST("/v1/chat/completions", {
   body: { model: "auto", messages: [{ role: "user", content: "How long does FDA review a traditional 510(k)?" }] },
 });
-assert(chat.data !== undefined && chat.data.choices[0]?.message.content, JSON.stringify(chat.error));
+assert(chat.data !== undefined && "choices" in chat.data && chat.data.choices[0]?.message.content, JSON.stringify(chat.error));
 const unknown = await api.POST("/v1/chat/completions", { body: { model: "nobody", messages: [{ role: "user", content: "Why?" }] } });
 assert(unknown.error?.error.code === "model_not_found", JSON.stringify(unknown.error));
 

@@ -35,6 +35,7 @@ def main() -> None:
     possible = described - set(NEVER) - set(missing)
     succeeded = {name for name in possible if any(status.startswith("2") for status in replies[name])}
     share = len(succeeded) / len(possible)
+    (folder / "never.json").write_text(json.dumps({name: replies[name] for name in sorted(possible - succeeded)}))
     print(f"{len(described) - len(missing)} of {len(described)} operations, {cases['generated']} requests, as described; {len(succeeded)} succeeded at least once")
     assert share >= SHARE_MIN, f"only {share:.0%} of the operations ever succeeded; not these: {sorted(possible - succeeded)}"
 

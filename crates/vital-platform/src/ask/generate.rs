@@ -102,7 +102,12 @@ async fn write_to_end(p: Arc<Platform>, work: Work, place: Place) -> Outcome {
     if state == TurnState::Stopped || state == TurnState::Interrupted {
         outcome.problem = Some(state.as_str());
     }
-    if let Err(error) = end(&p, &work, recorder, &outcome, state, problem, started).await {
+    let ended = end(&p, &work, recorder, &outcome, state, problem, started).await;
+    if let Err(error) = &ended
+        && error.code() == "turn.ended_elsewhere"
+    {
+        tracing::info!(turn = %work.turn, "a turn was deleted, or ended by another process, while it was written");
+    } else if let Err(error) = ended {
         tracing::error!(?error, turn = %work.turn, "a turn could not be ended; its lease runs out and the next claim ends it");
     }
     p.streams.close(work.turn);

@@ -9,6 +9,7 @@ use vital_kernel::{AuditAction, AuditEntry, Error, OpContext, Permission, Result
 /// The working hours of an organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"time_zone": "Europe/Berlin", "from_hour": 7, "to_hour": 19, "weekdays": [1, 2, 3, 4, 5]}))]
 pub struct WorkingHours {
     /// Name of the time zone in the IANA database, such as `Europe/Berlin`.
     pub time_zone: String,

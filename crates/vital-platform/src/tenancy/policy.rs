@@ -10,6 +10,7 @@ use vital_store::TenantTx;
 /// The sign-in policy of an organisation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"idle_minutes": 15, "absolute_minutes": 720, "require_second_factor": true, "password_sign_in": true, "cors_origins": []}))]
 pub struct SignInPolicy {
     /// Minutes without a request after which a session ends, 2 to 60.
     pub idle_minutes: i32,

@@ -162,6 +162,7 @@ pub struct Budget {
 /// A budget to be set. There is one for each scope, subject and period: setting it again changes its limits.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"scope": "every_person", "period": "month", "limit_tokens": 5_000_000, "soft_percent": 80}))]
 pub struct NewBudget {
     /// Whose use it limits.
     pub scope: BudgetScope,

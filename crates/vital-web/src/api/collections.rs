@@ -17,6 +17,7 @@ use vital_platform::knowledge::{self, Access, Collection, CollectionAccess, Coll
 /// A collection to be made.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Stability", "access": "private"}))]
 pub(crate) struct NewCollection {
     /// Its name.
     name: String,

@@ -15,6 +15,7 @@ use vital_platform::tenancy::{self, CustomDomain};
 /// A domain to be claimed.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"domain": "path.example.com"}))]
 pub(crate) struct NewDomain {
     /// A host name such as `path.example.com`; international letters are written as browsers do.
     domain: String,

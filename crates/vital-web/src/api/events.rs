@@ -49,7 +49,7 @@ pub(crate) struct EventFrame {
 
 /// Follows a turn: its stored events from the given number on, then live ones, until `done`. The id of an event is its number.
 #[utoipa::path(get, path = "/api/v1/turns/{id}/events", tag = "ask",
-    params(("id" = Uuid, Path), After, ("Last-Event-ID" = Option<i32>, Header, description = "Number of the last event that was received")),
+    params(("id" = Uuid, Path), After, ("Last-Event-ID" = Option<String>, Header, pattern = "^[0-9]{0,10}$", description = "Number of the last event that was received")),
     responses((status = 200, description = "The events, each a frame; `data` is a `StoredEvent`, or a problem, which ends the stream",
         body = EventFrame, content_type = "text/event-stream")))]
 pub(crate) async fn follow(
@@ -71,7 +71,8 @@ pub(crate) async fn follow(
 
 fn last_event_id(headers: &HeaderMap) -> Reply<Option<i32>> {
     let Some(value) = headers.get("last-event-id").filter(|v| !v.is_empty()) else { return Ok(None) };
-    let number = value.to_str().ok().and_then(|v| v.parse().ok());
+    let digits = value.to_str().ok().filter(|v| v.bytes().all(|b| b.is_ascii_digit()));
+    let number = digits.and_then(|v| v.parse().ok());
     number.map(Some).ok_or_else(|| Error::malformed("events.last_event_id", "`Last-Event-ID` has to be the number of an event.").into())
 }
 
@@ -143,6 +144,8 @@ mod tests {
         let headers = |v: &str| HeaderMap::from_iter([("last-event-id".parse().unwrap(), v.parse().unwrap())]);
         assert_eq!(last_event_id(&headers("12")).unwrap(), Some(12));
         assert_eq!(last_event_id(&headers("")).unwrap(), None);
-        assert!(last_event_id(&headers("12; drop")).is_err());
+        for wrong in ["12; drop", "-1", "+1", "99999999999"] {
+            assert!(last_event_id(&headers(wrong)).is_err(), "{wrong}");
+        }
     }
 }

@@ -22,6 +22,7 @@ use vital_platform::identity::{self, Group, Member};
 /// The name of a group.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Biometrics"}))]
 pub(crate) struct NewGroup {
     /// Unique in the organisation.
     name: String,

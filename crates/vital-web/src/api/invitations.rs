@@ -16,6 +16,7 @@ use vital_platform::identity::{self, Invitation, SentInvitation};
 /// Whom to invite.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"email": "ada@pharma.example", "roles": ["member"]}))]
 pub(crate) struct NewInvitation {
     /// Their address.
     email: String,

@@ -33,6 +33,7 @@ pub(crate) struct Filter {
 /// A new key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Notebook", "scopes": ["ask", "expert.read"], "days": 30}))]
 pub(crate) struct NewKey {
     /// A name to tell it from others.
     name: String,

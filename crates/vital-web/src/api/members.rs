@@ -50,6 +50,7 @@ pub(crate) struct MemberChange {
 /// What changes about oneself.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"display_name": "Ada Byron"}))]
 pub(crate) struct ProfileChange {
     /// The name that others see.
     display_name: String,
@@ -58,6 +59,7 @@ pub(crate) struct ProfileChange {
 /// A new service account.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"name": "Notebook", "roles": ["member"]}))]
 pub(crate) struct NewServiceAccount {
     /// Its name.
     name: String,

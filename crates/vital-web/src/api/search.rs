@@ -18,6 +18,7 @@ const LIMIT_MAX: usize = 100;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
     /// The query.
+    #[param(example = "substantial equivalence")]
     q: String,
     /// Slug of a collection; all unless given.
     collection: Option<String>,

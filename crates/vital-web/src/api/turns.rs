@@ -20,6 +20,7 @@ use vital_platform::ask::{self, Question, Turn};
 /// A question.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"question": "How long does FDA review a traditional 510(k)?"}))]
 pub(crate) struct NewTurn {
     /// The question, at most 16 KiB.
     question: String,

@@ -74,6 +74,7 @@ const UNSUPPORTED: [Unsupported; 14] = [
 
 /// A question in OpenAI's format. Parameters that are not named here are without effect or refused; docs/API.md lists them.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"model": "auto", "messages": [{"role": "user", "content": "How long does FDA review a traditional 510(k)?"}]}))]
 pub(crate) struct ChatRequest {
     /// Slug of an expert, or `auto`.
     model: String,

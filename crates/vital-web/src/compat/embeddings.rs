@@ -18,6 +18,7 @@ use vital_platform::knowledge;
 
 /// Texts to be embedded.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"model": "all-MiniLM-L6-v2", "input": "substantial equivalence"}))]
 pub(crate) struct EmbeddingRequest {
     /// Name of the embedding model.
     model: String,

@@ -43,6 +43,7 @@ const UNSUPPORTED: [Unsupported; 7] = [
 
 /// A question in Anthropic's format. Parameters that are not named here are without effect or refused; docs/API.md lists them.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"model": "auto", "max_tokens": 1024, "messages": [{"role": "user", "content": "How long does FDA review a traditional 510(k)?"}]}))]
 pub(crate) struct MessagesRequest {
     /// Slug of an expert, or `auto`.
     model: String,

@@ -68,6 +68,7 @@ const UNSUPPORTED: [Unsupported; 9] = [
 
 /// A question in OpenAI's newer format. Parameters that are not named here are without effect or refused; docs/API.md lists them.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"model": "auto", "input": "How long does FDA review a traditional 510(k)?"}))]
 pub(crate) struct ResponsesRequest {
     /// Slug of an expert, or `auto`.
     model: String,
