@@ -158,6 +158,7 @@ mod tests {
             "outcome",
             "class",
             "basis",
+            "purpose",
             "reason",
             "scope",
             "error_type",

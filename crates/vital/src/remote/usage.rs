@@ -83,7 +83,9 @@ pub(crate) enum By {
 }
 
 fn day(text: &str) -> Result<Date, String> {
-    let read = Date::parse(text, &Iso8601::DATE).ok().filter(|_| text.len() == 10);
+    // The format knows weeks and days of the year too.
+    let by_month = text.len() == 10 && text.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    let read = Date::parse(text, &Iso8601::DATE).ok().filter(|_| by_month);
     read.ok_or_else(|| "write a day as 2026-11-23".to_owned())
 }
 
