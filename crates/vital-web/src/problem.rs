@@ -185,10 +185,13 @@ impl Problem {
         }
     }
 
-    /// Writes the cause to the log: once, when the problem leaves.
+    /// Writes the cause to the log: once, when the problem leaves. What others did, as a provider that refuses, is no error of this program.
     pub(crate) fn log(&self, request_id: RequestId) {
-        if let Some(cause) = &self.0.cause {
+        let Some(cause) = &self.0.cause else { return };
+        if self.0.status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(%request_id, code = &*self.0.code, cause, "request failed");
+        } else {
+            tracing::warn!(%request_id, code = &*self.0.code, cause, "request failed");
         }
     }
 

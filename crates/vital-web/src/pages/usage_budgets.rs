@@ -147,7 +147,8 @@ fn form(filled: &Filled<'_>, who: &[(String, String)]) -> Markup {
 fn optional(filled: &Filled<'_>, field: &str, label: &str, hint: &str, step: &str) -> Markup {
     html! {
         label for=(filled.id(field)) { (label) }
-        input id=(filled.id(field)) name=(field) type="number" min="0" step=(step) inputmode="decimal" value=(filled.value(field, "")) aria-describedby=[filled.described(field, hint)];
+        input id=(filled.id(field)) name=(field) type="number" min="0" step=(step) inputmode="decimal" value=(filled.value(field, ""))
+            aria-invalid=[(!filled.faults(field).is_empty()).then_some("true")] aria-describedby=[filled.described(field, hint)];
         (filled.hint(field, hint))
     }
 }
