@@ -114,9 +114,9 @@ fn charts(report: &UsageReport) -> Markup {
             (columns(&report.days))
             details.act { summary { "As a table" } (table("Day", &report.days)) }
         }
-        @for (id, title, lines) in [("models", "By model", &report.models), ("experts", "By expert", &report.experts), ("people", "By person", &report.people)] {
+        @for (id, title, lines) in [("models", "Model", &report.models), ("experts", "Expert", &report.experts), ("people", "Person", &report.people)] {
             @if !lines.is_empty() {
-                section aria-labelledby={ (id) "-h" } { h2 id={ (id) "-h" } { (title) } (shares(title.trim_start_matches("By "), lines)) }
+                section aria-labelledby={ (id) "-h" } { h2 id={ (id) "-h" } { "By " (title.to_lowercase()) } (shares(title, lines)) }
             }
         }
     }
@@ -132,11 +132,12 @@ fn columns(days: &[Line]) -> Markup {
     let most = days.iter().map(|d| size(d, priced)).max().unwrap_or(0).max(1);
     let dearest = days.iter().max_by_key(|d| size(d, priced));
     let what = if priced { "Cost of each day" } else { "Tokens of each day" };
+    let day = |line: Option<&Line>| line.map_or_else(String::new, |d| d.name.clone());
+    let most_on = dearest.map_or_else(String::new, |d| format!("; most on {}: {}", d.name, amount(d, priced)));
+    let caption = format!("{what}, from {} to {}{most_on}", day(days.first()), day(days.last()));
     html! {
-        svg.chart viewBox={ "0 0 " (days.len() * BAR) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label={
-            (what) ", from " (days.first().map_or("", |d| d.name.as_str())) " to " (days.last().map_or("", |d| d.name.as_str()))
-            @if let Some(d) = dearest { "; most on " (d.name) ": " (amount(d, priced)) }
-        } {
+        p.fine aria-hidden="true" { (caption) "." }
+        svg.chart viewBox={ "0 0 " (days.len() * BAR) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(caption) {
             @for (n, day) in days.iter().enumerate() {
                 @let height = i64::try_from(i128::from(size(day, priced)) * i128::from(HEIGHT) / i128::from(most)).unwrap_or(0);
                 rect.bar-part x=(n * BAR + 1) y=(HEIGHT - height) width=(BAR - 2) height=(height) { title { (day.name) ": " (amount(day, priced)) } }

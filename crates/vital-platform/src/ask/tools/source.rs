@@ -148,7 +148,7 @@ fn written(value: &Value) -> String {
             Value::Object(map) => map.iter().for_each(|(key, inner)| lines(&named(&key.replace('_', " ")), inner, out)),
             Value::Array(all) => all.iter().enumerate().for_each(|(i, inner)| lines(&named(&(i + 1).to_string()), inner, out)),
             Value::String(text) => out.push_str(&format!("{name}: {text}\n")),
-            other => out.push_str(&format!("{name}: {other}{}\n", percent(name, other))),
+            other => out.push_str(&format!("{name}: {}{}\n", figure(other), percent(name, other))),
         }
     }
     let mut out = String::new();
@@ -156,11 +156,25 @@ fn written(value: &Value) -> String {
     out
 }
 
+/// A number as people write it: whole ones as they are, others with six significant digits, large ones with two behind the point.
+fn figure(value: &Value) -> String {
+    match value.as_f64().filter(|_| value.is_f64()) {
+        Some(number) if number.abs() >= 1e4 => ((number * 100.0).round() / 100.0).to_string(),
+        Some(number) => significant(number, 6).to_string(),
+        None => value.to_string(),
+    }
+}
+
+fn significant(number: f64, digits: usize) -> f64 {
+    // Rounding by way of the decimal text: the nearest number with so many digits, without a remainder in its last places.
+    format!("{number:.*e}", digits - 1).parse().unwrap_or(number)
+}
+
 /// A share as a percentage beside it, so that a sentence that says it so stands on it.
 fn percent(name: &str, value: &Value) -> String {
     let is_share = SHARES.contains(&name.rsplit(", ").next().unwrap_or_default().replace(' ', "_").as_str());
     match value.as_f64().filter(|share| is_share && (0.0..=1.0).contains(share)) {
-        Some(share) => format!(" ({} %)", (share * 1e10).round() / 1e8),
+        Some(share) => format!(" ({} %)", significant(share * 100.0, 4)),
         None => String::new(),
     }
 }
@@ -239,6 +253,13 @@ mod tests {
     fn a_calculation_is_written_out_and_can_be_cited_as_a_whole() {
         let out = written(&json!({ "n_per_group": 64, "power": 0.8, "notes": ["rounded up"], "nothing": null }));
         assert_eq!(out, "n per group: 64\nnotes, 1: rounded up\npower: 0.8 (80 %)\n");
+        let out = written(
+            &json!({ "alpha": 0.0125, "effect_size": 5.0 / 14.0, "power_reached": 0.900_345_678_901, "total": 123_456_789.126, "small": 1e-7 }),
+        );
+        assert_eq!(
+            out,
+            "alpha: 0.0125 (1.25 %)\neffect size: 0.357143\npower reached: 0.900346 (90.03 %)\nsmall: 0.0000001\ntotal: 123456789.13\n"
+        );
     }
 
     #[test]
