@@ -121,26 +121,28 @@ create function app.period_start(period text, at timestamptz) returns date
     language sql immutable
     return date_trunc(period, at at time zone 'UTC')::date;
 
--- The budgets that cover a request, with the row of counters of each. A person's own budget takes the place of that for every person, which
--- is counted nevertheless, for the own one may be removed.
+-- The budgets that cover a request, in the order in which their rows of counters are locked. A person's own budget takes the place of that for
+-- every person, which is counted nevertheless, for the own one may be removed. Without a search path of its own, so that the planner takes it
+-- for part of the query that it stands in.
 create function app.budgets_of(usr uuid, expert uuid, at timestamptz)
     returns table (id uuid, scope text, period text, limit_tokens bigint, limit_pico bigint, soft_percent integer, subject uuid,
                    period_start date, replaced boolean)
-    language sql stable set search_path = pg_catalog
+    language sql stable
     as $$
     select b.id, b.scope, b.period, b.limit_tokens, b.limit_pico, b.soft_percent,
            case when b.scope = 'every_person' then usr else '00000000-0000-0000-0000-000000000000'::uuid end,
-           app.period_start(b.period, at),
+           pg_catalog.date_trunc(b.period, at at time zone 'UTC')::date,
            b.scope = 'every_person' and exists (
                select from public.budgets o where o.scope = 'person' and o.user_id = usr and o.period = b.period)
     from public.budgets b
     where b.scope = 'organisation' or b.scope = 'every_person' and usr is not null or b.scope = 'person' and b.user_id = usr
        or b.scope = 'expert' and b.expert_id = expert
+    order by b.id
 $$;
 
--- Holds the most that a request can cost against every budget that covers it. Returns the first budget that has not enough left, and holds
--- nothing then; or one row without a budget, which says whether a budget of money covers the request. A cost of null is that of models without
--- a price: refused with `no_price` under a budget of money.
+-- Holds the most that a request can cost against every budget that covers it. Returns the first budget that has not enough left; the caller
+-- rolls back then, and nothing is held. Or one row without a budget, which says whether a budget of money covers the request. A cost of null
+-- is that of models without a price: refused with `no_price` under a budget of money.
 --
 -- The commit is not waited for: where the machine itself falls within the next moment, the hold is lost with the counters it is part of, and
 -- the settlement of a request that goes on counts without it.
@@ -152,51 +154,48 @@ create function app.reserve_usage(hold uuid, started timestamptz, expires timest
     as $$
 declare
     b record;
+    rest_tokens bigint;
+    rest_pico bigint;
 begin
     perform set_config('synchronous_commit', 'off', true);
     perform app.lock_usage(false);
-    money := false;
-    if exists (select from public.budgets) then
-        insert into public.budget_counters (budget_id, subject, period_start)
-            select o.id, o.subject, o.period_start from app.budgets_of(usr, expert, started) o order by o.id
-            on conflict do nothing;
-        for b in
-            select o.*, o.limit_tokens - c.tokens_spent - c.tokens_held as rest_tokens, o.limit_pico - c.pico_spent - c.pico_held as rest_pico
-            from app.budgets_of(usr, expert, started) o
-            join public.budget_counters c on c.budget_id = o.id and c.subject = o.subject and c.period_start = o.period_start
-            where c.tenant_id = (select app.tenant_id())
-            order by c.budget_id, c.subject, c.period_start
-            for update of c
-        loop
-            continue when b.replaced;
-            money := money or b.limit_pico is not null;
-            refused := case
-                when b.limit_pico is not null and pico is null then 'no_price'
-                when b.rest_tokens < input + output then 'tokens'
-                when b.rest_pico < pico then 'money' end;
-            if refused is not null then
-                scope := b.scope;
-                period := b.period;
-                period_start := b.period_start;
-                limit_tokens := b.limit_tokens;
-                left_tokens := greatest(b.rest_tokens, 0);
-                limit_pico := b.limit_pico;
-                left_pico := greatest(b.rest_pico, 0);
-                return next;
-                return;
-            end if;
-        end loop;
-        update public.budget_counters c set tokens_held = c.tokens_held + input + output, pico_held = c.pico_held + coalesce(pico, 0)
-            from app.budgets_of(usr, expert, started) o
-            where c.tenant_id = (select app.tenant_id()) and c.budget_id = o.id and c.subject = o.subject and c.period_start = o.period_start;
-    end if;
     insert into public.usage_holds (id, at, expires_at, user_id, expert_id, turn_id, purpose, provider, model, input_tokens, output_tokens, cost_pico)
         values (hold, started, expires, usr, expert, turn, why, provider_name, model_name, input, output, pico);
+    money := false;
+    for b in select * from app.budgets_of(usr, expert, started) loop
+        loop
+            update public.budget_counters c set tokens_held = c.tokens_held + input + output, pico_held = c.pico_held + coalesce(pico, 0)
+                where c.tenant_id = (select app.tenant_id()) and c.budget_id = b.id and c.subject = b.subject and c.period_start = b.period_start
+                returning b.limit_tokens - c.tokens_spent - c.tokens_held, b.limit_pico - c.pico_spent - c.pico_held into rest_tokens, rest_pico;
+            exit when found;
+            insert into public.budget_counters (budget_id, subject, period_start) values (b.id, b.subject, b.period_start) on conflict do nothing;
+        end loop;
+        continue when b.replaced;
+        money := money or b.limit_pico is not null;
+        -- What is left with this request held: less than nothing is too little.
+        refused := case
+            when b.limit_pico is not null and pico is null then 'no_price'
+            when rest_tokens < 0 then 'tokens'
+            when rest_pico < 0 then 'money' end;
+        if refused is not null then
+            scope := b.scope;
+            period := b.period;
+            period_start := b.period_start;
+            limit_tokens := b.limit_tokens;
+            left_tokens := greatest(rest_tokens + input + output, 0);
+            limit_pico := b.limit_pico;
+            left_pico := greatest(rest_pico + coalesce(pico, 0), 0);
+            exit;
+        end if;
+    end loop;
     return next;
 end $$;
 
 -- Replaces a hold by what was spent. The rows of the ledger are inserted by the caller in the same transaction. Returns the budgets whose soft
 -- threshold is crossed for the first time in their period.
+--
+-- This commit is not waited for either, so that the rows of counters, which all requests of an organisation share, are free again at once:
+-- where the machine itself falls within the next moment, the hold is there again and is swept at its estimate.
 create function app.settle_usage(hold uuid, started timestamptz, usr uuid, expert uuid, tokens bigint, pico bigint)
     returns table (budget_id uuid, scope text, period text, period_start date, subject uuid, limit_tokens bigint, spent_tokens bigint,
                    limit_pico bigint, spent_pico bigint)
@@ -205,43 +204,36 @@ create function app.settle_usage(hold uuid, started timestamptz, usr uuid, exper
 declare
     held_tokens bigint;
     held_pico bigint;
+    warned timestamptz;
     b record;
 begin
+    perform set_config('synchronous_commit', 'off', true);
     perform app.lock_usage(false);
     delete from public.usage_holds h where h.tenant_id = (select app.tenant_id()) and h.id = hold
         returning h.input_tokens + h.output_tokens, coalesce(h.cost_pico, 0) into held_tokens, held_pico;
-    if not exists (select from public.budgets) then
-        return;
-    end if;
-    insert into public.budget_counters (budget_id, subject, period_start)
-        select o.id, o.subject, o.period_start from app.budgets_of(usr, expert, started) o order by o.id
-        on conflict do nothing;
-    for b in
-        select o.*, c.warned_at, c.tokens_spent, c.pico_spent from app.budgets_of(usr, expert, started) o
-        join public.budget_counters c on c.budget_id = o.id and c.subject = o.subject and c.period_start = o.period_start
-        where c.tenant_id = (select app.tenant_id())
-        order by c.budget_id, c.subject, c.period_start
-        for update of c
-    loop
-        spent_tokens := b.tokens_spent + tokens;
-        spent_pico := b.pico_spent + pico;
-        budget_id := b.id;
-        subject := b.subject;
-        period_start := b.period_start;
-        scope := b.scope;
-        period := b.period;
-        limit_tokens := b.limit_tokens;
-        limit_pico := b.limit_pico;
-        update public.budget_counters c
-            set tokens_spent = spent_tokens, pico_spent = spent_pico,
-                tokens_held = greatest(c.tokens_held - coalesce(held_tokens, 0), 0),
-                pico_held = greatest(c.pico_held - coalesce(held_pico, 0), 0)
-            where c.tenant_id = (select app.tenant_id()) and c.budget_id = b.id and c.subject = b.subject and c.period_start = b.period_start;
-        if b.warned_at is null and not b.replaced
+    for b in select * from app.budgets_of(usr, expert, started) loop
+        loop
+            update public.budget_counters c
+                set tokens_spent = c.tokens_spent + tokens, pico_spent = c.pico_spent + pico,
+                    tokens_held = greatest(c.tokens_held - coalesce(held_tokens, 0), 0),
+                    pico_held = greatest(c.pico_held - coalesce(held_pico, 0), 0)
+                where c.tenant_id = (select app.tenant_id()) and c.budget_id = b.id and c.subject = b.subject and c.period_start = b.period_start
+                returning c.tokens_spent, c.pico_spent, c.warned_at into spent_tokens, spent_pico, warned;
+            exit when found;
+            insert into public.budget_counters (budget_id, subject, period_start) values (b.id, b.subject, b.period_start) on conflict do nothing;
+        end loop;
+        if warned is null and not b.replaced
             and (spent_tokens::numeric * 100 >= b.limit_tokens::numeric * b.soft_percent
                  or spent_pico::numeric * 100 >= b.limit_pico::numeric * b.soft_percent) then
             update public.budget_counters c set warned_at = now()
                 where c.tenant_id = (select app.tenant_id()) and c.budget_id = b.id and c.subject = b.subject and c.period_start = b.period_start;
+            budget_id := b.id;
+            scope := b.scope;
+            period := b.period;
+            period_start := b.period_start;
+            subject := b.subject;
+            limit_tokens := b.limit_tokens;
+            limit_pico := b.limit_pico;
             return next;
         end if;
     end loop;

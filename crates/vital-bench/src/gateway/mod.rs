@@ -4,7 +4,7 @@
 //! The same scripted provider, client, requests and machine for all, one after another in one run. Load comes in an open loop: every request
 //! has its moment whether or not those before it are done, and its time runs from that moment, so that a pause of the server shows in all
 //! requests that fall into it. What is added is the percentile through the gateway less the same percentile of the provider asked directly.
-//! For VITAL Path each request is authenticated, goes through rates, the organisation's policy and budget, and leaves its entry in the trail;
+//! For VITAL Path each request is authenticated, goes through rates, the organisation's policy and a budget, and leaves its entry in the trail;
 //! litellm runs with a master key and no database, so it keeps no budgets and no trail.
 
 mod load;
@@ -32,6 +32,8 @@ use vital_testkit::provider::{Script, ScriptedProvider, Usage};
 
 /// Requests a second, and how many of them in a full and in a quick run. litellm is asked at the first rate alone: it does not reach the other.
 const RATES: [(f64, usize, usize); 2] = [(20.0, 1_200, 400), (500.0, 15_000, 5_000)];
+/// The organisation's budget of a month.
+const BUDGET_TOKENS: u64 = 1_000_000_000_000;
 /// Requests that are not counted.
 const WARM_UP: usize = 300;
 /// Pieces of one answer.
@@ -212,11 +214,12 @@ impl Provider {
 }
 
 impl Api {
-    /// Sets a provider with one model up, lets programs use it, and makes a key for them.
+    /// Sets a provider with one model up, lets programs use it within a budget of tokens that no run uses up, and makes a key for them.
     async fn direct_model(&self, base_url: &str, model: &str) -> anyhow::Result<String> {
         let new = json!({ "name": "bench", "format": "openai", "base_url": base_url, "models": [{ "name": model }] });
         self.post("/api/v1/providers", &new).await?;
         self.put("/api/v1/provider-policy", &json!({ "direct_models": true })).await?;
+        self.put("/api/v1/budgets", &json!({ "scope": "organisation", "period": "month", "limit_tokens": BUDGET_TOKENS })).await?;
         let made: Value = self.post("/api/v1/keys", &json!({ "name": "bench", "scopes": ["model.use"] })).await?;
         Ok(made["key"].as_str().context("a key came without its secret")?.to_owned())
     }

@@ -1,8 +1,9 @@
 //! Prompts of other people's software, relayed to a model of the organisation as they are: no expert, no search, nothing bound to sources.
 //!
 //! **Invariants:** nothing is relayed unless the organisation allows it and the caller holds `model.use`; a question about the treatment of one
-//! person goes nowhere, as with experts; nothing is sent that a budget has not enough left for; what is said is stored nowhere but in the gateway's
-//! cache, where the operator has one; its entry in the trail holds names and counts alone and is committed with the settlement (`usage/settle.rs`); dropping the stream ends the provider's answer; between a frame of the provider and that of the client nothing is
+//! person goes nowhere, as with experts; nothing is sent that a budget has not enough left for; what is said is stored nowhere but in the
+//! gateway's cache, where the operator has one; its entry in the trail holds names and counts alone and is committed with the settlement
+//! (`usage/settle.rs`); dropping the stream ends the provider's answer; between a frame of the provider and that of the client nothing is
 //! written.
 //!
 //! Deliberately not here: wire formats of clients (`vital-web`), fallback and retries (`vital-llm`).

@@ -1,4 +1,7 @@
 //! After a request: its hold is replaced by what it came to, in one transaction, tried again while the database is away.
+//!
+//! Nobody waits for the disk here (`app.settle_usage`): all requests of an organisation share its counters, and would wait for each other. Where
+//! the database's machine falls within the next moment, ledger, counters and trail lose the same requests, and holds that are left are swept.
 
 use super::{Meter, Purpose, charge::Charge, notice, store};
 use crate::{Platform, outbox};
