@@ -17,7 +17,7 @@ use tokio::{
 };
 
 /// How long a test waits for a message before it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 /// How often it is looked for.
 const LOOK: Duration = Duration::from_millis(10);
 

@@ -10,7 +10,7 @@ use std::{
 use vital_throttle::{Address, Config, Counted, Decision, Limit, Throttle};
 
 /// How long a test waits for a condition before it has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 const LIMIT: Limit = Limit::a_minute("test", 500);
 
 /// A Redis of this test alone.

@@ -22,7 +22,7 @@ use tokio::{
 use vital_throttle::{Address, Config, Counted, Limit, Throttle};
 
 /// How long a test waits for a condition before it has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What must not be read on the way: the namespace stands before every key.
 const CANARY: &str = "canary-namespace-4711";
 const PASSWORD: &str = "p4ssw0rd-of-redis";

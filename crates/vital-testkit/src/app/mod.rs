@@ -35,7 +35,7 @@ use vital_store::testdb::TestDb;
 use vital_web::{Load, Rates, Settings};
 
 /// How long a test waits for a condition before it has failed.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(240);
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 

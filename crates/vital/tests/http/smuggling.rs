@@ -14,7 +14,7 @@ use vital_testkit::app::{Options, TestApp};
 use vital_web::{Rates, Settings};
 
 /// How long the server may take to answer and close.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// What is hidden behind each request; its answer would be a second response.
 const HIDDEN: &str = "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
 
