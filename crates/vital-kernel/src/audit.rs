@@ -138,6 +138,9 @@ actions! {
     DocumentFailed "document.failed";
     DocumentDeleted "document.deleted";
     DocumentRetried "document.retried";
+    DocumentAppraised "document.appraised";
+    NoticesSeen "notices.seen";
+    TurnReplayed "turn.replayed";
     ExpertVersionSeeded "expert.version_seeded";
     ExpertShared "expert.shared";
     ReviewPrepared "review.prepared";

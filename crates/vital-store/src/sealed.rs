@@ -34,13 +34,14 @@ const fn column(place: &'static str, table: &'static str, column: &'static str, 
 }
 
 /// Every sealed column.
-pub const SEALED: [SealedColumn; 23] = [
+pub const SEALED: [SealedColumn; 24] = [
     column("conversations.title", "conversations", "title", "id"),
     column("turns.question", "turns", "question", "id"),
     column("turns.answer", "turns", "answer", "id"),
     SealedColumn { part: Some("seq"), ..column("turn_events.payload", "turn_events", "payload", "turn_id") },
     column("documents.title", "documents", "title", "id"),
     column("documents.file_name", "documents", "file_name", "id"),
+    column("documents.origin", "documents", "origin", "id"),
     column("document_files.bytes", "document_files", "bytes", "document_id"),
     column("document_texts.text", "document_texts", "text", "document_id"),
     column("document_texts.blocks", "document_texts", "blocks", "document_id"),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-pub use crate::knowledge::Citation;
+pub use crate::knowledge::{Citation, Recorded};
 
 /// What a block of an answer is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -121,6 +121,9 @@ pub struct Searched {
     pub note: Option<String>,
     /// The documents that were read, best first.
     pub sources: Vec<Source>,
+    /// The passages that were read, best first: what a replay opens again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passages: Vec<Recorded>,
 }
 
 /// A finished answer.

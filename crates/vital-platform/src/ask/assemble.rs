@@ -505,6 +505,8 @@ mod tests {
             lexical: None,
             dense: None,
             own: false,
+            level: None,
+            issued_on: None,
             fetched: None,
         };
         vec![passage("Über 15 days. The sponsor — must report… Then 7 days pass."), passage(" \n "), passage("日本語。第二文。 End")]

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Platform,
     experts::{self, Expert},
-    knowledge::{self, Retrieval},
+    knowledge::{self, Evidence, Retrieval},
     places::Place,
     providers, tools,
     work::Holding,
@@ -117,9 +117,7 @@ async fn write_to_end(p: Arc<Platform>, work: Work, place: Place) -> Outcome {
 }
 
 async fn answer(p: &Arc<Platform>, work: &Work, recorder: &mut Recorder, outcome: &mut Outcome) -> Result<TurnState> {
-    let mut earlier = earlier(p, work).await?;
-    // What was refused is no history either: a model never sees it.
-    earlier.retain(|exchange| !compose::is_patient_specific(&exchange.question));
+    let earlier = earlier(p, &work.cx, work.conversation, work.ordinal, &work.earlier).await?;
     let questions: Vec<&str> = earlier.iter().map(|e| e.question.as_str()).collect();
     // A case can be told in one message and asked about in the next.
     let told = questions.last().is_some_and(|last| compose::is_patient_specific(&format!("{last} {}", work.question)));
@@ -165,20 +163,28 @@ async fn refuse_patient_specific(p: &Platform, work: &Work, recorder: &mut Recor
     }
 }
 
-async fn earlier(p: &Platform, work: &Work) -> Result<Vec<Exchange>> {
-    if work.ordinal == 1 {
-        return Ok(work.earlier.clone());
-    }
-    let limit = i64::try_from(limits::HISTORY_TURNS_MAX).unwrap_or(6);
-    let rows = store::history(&mut p.db.read(&work.cx).await?, work.conversation, work.ordinal, limit).await?;
+/// What was asked and answered before a turn, oldest first: in its conversation, and as its client `told`.
+pub(super) async fn earlier(
+    p: &Platform,
+    cx: &OpContext,
+    conversation: ConversationId,
+    ordinal: i32,
+    told: &[Exchange],
+) -> Result<Vec<Exchange>> {
     let mut all = Vec::new();
-    for (question, record) in rows {
-        let TurnRecord { earlier, answer, .. } = record.unwrap_or_default();
-        all.extend(earlier);
-        all.push(Exchange { question, answer: answer.map(|a| a.plain_text()).unwrap_or_default() });
+    if ordinal > 1 {
+        let limit = i64::try_from(limits::HISTORY_TURNS_MAX).unwrap_or(6);
+        for (question, record) in store::history(&mut p.db.read(cx).await?, conversation, ordinal, limit).await? {
+            let TurnRecord { earlier, answer, .. } = record.unwrap_or_default();
+            all.extend(earlier);
+            all.push(Exchange { question, answer: answer.map(|a| a.plain_text()).unwrap_or_default() });
+        }
     }
-    all.extend_from_slice(&work.earlier);
-    Ok(history::recent(all))
+    all.extend_from_slice(told);
+    let mut recent = if ordinal > 1 { history::recent(all) } else { all };
+    // What was refused is no history either: a model never sees it.
+    recent.retain(|exchange| !compose::is_patient_specific(&exchange.question));
+    Ok(recent)
 }
 
 async fn route(p: &Platform, work: &Work, query: &str, vector: Option<&[f32]>, recorder: &mut Recorder) -> Result<Expert> {
@@ -214,6 +220,7 @@ fn searched(query: &str, found: &Retrieval) -> Searched {
         by_meaning: found.vector.is_some(),
         note: found.note.clone(),
         sources,
+        passages: found.evidence.iter().map(Evidence::record).collect(),
     }
 }
 

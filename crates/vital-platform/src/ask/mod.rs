@@ -10,6 +10,7 @@ mod by_model;
 pub mod check;
 pub mod compose;
 pub mod confidence;
+mod currency;
 mod draft;
 pub mod event;
 pub mod evidence;
@@ -19,6 +20,7 @@ mod prompt;
 mod reading;
 mod record;
 mod recorder;
+mod replay;
 mod store;
 mod stream;
 mod tools;
@@ -37,9 +39,11 @@ use vital_kernel::{AuditAction, AuditEntry, ConversationId, Error, ExpertId, OpC
 use vital_store::JobKind;
 
 pub use answer::Answer;
+pub use currency::{Appraised, Comparison, Notice, NoticeTurn, Outdated, Passed, Piece, Successor, appraise, compare, keep, notices, reach, see_notices, unseen_notices};
 pub use event::{Candidate, StoredEvent, TurnEvent, TurnState};
 pub(crate) use generate::interrupted;
 pub use history::Exchange;
+pub use replay::{Newcomer, PassageState, Recomposed, Replay, ReplayedPassage, replay};
 pub(crate) use stream::stop_of_inactive;
 pub use stream::{Streams, follow};
 pub use tools::{Brought, Source, ToolOutcome, ToolUse, decide, source};
@@ -87,6 +91,8 @@ pub struct Question {
     pub earlier: Vec<Exchange>,
     /// Instructions that a client sent along. They are kept with the turn and have no effect: an expert works by its own.
     pub client_instructions: String,
+    /// The turn of the same conversation whose question this is.
+    pub repeats: Option<TurnId>,
 }
 
 /// What went wrong in a turn.
@@ -137,6 +143,13 @@ pub struct Turn {
     pub steps: Vec<String>,
     /// The answer; while running, the events tell it.
     pub answer: Option<Answer>,
+    /// Documents that the answer stood on and that hold no longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outdated: Vec<Outdated>,
+    /// The turn whose question this asks again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    pub repeats: Option<TurnId>,
     /// What went wrong.
     pub problem: Option<Problem>,
     /// Number of the last stored event.
@@ -199,6 +212,8 @@ pub async fn conversation(p: &Platform, cx: &OpContext, id: ConversationId, befo
     let mut read = p.db.read_audited(cx).await?;
     let row = store::conversation(read.tx(), id, owner).await?.ok_or_else(unknown)?;
     let turns = store::turns(read.tx(), id, before, limits::PAGE_SIZE).await?;
+    let ids: Vec<_> = turns.iter().map(store::OpenTurn::id).collect();
+    let mut outdated = currency::store::outdated(read.tx(), &ids).await?;
     let unfinished = turns.iter().any(store::OpenTurn::running);
     reading::record(p, cx, read, (AuditAction::ConversationRead, "conversation", id.0), unfinished).await?;
     let expert = summary_of(&known, row.expert_id());
@@ -206,7 +221,8 @@ pub async fn conversation(p: &Platform, cx: &OpContext, id: ConversationId, befo
         .into_iter()
         .map(|t| {
             let expert = summary_of(&known, t.expert_id());
-            t.view(expert)
+            let marks = outdated.remove(&t.id()).unwrap_or_default();
+            Turn { outdated: marks, ..t.view(expert) }
         })
         .collect();
     Ok(ConversationView { earlier: turns.first().is_some_and(|t| t.ordinal > 1), conversation: row.view(expert), turns })
@@ -279,7 +295,8 @@ async fn ask_in(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question:
         experts::require_askable(&mut tx, expert).await?;
     }
     let title: String = text.chars().take(TITLE_CHARS).collect();
-    store::insert_turn(&mut tx, turn, id, row.turn_count + 1, &text, &title).await?;
+    let new = store::NewTurn { conversation: id, ordinal: row.turn_count + 1, question: &text, title: &title, repeats: question.repeats };
+    store::insert_turn(&mut tx, turn, &new).await?;
     let (turn_id, conversation_id) = (turn.0, id.0);
     let accepted =
         TurnEvent::Accepted { turn_id, conversation_id, earlier: earlier.clone(), client_instructions: client_instructions.clone() };
@@ -322,6 +339,8 @@ async fn ask_in(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question:
         tools: Vec::new(),
         steps: Vec::new(),
         answer: None,
+        outdated: Vec::new(),
+        repeats: question.repeats,
         problem: None,
         last_seq: 1,
         created_at: vital_kernel::now(),
@@ -339,9 +358,10 @@ pub async fn turn(p: &Platform, cx: &OpContext, id: TurnId) -> Result<Turn> {
     let known = experts_by_id(p, cx).await?;
     let mut read = p.db.read_audited(cx).await?;
     let row = store::turn(read.tx(), id, owner).await?.ok_or_else(unknown_turn)?;
+    let outdated = currency::store::outdated(read.tx(), &[id.0]).await?.remove(&id.0).unwrap_or_default();
     reading::record(p, cx, read, (AuditAction::TurnRead, "turn", id.0), row.running()).await?;
     let expert = summary_of(&known, row.expert_id());
-    Ok(row.view(expert))
+    Ok(Turn { outdated, ..row.view(expert) })
 }
 
 /// A turn of the caller for a verb that acts on it and shows nothing of it.
@@ -377,7 +397,7 @@ pub async fn regenerate(p: &Arc<Platform>, cx: &OpContext, id: TurnId) -> Result
     let old = own_turn(p, cx, id).await?;
     let expert = if old.automatic { None } else { old.expert.map(|e| e.slug) };
     let Turn { question: text, earlier, client_instructions, .. } = old;
-    ask(p, cx, old.conversation_id, Question { text, expert, earlier, client_instructions }).await
+    ask(p, cx, old.conversation_id, Question { text, expert, earlier, client_instructions, repeats: Some(id) }).await
 }
 
 /// Asks the question of a turn again, of another expert, as a new turn at the end of the conversation.
@@ -388,7 +408,7 @@ pub async fn ask_again(p: &Arc<Platform>, cx: &OpContext, id: TurnId, expert: St
     cx.require(Permission::Ask)?;
     let old = own_turn(p, cx, id).await?;
     let Turn { question: text, earlier, client_instructions, .. } = old;
-    ask(p, cx, old.conversation_id, Question { text, expert: Some(expert), earlier, client_instructions }).await
+    ask(p, cx, old.conversation_id, Question { text, expert: Some(expert), earlier, client_instructions, repeats: Some(id) }).await
 }
 
 impl store::Locked {

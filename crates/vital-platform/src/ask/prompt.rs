@@ -90,6 +90,8 @@ mod tests {
             lexical: None,
             dense: None,
             own: false,
+            level: None,
+            issued_on: None,
             fetched: None,
         };
         let expert = Expert { id: ExpertId::new(), version: 1, body: crate::experts::built_in().unwrap().remove(0) };

@@ -151,27 +151,34 @@ pub(super) async fn lock_conversation(tx: &mut TenantTx<Write>, id: Conversation
     Ok(Some(Locked { expert_id: row.expert_id.map(ExpertId), turn_count: row.turn_count, running }))
 }
 
+/// A turn as it is asked.
+pub(super) struct NewTurn<'a> {
+    pub conversation: ConversationId,
+    pub ordinal: i32,
+    pub question: &'a str,
+    pub title: &'a str,
+    pub repeats: Option<TurnId>,
+}
+
 /// Stores a new turn and counts it in its conversation, which takes its title from the first question.
 pub(super) async fn insert_turn(
     tx: &mut TenantTx<Write>,
     id: TurnId,
-    conversation: ConversationId,
-    ordinal: i32,
-    question: &str,
-    title: &str,
+    new: &NewTurn<'_>,
 ) -> Result<()> {
-    let question = tx.seal(Place::of(QUESTION, id.0), question)?;
-    let title = tx.seal(Place::of(TITLE, conversation.0), title)?;
+    let question = tx.seal(Place::of(QUESTION, id.0), new.question)?;
+    let title = tx.seal(Place::of(TITLE, new.conversation.0), new.title)?;
     sqlx::query!(
         "with counted as (
              update conversations set turn_count = $3, updated_at = $5, title = coalesce(title, $6) where id = $2)
-         insert into turns (id, conversation_id, ordinal, question, state, created_at) values ($1, $2, $3, $4, 'running', $5)",
+         insert into turns (id, conversation_id, ordinal, question, state, created_at, repeats) values ($1, $2, $3, $4, 'running', $5, $7)",
         id.0,
-        conversation.0,
-        ordinal,
+        new.conversation.0,
+        new.ordinal,
         question,
         now(),
-        title
+        title,
+        new.repeats.map(|t| t.0)
     )
     .execute(tx.conn())
     .await
@@ -226,6 +233,7 @@ pub(super) struct TurnRow {
     pub expert_id: Option<Uuid>,
     state: String,
     record: Option<Vec<u8>>,
+    repeats: Option<Uuid>,
     last_seq: i32,
     created_at: OffsetDateTime,
     finished_at: Option<OffsetDateTime>,
@@ -247,6 +255,10 @@ pub(super) struct OpenTurn {
 }
 
 impl OpenTurn {
+    pub fn id(&self) -> Uuid {
+        self.row.id
+    }
+
     pub fn running(&self) -> bool {
         self.row.state == TurnState::Running.as_str()
     }
@@ -272,6 +284,8 @@ impl OpenTurn {
             tools: record.tools,
             steps: record.steps,
             answer: record.answer,
+            outdated: Vec::new(),
+            repeats: row.repeats.map(TurnId),
             problem: record.problem,
             last_seq: row.last_seq,
             created_at: row.created_at,
@@ -283,7 +297,7 @@ impl OpenTurn {
 pub(super) async fn turns(tx: &mut TenantTx<Read>, conversation: ConversationId, before: Option<i32>, limit: i64) -> Result<Vec<OpenTurn>> {
     let mut rows = sqlx::query_as!(
         TurnRow,
-        r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as record,
+        r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as record, t.repeats,
                   coalesce((select max(e.seq) from turn_events e where e.turn_id = t.id), 0) as "last_seq!", t.created_at, t.finished_at
            from turns t where t.conversation_id = $1 and ($2::int is null or t.ordinal < $2) order by t.ordinal desc limit $3"#,
         conversation.0,
@@ -300,7 +314,7 @@ pub(super) async fn turns(tx: &mut TenantTx<Read>, conversation: ConversationId,
 pub(super) async fn turn(tx: &mut TenantTx<Read>, id: TurnId, owner: UserId) -> Result<Option<OpenTurn>> {
     let row = sqlx::query_as!(
         TurnRow,
-        r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as record,
+        r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as record, t.repeats,
                   coalesce((select max(e.seq) from turn_events e where e.turn_id = t.id), 0) as "last_seq!", t.created_at, t.finished_at
            from turns t join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
            where t.id = $1 and c.owner_id = $2"#,
@@ -366,6 +380,8 @@ pub(super) async fn end_turn(tx: &mut TenantTx<Write>, id: TurnId, ending: &Endi
     let Some(conversation) = ended.map(ConversationId) else { return Ok(false) };
     if let Some(answer) = &ending.record.answer {
         insert_citations(tx, id, answer).await?;
+        let documents: Vec<Uuid> = answer.citations.iter().filter(|c| c.fetched.is_none()).map(|c| c.document_id).collect();
+        super::currency::store::mark_ended(tx, id, &documents).await?;
     }
     outbox::enqueue(tx, Event::TurnFinished { turn: id, conversation, state: ending.state.as_str() }).await?;
     Ok(true)

@@ -24,6 +24,18 @@ pub(super) async fn extractive(
     recorder: &mut Recorder,
     outcome: &mut Outcome,
 ) -> Result<TurnState> {
+    match composition(p, question, earlier, found).await {
+        Composition::Answer(blocks) => {
+            write_blocks(&mut Draft::new(recorder, &found.evidence), &blocks).await?;
+            outcome.assessed = assess(question, &found.evidence, recorder);
+            Ok(TurnState::Answered)
+        }
+        Composition::InsufficientEvidence(shortfall) => refuse(&shortfall.blocks(), found, recorder).await,
+    }
+}
+
+/// Selects the sentences of an answer.
+pub(super) async fn composition(p: &Platform, question: &str, earlier: &[&str], found: &Retrieval) -> Composition {
     let chosen = candidates(question, &found.evidence);
     let vectors = match &found.vector {
         Some(vector) => {
@@ -32,14 +44,7 @@ pub(super) async fn extractive(
         }
         None => None,
     };
-    match compose(question, earlier, &found.evidence, &chosen, vectors.as_ref()) {
-        Composition::Answer(blocks) => {
-            write_blocks(&mut Draft::new(recorder, &found.evidence), &blocks).await?;
-            outcome.assessed = assess(question, &found.evidence, recorder);
-            Ok(TurnState::Answered)
-        }
-        Composition::InsufficientEvidence(shortfall) => refuse(&shortfall.blocks(), found, recorder).await,
-    }
+    compose(question, earlier, &found.evidence, &chosen, vectors.as_ref())
 }
 
 /// Measures what was written.

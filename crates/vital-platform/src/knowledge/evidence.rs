@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use time::Date;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vital_kernel::{DocumentId, PassageId};
@@ -33,6 +34,13 @@ pub struct Citation {
     pub page: Option<u32>,
     /// Whose word it is: `regulator`, `standards-body`, `professional-body`, `peer-reviewed`, `institution`, `own` (uploaded), `calculated`.
     pub authority: String,
+    /// Level of evidence, 1 to 5 (Oxford 2011), as it stood when the answer was written; none where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
+    /// When the document was issued, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "super::day")]
+    #[schema(value_type = Option<String>, format = Date)]
+    pub issued_on: Option<Date>,
     /// Where the text comes from that a tool fetched for this answer; none for documents. `document_id` is the fetched text's id then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fetched: Option<Fetched>,
@@ -70,6 +78,10 @@ pub struct Evidence {
     pub page: Option<u32>,
     /// Whose word it is.
     pub authority: String,
+    /// Level of evidence, 1 to 5.
+    pub level: Option<u8>,
+    /// When its document was issued.
+    pub issued_on: Option<Date>,
     /// Fused retrieval score, from 0 to 1.
     pub score: f32,
     /// BM25 score, if words found it.
@@ -82,7 +94,41 @@ pub struct Evidence {
     pub fetched: Option<Fetched>,
 }
 
+/// A passage as the record of an answer keeps it: where its bytes are, and why it was read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RecordedPassage)]
+pub struct Recorded {
+    /// The document.
+    pub document_id: Uuid,
+    /// SHA-256 of the document's canonical text, hexadecimal.
+    pub version: String,
+    /// First byte in the canonical text.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: u64,
+    /// Joint score, from 0 to 1.
+    pub score: f32,
+    /// BM25 score, if words found it.
+    pub lexical: Option<f32>,
+    /// Cosine similarity, if meaning found it.
+    pub dense: Option<f32>,
+}
+
 impl Evidence {
+    /// What the record of an answer keeps of it.
+    #[must_use]
+    pub fn record(&self) -> Recorded {
+        Recorded {
+            document_id: self.document.0,
+            version: hex::encode(self.version),
+            start: self.start as u64,
+            end: (self.start + self.body.len()) as u64,
+            score: self.score,
+            lexical: self.lexical,
+            dense: self.dense,
+        }
+    }
+
     /// Makes a citation of a byte range of this passage's body. The quote is taken from the bytes, so it cannot differ from them.
     /// None where the range is empty, out of bounds or cuts a character.
     #[must_use]
@@ -100,6 +146,8 @@ impl Evidence {
             heading_path: self.heading_path.clone(),
             page: self.page,
             authority: self.authority.clone(),
+            level: self.level,
+            issued_on: self.issued_on,
             fetched: self.fetched.clone(),
         })
     }

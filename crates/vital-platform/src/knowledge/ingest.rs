@@ -1,6 +1,6 @@
 //! Ingestion as a background job: read the file in a process of its own, cut it, store it, index it. Every step can be repeated.
 
-use super::{DocumentState, Failure, store};
+use super::{DocumentState, Failure, appraisal, store};
 use crate::{
     Platform,
     outbox::{self, Event},
@@ -16,7 +16,7 @@ use vital_store::{Claimed, JobKind, Unaudited};
 /// What may pass with time: database, disk, index, a parser that could not be started. The caller tries again.
 pub(crate) async fn ingest(p: &Platform, job: &Claimed) -> Result<()> {
     let (cx, id) = (job.context(), DocumentId(job.subject));
-    let Some((file_name, bytes)) = store::file(&mut p.db.read(&cx).await?, id).await? else {
+    let Some((file_name, bytes, origin)) = store::file(&mut p.db.read(&cx).await?, id).await? else {
         return abandon(p, &cx, job).await;
     };
     mark(p, &cx, id, DocumentState::Parsing).await?;
@@ -28,7 +28,7 @@ pub(crate) async fn ingest(p: &Platform, job: &Claimed) -> Result<()> {
         Ok(cut) => cut,
         Err(why) => return fail(p, &cx, job, &Failure { code: why.code().to_owned(), detail: why.detail().to_owned() }).await,
     };
-    let title = parsed.title.clone().filter(|t| !t.trim().is_empty()).unwrap_or_else(|| title_of(&file_name));
+    let title = origin.map(|o| o.title).or_else(|| parsed.title.clone()).filter(|t| !t.trim().is_empty()).unwrap_or_else(|| title_of(&file_name));
     let version: [u8; 32] = Sha256::digest(parsed.text.as_bytes()).into();
     let mut tx = p.db.write(&cx).await?;
     if store::lock_state(&mut tx, id).await?.is_none() {
@@ -36,6 +36,8 @@ pub(crate) async fn ingest(p: &Platform, job: &Claimed) -> Result<()> {
         return abandon(p, &cx, job).await;
     }
     store::store_text(&mut tx, id, &title, &parsed, &version, &cut).await?;
+    let (level, issued_on) = appraisal::by_rules(&parsed, &title);
+    store::appraisal::set_by_rules(&mut tx, id, level, issued_on).await?;
     tx.commit_unaudited(Unaudited::IngestionProgress).await?;
     p.indexes.put_documents(p, &cx, &[id]).await?;
     let mut tx = p.db.write(&cx).await?;

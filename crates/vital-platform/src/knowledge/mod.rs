@@ -4,6 +4,7 @@
 //! the row removes it from every answer path at once; so does taking the right to read its collection away. Offsets are bytes into the canonical text, whose SHA-256 is the version.
 
 mod access;
+mod appraisal;
 mod collections;
 mod evidence;
 mod indexes;
@@ -28,14 +29,17 @@ use vital_kernel::{AuditAction, AuditEntry, DocumentId, Error, OpContext, Permis
 use vital_store::JobKind;
 
 pub(crate) use access::unknown_group;
+pub(crate) use appraisal::appraise;
+pub use appraisal::{AUTHORITIES, Appraisal, Status, day};
 pub use access::{Access, GroupName, Sharing, groups_to_share_with};
 pub use collections::{
     Collection, CollectionAccess, CollectionChange, NewCollection, change_collection, collections, collections_admin, create_collection,
     delete_collection,
 };
-pub use evidence::{Citation, Evidence, Fetched};
+pub use evidence::{Citation, Evidence, Fetched, Recorded};
 pub use indexes::Indexes;
 pub(crate) use ingest::{give_up, ingest};
+pub(crate) use retrieve::reopen;
 pub use retrieve::{Retrieval, SearchHit, SearchQuery, SearchResults, retrieve, search};
 pub use sandbox::Sandbox;
 pub(crate) use starter::seed;
@@ -118,8 +122,14 @@ pub struct Document {
     pub passages: i32,
     /// How many of them can be found by meaning.
     pub embedded: i32,
-    /// Whose word it is.
-    pub authority: String,
+    /// What it is worth as evidence, and whether it holds.
+    #[serde(flatten)]
+    pub appraisal: Appraisal,
+    /// Whether a person said so; else the platform's rules did.
+    pub appraised: bool,
+    /// Where its text was fetched, where a person kept what a tool had brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// Official identifiers it is about.
     pub identifiers: Vec<String>,
     /// SHA-256 of the canonical text, hexadecimal.
@@ -130,6 +140,22 @@ pub struct Document {
     /// When it could first be found (RFC 3339).
     #[serde(with = "time::serde::rfc3339::option")]
     pub ready_at: Option<OffsetDateTime>,
+}
+
+/// Where the text of a document was fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Origin {
+    /// Name of the tool that fetched it.
+    pub tool: String,
+    /// Title as its source gives it.
+    pub title: String,
+    /// Its public address.
+    pub url: String,
+    /// What its source calls it, for example `PMID 12345`.
+    pub identifier: String,
+    /// When it was fetched (RFC 3339).
+    #[serde(with = "time::serde::rfc3339")]
+    pub retrieved_at: OffsetDateTime,
 }
 
 /// A file to be added.
@@ -175,6 +201,18 @@ pub struct DocumentText {
 /// `Invalid` for a bad name or an empty file, `TooLarge` over the limit, `NotFound` for a collection that the caller cannot read, `Conflict` when the same
 /// bytes are in the collection already.
 pub async fn add_document(p: &Platform, cx: &OpContext, new: NewDocument) -> Result<Document> {
+    add(p, cx, new, None).await
+}
+
+/// Adds a text that a tool fetched, with where it came from and whose word it is.
+///
+/// # Errors
+/// Those of `add_document`.
+pub(crate) async fn add_fetched(p: &Platform, cx: &OpContext, new: NewDocument, origin: Origin, authority: &str) -> Result<Document> {
+    add(p, cx, new, Some((origin, authority))).await
+}
+
+async fn add(p: &Platform, cx: &OpContext, new: NewDocument, fetched: Option<(Origin, &str)>) -> Result<Document> {
     cx.require(Permission::DocumentWrite)?;
     let file_name = clean_file_name(&new.file_name)?;
     if new.bytes.is_empty() {
@@ -193,7 +231,7 @@ pub async fn add_document(p: &Platform, cx: &OpContext, new: NewDocument) -> Res
     })?;
     let id = DocumentId::new();
     let content_hash: [u8; 32] = Sha256::digest(&new.bytes).into();
-    store::insert_upload(&mut tx, id, collection, &file_name, &content_hash, &new.bytes).await?;
+    store::insert_upload(&mut tx, id, collection, &file_name, &content_hash, &new.bytes, fetched).await?;
     tx.enqueue(JobKind::IngestDocument, id.0).await?;
     tx.commit(AuditEntry::new(AuditAction::DocumentAdded, "document", id).fields(&["file_name", "collection"])).await?;
     p.work_waiting.notify_one();

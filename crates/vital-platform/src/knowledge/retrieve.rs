@@ -1,15 +1,16 @@
 //! Hybrid retrieval: words and meaning in parallel, fused, then read through the tenant's transaction, within what the caller may read.
 
-use super::{Evidence, indexes::blocking, store, vectors};
+use super::{Evidence, Recorded, Status, appraisal, indexes::blocking, store, vectors};
 use crate::Platform;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
+use time::Date;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use vital_kernel::{AuditAction, AuditEntry, CollectionId, OpContext, PassageId, Permission, Result, limits};
+use vital_kernel::{AuditAction, AuditEntry, CollectionId, OpContext, PassageId, Permission, Result, limits, now};
 use vital_search::{Filter, Fused, FusionRule, LexicalIndex, fuse};
 use vital_store::{Read, TenantTx};
 
@@ -36,6 +37,12 @@ pub struct SearchQuery {
     pub query: String,
     /// Only these collections, by slug; empty means all that the caller may read.
     pub collections: Vec<String>,
+    /// Only passages of documents that hold on this day; none shows what holds no longer too, and says so.
+    pub valid_on: Option<Date>,
+    /// Only this authority.
+    pub authority: Option<String>,
+    /// Only findings of this level of evidence or a better one.
+    pub level: Option<u8>,
     /// At most so many hits.
     pub limit: usize,
 }
@@ -59,6 +66,18 @@ pub struct SearchHit {
     pub end: u64,
     /// The passage.
     pub text: String,
+    /// Whose word it is.
+    pub authority: String,
+    /// Level of evidence, 1 to 5; none where it has none.
+    pub level: Option<u8>,
+    /// When the document was issued, where that is known.
+    #[serde(default, with = "super::day")]
+    #[schema(value_type = Option<String>, format = Date)]
+    pub issued_on: Option<Date>,
+    /// Whether the document still holds.
+    pub status: Status,
+    /// Whether it is evidence for an answer on the day that was asked for, or else today.
+    pub holds: bool,
     /// Fused score, from 0 to 1.
     pub score: f32,
     /// BM25 score.
@@ -100,12 +119,14 @@ async fn retrieved(p: &Platform, cx: &OpContext, question: &str, vector: Option<
     let mut read = p.db.read_audited(cx).await?;
     let within = readable(read.tx(), &[]).await?;
     let lexical = lexical(&index, question, &within).await?;
-    let found = hybrid(p, read.tx(), &index, lexical, vector, &within).await?;
+    let found = hybrid(p, read.tx(), &index, lexical, vector, &within, now().date()).await?;
     let mut scored: Vec<Evidence> = found
         .rows
         .into_iter()
+        .filter(|r| r.holds)
         .map(|r| {
-            let factor = if r.evidence.own || preferred.contains(&r.collection) { PREFERRED } else { 1.0 };
+            let preferred = if r.evidence.own || preferred.contains(&r.collection) { PREFERRED } else { 1.0 };
+            let factor = preferred * appraisal::weight(&r.evidence.authority, r.evidence.level);
             Evidence { score: (r.evidence.score * factor).min(1.0), ..r.evidence }
         })
         .collect();
@@ -136,8 +157,14 @@ async fn searched(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<Se
     let within = readable(&mut p.db.read(cx).await?, &query.collections).await?;
     let (lexical, vector) = tokio::join!(lexical(&index, &query.query, &within), vectors::embed_query(p, &query.query));
     let mut read = p.db.read_audited(cx).await?;
-    let found = hybrid(p, read.tx(), &index, lexical?, vector, &within).await?;
-    let hits = found.rows.into_iter().take(query.limit.clamp(1, limits::RETRIEVE_CANDIDATES));
+    let on = query.valid_on.unwrap_or_else(|| now().date());
+    let found = hybrid(p, read.tx(), &index, lexical?, vector, &within, on).await?;
+    let wanted = |r: &store::FoundRow| {
+        (r.holds || query.valid_on.is_none())
+            && query.authority.as_ref().is_none_or(|a| *a == r.evidence.authority)
+            && query.level.is_none_or(|worst| r.evidence.level.is_some_and(|level| level <= worst))
+    };
+    let hits = found.rows.into_iter().filter(wanted).take(query.limit.clamp(1, limits::RETRIEVE_CANDIDATES));
     let hits: Vec<SearchHit> = hits
         .map(|r| {
             let e = r.evidence;
@@ -150,6 +177,11 @@ async fn searched(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<Se
                 heading_path: e.heading_path,
                 page: e.page,
                 text: e.body,
+                authority: e.authority,
+                level: e.level,
+                issued_on: e.issued_on,
+                status: r.status,
+                holds: r.holds,
                 score: e.score,
                 lexical: e.lexical,
                 dense: e.dense,
@@ -158,6 +190,18 @@ async fn searched(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<Se
         .collect();
     read.commit(AuditEntry::about(AuditAction::SearchPerformed, "documents", hits.iter().map(|h| h.document_id))).await?;
     Ok(SearchResults { by_meaning: found.vector.is_some(), note: found.note, hits })
+}
+
+/// Opens passages of a record again at their bytes, with the scores of the record; none for one whose document has another text now, is gone, or is not the
+/// caller's to read.
+pub(crate) async fn reopen(tx: &mut TenantTx<Read>, recorded: &[Recorded]) -> Result<Vec<Option<Evidence>>> {
+    let rows = store::evidence_at(tx, recorded).await?;
+    let matching = |r: &Recorded| {
+        let row = rows.iter().find(|e| e.document.0 == r.document_id && e.start as u64 == r.start && (e.start + e.body.len()) as u64 == r.end)?;
+        let same = hex::encode(row.version) == r.version;
+        same.then(|| Evidence { score: r.score, lexical: r.lexical, dense: r.dense, ..row.clone() })
+    };
+    Ok(recorded.iter().map(matching).collect())
 }
 
 struct Found {
@@ -186,13 +230,14 @@ async fn hybrid(
     lexical: Vec<(PassageId, f32)>,
     vector: Option<Vec<f32>>,
     within: &HashSet<CollectionId>,
+    on: Date,
 ) -> Result<Found> {
     let dense = match (&vector, &p.embedder) {
         (Some(v), Ok(model)) => dense(tx, index, model.model(), v, within).await?,
         _ => Vec::new(),
     };
     let fused = fuse(&lexical, &dense, FusionRule::default());
-    let rows = read(tx, &fused[..fused.len().min(limits::RETRIEVE_CANDIDATES)]).await?;
+    let rows = read(tx, &fused[..fused.len().min(limits::RETRIEVE_CANDIDATES)], on).await?;
     Ok(Found { rows, note: if vector.is_some() { None } else { p.embedding_note() }, vector })
 }
 
@@ -211,10 +256,10 @@ async fn dense(
     store::nearest(tx, model, vector, &within, i64::try_from(limits::RETRIEVE_CANDIDATES).unwrap_or(100), passages).await
 }
 
-async fn read(tx: &mut TenantTx<Read>, fused: &[Fused]) -> Result<Vec<store::FoundRow>> {
+async fn read(tx: &mut TenantTx<Read>, fused: &[Fused], on: Date) -> Result<Vec<store::FoundRow>> {
     let ids: Vec<Uuid> = fused.iter().map(|f| f.id.0).collect();
     let mut rows: HashMap<PassageId, store::FoundRow> =
-        store::evidence(tx, &ids).await?.into_iter().map(|r| (r.evidence.passage, r)).collect();
+        store::evidence(tx, &ids, on).await?.into_iter().map(|r| (r.evidence.passage, r)).collect();
     let scored = fused.iter().filter_map(|f| {
         let mut row = rows.remove(&f.id)?;
         row.evidence.score = f.score;

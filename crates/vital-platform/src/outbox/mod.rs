@@ -55,6 +55,7 @@ event_types! {
     TurnFinished "turn.finished" "A question has its answer, or ended without one";
     DocumentReady "document.ready" "A document was read and can be found";
     DocumentFailed "document.failed" "A document could not be read";
+    DocumentStatus "document.status" "A document was superseded, retracted or withdrawn, or holds again";
     DocumentDeleted "document.deleted" "A document was deleted";
     MemberAdded "member.added" "A person or service account became a member";
     MemberDeactivated "member.deactivated" "A member lost their access, or was removed";
@@ -89,6 +90,12 @@ pub(crate) enum Event {
     DocumentDeleted {
         document: DocumentId,
     },
+    /// Its status by its stable name, and how many answers cite it.
+    DocumentStatus {
+        document: DocumentId,
+        status: &'static str,
+        answers: i64,
+    },
     MemberAdded {
         member: UserId,
     },
@@ -119,6 +126,7 @@ impl Event {
             Self::DocumentReady { .. } => EventType::DocumentReady,
             Self::DocumentFailed { .. } => EventType::DocumentFailed,
             Self::DocumentDeleted { .. } => EventType::DocumentDeleted,
+            Self::DocumentStatus { .. } => EventType::DocumentStatus,
             Self::MemberAdded { .. } => EventType::MemberAdded,
             Self::MemberDeactivated { .. } => EventType::MemberDeactivated,
             Self::KeyCreated { .. } => EventType::KeyCreated,
@@ -133,6 +141,7 @@ impl Event {
             Self::DocumentReady { document } | Self::DocumentFailed { document } | Self::DocumentDeleted { document } => {
                 json!({ "document_id": document })
             }
+            Self::DocumentStatus { document, status, answers } => json!({ "document_id": document, "status": status, "answers": answers }),
             Self::MemberAdded { member } | Self::MemberDeactivated { member } => json!({ "member_id": member }),
             Self::KeyCreated { key, member } => json!({ "key_id": key, "member_id": member }),
             Self::KeyRevoked { key } => json!({ "key_id": key }),

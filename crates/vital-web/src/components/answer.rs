@@ -112,6 +112,8 @@ mod tests {
             heading_path: vec!["A".into(), "B".into()],
             page: Some(4),
             authority: "own".into(),
+            level: None,
+            issued_on: None,
             fetched: None,
         }
     }

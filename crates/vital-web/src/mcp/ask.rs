@@ -45,7 +45,7 @@ pub(super) async fn ask(on: &On, asked: Asked) -> Reply<Given> {
     limits::asking(on.app(), on.caller()).await?;
     let platform = &on.app().platform;
     let expert = asked.expert.filter(|slug| slug != AUTO);
-    let question = Question { text: asked.question, expert, earlier: Vec::new(), client_instructions: String::new() };
+    let question = Question { text: asked.question, expert, earlier: Vec::new(), client_instructions: String::new(), repeats: None };
     let turn = match asked.conversation_id {
         None => ask::ask_anew(platform, on.cx(), question).await?,
         Some(id) => ask::ask(platform, on.cx(), ConversationId(id), question).await?,

@@ -183,6 +183,8 @@ mod tests {
             heading_path: Vec::new(),
             page,
             authority: "own".into(),
+            level: None,
+            issued_on: None,
             fetched: None,
         };
         TurnEvent::Citation { sentence, citation }

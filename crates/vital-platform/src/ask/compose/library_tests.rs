@@ -49,6 +49,8 @@ fn library() -> Library {
                 lexical: None,
                 dense: None,
                 own: false,
+                level: None,
+                issued_on: None,
                 fetched: None,
             };
             library.passages.insert(passage, evidence);

@@ -19,6 +19,8 @@ fn passage(title: &str, heading: &str, body: &str) -> Evidence {
         lexical: Some(9.0),
         dense: None,
         own: false,
+        level: None,
+        issued_on: None,
         fetched: None,
     }
 }

@@ -197,6 +197,8 @@ pub(super) fn passages_of(tool: &str, source: &NewSource) -> Vec<Evidence> {
             heading_path: Vec::new(),
             page: None,
             authority: c.authority.clone(),
+            level: None,
+            issued_on: None,
             score: 1.0,
             lexical: None,
             dense: None,

@@ -3,19 +3,21 @@
 //! **Invariant:** what is read for a person is limited to `app.visible_collections()` in the statement itself. Statements of ingestion,
 //! embedding, seeding and indexing act for the platform and say so by taking no part in it; what they read is never shown.
 
+pub(super) mod appraisal;
 pub(super) mod collections;
+mod documents;
+mod evidence;
 
-use super::{Document, DocumentFilter, DocumentState, Evidence, Failure};
+pub(super) use documents::{document, documents};
+pub(super) use evidence::{FoundRow, evidence, evidence_at};
+
+use super::{DocumentState, Failure, Origin};
 use crate::outbox::{self, Event};
-use time::OffsetDateTime;
 use uuid::Uuid;
 use vital_documents::{Block, Parsed, Passage};
 use vital_kernel::{CollectionId, DocumentId, Error, PassageId, Result, limits, now};
 use vital_keys::Place;
 use vital_store::{Db, PlatformReason, Read, TenantTx, Write, db_error, is_unique_violation};
-
-/// Documents read at a time while their titles are looked through.
-const TITLES_BATCH: i64 = 500;
 
 fn title_of(document: Uuid) -> Place {
     Place::of("documents.title", document)
@@ -23,6 +25,10 @@ fn title_of(document: Uuid) -> Place {
 
 fn file_name_of(document: Uuid) -> Place {
     Place::of("documents.file_name", document)
+}
+
+fn origin_of(document: Uuid) -> Place {
+    Place::of("documents.origin", document)
 }
 
 fn headings_of(passage: Uuid) -> Place {
@@ -40,19 +46,25 @@ pub(super) async fn insert_upload(
     file_name: &str,
     content_hash: &[u8],
     bytes: &[u8],
+    fetched: Option<(Origin, &str)>,
 ) -> Result<()> {
-    let (title, name) = (tx.seal(title_of(id.0), file_name)?, tx.seal(file_name_of(id.0), file_name)?);
+    let (origin, authority) = fetched.unzip();
+    let title = origin.as_ref().map_or(file_name, |o| &o.title);
+    let (title, name) = (tx.seal(title_of(id.0), title)?, tx.seal(file_name_of(id.0), file_name)?);
+    let origin = origin.map(|o| tx.seal_json(origin_of(id.0), &o)).transpose()?;
     let sealed = tx.seal(Place::of("document_files.bytes", id.0), bytes)?;
     sqlx::query!(
-        "insert into documents (id, collection_id, title, file_name, size_bytes, content_hash, authority, state, uploaded_by, created_at)
-         values ($1, $2, $3, $7, $4, $5, 'own', 'queued', app.actor_id(), $6)",
+        "insert into documents (id, collection_id, title, file_name, size_bytes, content_hash, authority, state, uploaded_by, created_at, origin)
+         values ($1, $2, $3, $7, $4, $5, $8, 'queued', app.actor_id(), $6, $9)",
         id.0,
         collection.0,
         title,
         i64::try_from(bytes.len()).map_err(Error::internal)?,
         content_hash,
         now(),
-        name
+        name,
+        authority.unwrap_or("own"),
+        origin
     )
     .execute(tx.conn())
     .await
@@ -73,111 +85,6 @@ pub(super) async fn insert_upload(
     Ok(())
 }
 
-struct DocumentRow {
-    id: Uuid,
-    title: Vec<u8>,
-    file_name: Vec<u8>,
-    collection: String,
-    starter: bool,
-    yours: bool,
-    format: Option<String>,
-    size_bytes: i64,
-    state: String,
-    failure_code: Option<String>,
-    failure_detail: Option<String>,
-    warnings: Vec<String>,
-    pages: Option<i32>,
-    passage_count: i32,
-    embedded_count: i32,
-    authority: String,
-    identifiers: Vec<String>,
-    version_hash: Option<Vec<u8>>,
-    created_at: OffsetDateTime,
-    ready_at: Option<OffsetDateTime>,
-}
-
-impl DocumentRow {
-    fn open<M>(self, tx: &TenantTx<M>) -> Result<Document> {
-        let r = self;
-        Ok(Document {
-            id: DocumentId(r.id),
-            title: tx.open_text(title_of(r.id), &r.title)?,
-            file_name: tx.open_text(file_name_of(r.id), &r.file_name)?,
-            collection: r.collection,
-            starter: r.starter,
-            yours: r.yours,
-            format: r.format,
-            size_bytes: r.size_bytes,
-            state: DocumentState::parse(&r.state),
-            failure: r.failure_code.zip(r.failure_detail).map(|(code, detail)| Failure { code, detail }),
-            warnings: r.warnings,
-            pages: r.pages,
-            passages: r.passage_count,
-            embedded: r.embedded_count,
-            authority: r.authority,
-            identifiers: r.identifiers,
-            version: r.version_hash.map(hex::encode),
-            created_at: r.created_at,
-            ready_at: r.ready_at,
-        })
-    }
-}
-
-/// Documents that the actor may read, newest first. Titles and file names are sealed, so a filter on them reads on until there are enough.
-pub(super) async fn documents(tx: &mut TenantTx<Read>, filter: &DocumentFilter) -> Result<Vec<Document>> {
-    let Some(wanted) = filter.title.as_deref().map(str::to_lowercase) else {
-        return documents_before(tx, filter, filter.before.map(|d| d.0), filter.limit).await;
-    };
-    let limit = usize::try_from(filter.limit).unwrap_or_default();
-    let (mut found, mut before) = (Vec::new(), filter.before.map(|d| d.0));
-    while found.len() < limit {
-        let batch = documents_before(tx, filter, before, TITLES_BATCH).await?;
-        let Some(last) = batch.last() else { break };
-        before = Some(last.id.0);
-        found
-            .extend(batch.into_iter().filter(|d| d.title.to_lowercase().contains(&wanted) || d.file_name.to_lowercase().contains(&wanted)));
-    }
-    found.truncate(limit);
-    Ok(found)
-}
-
-async fn documents_before(tx: &mut TenantTx<Read>, filter: &DocumentFilter, before: Option<Uuid>, limit: i64) -> Result<Vec<Document>> {
-    let rows = sqlx::query_as!(
-        DocumentRow,
-        r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter,
-                  coalesce(d.uploaded_by = app.actor_id() or c.owner_id = app.actor_id(), false) as "yours!", d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
-                  d.warnings, d.pages, d.passage_count, d.embedded_count, d.authority, d.identifiers, d.version_hash, d.created_at, d.ready_at
-           from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
-           where ($1::text is null or c.slug = $1) and ($2::bool is null or c.starter = $2)
-             and ($3::uuid is null or d.id < $3) and c.id in (select app.visible_collections())
-           order by d.id desc limit $4"#,
-        filter.collection,
-        filter.starter,
-        before,
-        limit
-    )
-    .fetch_all(tx.conn())
-    .await
-    .map_err(db_error)?;
-    rows.into_iter().map(|r| r.open(tx)).collect()
-}
-
-pub(super) async fn document<M>(tx: &mut TenantTx<M>, id: DocumentId) -> Result<Option<Document>> {
-    let row = sqlx::query_as!(
-        DocumentRow,
-        r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter,
-                  coalesce(d.uploaded_by = app.actor_id() or c.owner_id = app.actor_id(), false) as "yours!", d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
-                  d.warnings, d.pages, d.passage_count, d.embedded_count, d.authority, d.identifiers, d.version_hash, d.created_at, d.ready_at
-           from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
-           where d.id = $1 and c.id in (select app.visible_collections())"#,
-        id.0
-    )
-    .fetch_optional(tx.conn())
-    .await
-    .map_err(db_error)?;
-    row.map(|r| r.open(tx)).transpose()
-}
-
 pub(super) async fn text(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<(String, Vec<Block>)>> {
     let row = sqlx::query!(
         r#"select t.text, t.blocks
@@ -195,16 +102,19 @@ pub(super) async fn text(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Opti
     .transpose()
 }
 
-pub(super) async fn file(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<(String, Vec<u8>)>> {
+pub(super) async fn file(tx: &mut TenantTx<Read>, id: DocumentId) -> Result<Option<(String, Vec<u8>, Option<Origin>)>> {
     let row = sqlx::query!(
-        "select d.file_name, f.bytes from documents d join document_files f on f.tenant_id = d.tenant_id and f.document_id = d.id where d.id = $1",
+        "select d.file_name, d.origin, f.bytes from documents d join document_files f on f.tenant_id = d.tenant_id and f.document_id = d.id where d.id = $1",
         id.0
     )
     .fetch_optional(tx.conn())
     .await
     .map_err(db_error)?;
-    row.map(|r| Ok((tx.open_text(file_name_of(id.0), &r.file_name)?, tx.open(Place::of("document_files.bytes", id.0), &r.bytes)?)))
-        .transpose()
+    row.map(|r| {
+        let origin = r.origin.map(|sealed| tx.open_json(origin_of(id.0), &sealed)).transpose()?;
+        Ok((tx.open_text(file_name_of(id.0), &r.file_name)?, tx.open(Place::of("document_files.bytes", id.0), &r.bytes)?, origin))
+    })
+    .transpose()
 }
 
 pub(super) async fn lock_state(tx: &mut TenantTx<Write>, id: DocumentId) -> Result<Option<DocumentState>> {
@@ -522,52 +432,6 @@ pub(super) async fn nearest(
     Ok(rows.into_iter().map(|r| (PassageId(r.passage_id), r.similarity as f32)).collect())
 }
 
-/// A passage that was found, with what decides about its use.
-pub(super) struct FoundRow {
-    pub evidence: Evidence,
-    pub collection: String,
-}
-
-/// Reads passages by id. Those of documents that are gone, not ready or not for the actor to read are left out: this is where a stale index
-/// stops, and what keeps a passage from whoever may not read it.
-pub(super) async fn evidence(tx: &mut TenantTx<Read>, ids: &[Uuid]) -> Result<Vec<FoundRow>> {
-    let rows = sqlx::query!(
-        r#"select p.id, p.document_id, p.start_byte, p.page, p.heading_path, p.body, d.title, d.version_hash as "version_hash!", d.authority, c.slug,
-                  c.starter
-           from passages p
-           join documents d on d.tenant_id = p.tenant_id and d.id = p.document_id
-           join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
-           where p.id = any ($1) and d.state = 'ready' and d.version_hash is not null and c.id in (select app.visible_collections())"#,
-        ids
-    )
-    .fetch_all(tx.conn())
-    .await
-    .map_err(db_error)?;
-    rows.into_iter()
-        .map(|r| {
-            Ok(FoundRow {
-                evidence: Evidence {
-                    passage: PassageId(r.id),
-                    document: DocumentId(r.document_id),
-                    title: tx.open_text(title_of(r.document_id), &r.title)?,
-                    version: r.version_hash.try_into().map_err(|_| Error::internal("a version hash has the wrong length"))?,
-                    start: usize::try_from(r.start_byte).map_err(Error::internal)?,
-                    body: tx.open_text(body_of(r.id), &r.body)?,
-                    heading_path: tx.open_json(headings_of(r.id), &r.heading_path)?,
-                    page: r.page.and_then(|n| u32::try_from(n).ok()),
-                    authority: r.authority,
-                    score: 0.0,
-                    lexical: None,
-                    dense: None,
-                    own: !r.starter,
-                    fetched: None,
-                },
-                collection: r.slug,
-            })
-        })
-        .collect()
-}
-
 pub(super) struct StarterRow {
     pub id: Uuid,
     pub slug: String,
@@ -603,7 +467,8 @@ pub(super) async fn upsert_starter(tx: &mut TenantTx<Write>, new: &NewStarter<'_
         "insert into documents (id, collection_id, slug, title, file_name, size_bytes, content_hash, authority, identifiers, state, created_at)
          values ($1, $2, $3, $4, $10, $5, $6, $7, $8, 'indexing', $9)
          on conflict (tenant_id, slug) do update set collection_id = excluded.collection_id, title = excluded.title, size_bytes = excluded.size_bytes,
-             content_hash = excluded.content_hash, authority = excluded.authority, identifiers = excluded.identifiers, state = 'indexing'",
+             content_hash = excluded.content_hash,
+             authority = case when documents.appraised_by is null then excluded.authority else documents.authority end, identifiers = excluded.identifiers, state = 'indexing'",
         new.id.0,
         new.collection.0,
         new.slug,
