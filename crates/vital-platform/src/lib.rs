@@ -8,6 +8,7 @@
 pub mod ask;
 pub mod audit;
 pub mod experts;
+pub mod find;
 pub mod idempotency;
 pub mod identity;
 pub mod keys;

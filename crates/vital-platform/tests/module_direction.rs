@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-const ORDER: [&str; 13] = [
+const ORDER: [&str; 14] = [
     "outbox",
     "tenancy",
     "identity",
@@ -15,6 +15,7 @@ const ORDER: [&str; 13] = [
     "experts",
     "providers",
     "ask",
+    "find",
     "relay",
     "audit",
     "webhooks",

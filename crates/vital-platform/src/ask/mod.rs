@@ -348,6 +348,29 @@ async fn ask_in(p: &Arc<Platform>, cx: &OpContext, id: ConversationId, question:
     })
 }
 
+/// What was asked and answered in a turn, as text.
+pub(crate) struct Spoken {
+    pub turn: TurnId,
+    pub conversation: ConversationId,
+    /// Whether it is the first of its conversation.
+    pub first: bool,
+    pub title: String,
+    pub question: String,
+    pub answer: String,
+    pub created_at: OffsetDateTime,
+}
+
+/// The latest turns of the caller, for a search that shows parts of them; none for somebody who reads no conversations.
+///
+/// # Errors
+/// `Unavailable` when the database does not answer.
+pub(crate) async fn spoken(p: &Platform, cx: &OpContext, limit: i64) -> Result<Vec<Spoken>> {
+    match cx.user() {
+        Some(owner) if cx.may(Permission::ConversationRead) => store::spoken(&mut p.db.read(cx).await?, owner, limit).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// Reads one turn of the caller.
 ///
 /// # Errors

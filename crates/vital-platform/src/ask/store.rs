@@ -1,6 +1,6 @@
 //! SQL of conversations and turns. Titles, questions, answers and events are sealed under the tenant's key.
 
-use super::{Conversation, StoredEvent, Turn, TurnState, record::TurnRecord};
+use super::{Conversation, Spoken, StoredEvent, Turn, TurnState, record::TurnRecord};
 use crate::{
     experts::ExpertSummary,
     outbox::{self, Event},
@@ -325,6 +325,35 @@ pub(super) async fn turn(tx: &mut TenantTx<Read>, id: TurnId, owner: UserId) -> 
     .await
     .map_err(db_error)?;
     row.map(|r| r.open(tx)).transpose()
+}
+
+/// The latest turns of a person with their titles and texts.
+pub(super) async fn spoken(tx: &mut TenantTx<Read>, owner: UserId, limit: i64) -> Result<Vec<Spoken>> {
+    let rows = sqlx::query!(
+        r#"select t.id, t.conversation_id, t.ordinal, t.question, t.answer, t.created_at, c.title
+           from turns t join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
+           where c.owner_id = $1 order by t.created_at desc, t.id desc limit $2"#,
+        owner.0,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)?;
+    rows.into_iter()
+        .map(|r| {
+            let record: Option<TurnRecord> = r.answer.map(|sealed| tx.open_json(Place::of(ANSWER, r.id), &sealed)).transpose()?;
+            let title = r.title.map(|sealed| tx.open_text(Place::of(TITLE, r.conversation_id), &sealed)).transpose()?;
+            Ok(Spoken {
+                turn: TurnId(r.id),
+                conversation: ConversationId(r.conversation_id),
+                first: r.ordinal == 1,
+                title: title.unwrap_or_default(),
+                question: tx.open_text(Place::of(QUESTION, r.id), &r.question)?,
+                answer: record.and_then(|r| r.answer).map(|a| a.plain_text()).unwrap_or_default(),
+                created_at: r.created_at,
+            })
+        })
+        .collect()
 }
 
 /// Earlier questions and answers of a conversation, oldest first.

@@ -340,6 +340,25 @@ pub async fn titles(p: &Platform, cx: &OpContext, ids: &[DocumentId]) -> Result<
     Ok(titles)
 }
 
+/// A document by its names.
+pub(crate) struct Titled {
+    pub id: DocumentId,
+    pub title: String,
+    pub file_name: String,
+    pub identifiers: Vec<String>,
+    pub collection: String,
+    pub starter: bool,
+}
+
+/// The names of the caller's documents, the latest first.
+///
+/// # Errors
+/// `Forbidden` without the permission to read documents.
+pub(crate) async fn titled(p: &Platform, cx: &OpContext, limit: i64) -> Result<Vec<Titled>> {
+    cx.require(Permission::DocumentRead)?;
+    store::titled(&mut p.db.read(cx).await?, limit).await
+}
+
 fn unknown() -> Error {
     Error::not_found("document.unknown", "There is no such document, or it is not yours to see.")
 }

@@ -31,7 +31,7 @@ pub struct Retrieval {
 }
 
 /// A query of the search bench.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct SearchQuery {
     /// The words.
     pub query: String,

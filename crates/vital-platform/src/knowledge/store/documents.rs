@@ -1,7 +1,7 @@
 //! Reading the records of documents.
 
 use super::{appraisal::Columns, file_name_of, origin_of, title_of};
-use crate::knowledge::{Document, DocumentFilter, DocumentState, Failure};
+use crate::knowledge::{Document, DocumentFilter, DocumentState, Failure, Titled};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 use vital_kernel::{DocumentId, Result};
@@ -134,4 +134,29 @@ pub(in crate::knowledge) async fn document<M>(tx: &mut TenantTx<M>, id: Document
     .await
     .map_err(db_error)?;
     row.map(|r| r.open(tx)).transpose()
+}
+
+/// Names of documents that the actor may read, the latest first.
+pub(in crate::knowledge) async fn titled(tx: &mut TenantTx<Read>, limit: i64) -> Result<Vec<Titled>> {
+    let rows = sqlx::query!(
+        r#"select d.id, d.title, d.file_name, d.identifiers, c.slug, c.starter
+           from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
+           where d.state = 'ready' and c.id in (select app.visible_collections()) order by d.id desc limit $1"#,
+        limit
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)?;
+    rows.into_iter()
+        .map(|r| {
+            Ok(Titled {
+                id: DocumentId(r.id),
+                title: tx.open_text(title_of(r.id), &r.title)?,
+                file_name: tx.open_text(file_name_of(r.id), &r.file_name)?,
+                identifiers: r.identifiers,
+                collection: r.slug,
+                starter: r.starter,
+            })
+        })
+        .collect()
 }

@@ -8,7 +8,7 @@ pub(super) mod collections;
 mod documents;
 mod evidence;
 
-pub(super) use documents::{document, documents};
+pub(super) use documents::{document, documents, titled};
 pub(super) use evidence::{FoundRow, evidence, evidence_at};
 
 use super::{DocumentState, Failure, Origin};
