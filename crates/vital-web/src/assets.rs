@@ -19,12 +19,13 @@ struct Asset {
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
-static ASSETS: [Asset; 9] = [
+static ASSETS: [Asset; 10] = [
     Asset { name: "app.css", media_type: CSS, bytes: include_bytes!("../assets/app.css") },
     Asset { name: "app.js", media_type: JS, bytes: include_bytes!("../assets/app.js") },
     Asset { name: "stream.js", media_type: JS, bytes: include_bytes!("../assets/stream.js") },
     Asset { name: "cite.js", media_type: JS, bytes: include_bytes!("../assets/cite.js") },
     Asset { name: "upload.js", media_type: JS, bytes: include_bytes!("../assets/upload.js") },
+    Asset { name: "find.js", media_type: JS, bytes: include_bytes!("../assets/find.js") },
     Asset { name: "filter.js", media_type: JS, bytes: include_bytes!("../assets/filter.js") },
     Asset { name: "passkey.js", media_type: JS, bytes: include_bytes!("../assets/passkey.js") },
     Asset { name: "docs.js", media_type: JS, bytes: include_bytes!("../assets/docs.js") },

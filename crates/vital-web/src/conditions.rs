@@ -17,11 +17,12 @@ use vital_kernel::Error;
 use vital_platform::entity_tag;
 
 /// The changes that can be made on a condition; every other one is refused with `If-Match`. A test asks each of them.
-pub(crate) const CONDITIONAL: [(&str, &str); 13] = [
+pub(crate) const CONDITIONAL: [(&str, &str); 14] = [
     ("/api/v1/groups/{id}", "PATCH"),
     ("/api/v1/groups/{id}", "DELETE"),
     ("/api/v1/members/{id}", "PATCH"),
     ("/api/v1/documents/{id}", "DELETE"),
+    ("/api/v1/documents/{id}/appraisal", "PUT"),
     ("/api/v1/organisation/policy", "PUT"),
     ("/api/v1/audit/working-hours", "PUT"),
     ("/api/v1/sso/providers/{id}", "PATCH"),

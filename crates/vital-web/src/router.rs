@@ -3,7 +3,7 @@
 use crate::{
     admission,
     api::{
-        audit, break_glass, collections, conversations, documents, domains, events, experts, factors, groups, invitations, keys, members,
+        audit, break_glass, collections, conversations, documents, domains, events, experts, factors, find, groups, invitations, keys, members, notices,
         organisation, providers, search, session, sso, tool_servers, tools, turns, usage, webhooks,
     },
     assets, caller, compat, conditions, cors, csrf, frame, health, host, idempotency, limits, mcp,
@@ -79,9 +79,12 @@ fn pages() -> Router<AppState> {
         .route("/conversations/{id}", get(pages::conversation::show))
         .route("/conversations/{id}/ask", post(pages::conversation::ask))
         .route("/conversations/{id}/delete", post(pages::conversation::delete))
+        .route("/turns/{id}/comparison", get(pages::comparison::show))
+        .route("/turns/{id}/replay", get(pages::replay::show))
         .route("/turns/{id}/cancel", post(pages::conversation::cancel))
         .route("/turns/{id}/tool-calls/{call}/decision", post(pages::conversation::decide))
         .route("/sources/{id}", get(pages::source::show))
+        .route("/sources/{id}/keep", post(pages::source::keep))
         .route("/turns/{id}/regenerate", post(pages::conversation::regenerate))
         .route("/turns/{id}/ask-again", post(pages::conversation::ask_again))
         .route("/experts", get(pages::experts::gallery))
@@ -94,9 +97,12 @@ fn pages() -> Router<AppState> {
         .route("/library/collections/{slug}/delete", post(pages::collections::delete))
         .route("/library/upload", post(pages::library::upload))
         .route("/library/documents/{id}", get(pages::document::show))
+        .route("/library/documents/{id}/appraisal", get(pages::appraisal::show).post(pages::appraisal::change))
         .route("/library/documents/{id}/retry", post(pages::library::retry))
         .route("/library/documents/{id}/delete", post(pages::library::delete))
         .route("/search", get(pages::search::show))
+        .route("/find", get(pages::find::show))
+        .route("/notices", get(pages::notices::show))
         .route("/forgot", get(pages::forgot::show).post(pages::forgot::ask))
         .route("/reset", get(pages::forgot::show_reset).post(pages::forgot::reset))
         .route("/invitation", get(pages::invitation::show).post(pages::invitation::accept))
@@ -314,9 +320,13 @@ fn api_of_the_work() -> OpenApiRouter<AppState> {
         .routes(routes!(collections::groups))
         .routes(routes!(documents::list, documents::create))
         .routes(routes!(documents::find, documents::delete))
+        .routes(routes!(documents::appraisal, documents::appraise))
         .routes(routes!(documents::text))
         .routes(routes!(documents::retry))
         .routes(routes!(search::search))
+        .routes(routes!(find::find))
+        .routes(routes!(notices::list))
+        .routes(routes!(notices::seen))
         .routes(routes!(conversations::list, conversations::create))
         .routes(routes!(conversations::find, conversations::delete))
         .routes(routes!(turns::create))
@@ -324,8 +334,11 @@ fn api_of_the_work() -> OpenApiRouter<AppState> {
         .routes(routes!(events::follow))
         .routes(routes!(turns::cancel))
         .routes(routes!(turns::regenerate))
+        .routes(routes!(turns::compare))
+        .routes(routes!(turns::replay))
         .routes(routes!(tools::decide))
         .routes(routes!(tools::source))
+        .routes(routes!(tools::keep))
 }
 
 /// The doors for other people's software.

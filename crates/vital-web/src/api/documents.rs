@@ -3,7 +3,7 @@
 use super::{Listing, Paging};
 use crate::{
     caller::SignedIn,
-    extract::{Id, Params},
+    extract::{Body, Id, Params},
     problem::Reply,
     state::AppState,
     upload::{Files, Upload},
@@ -18,7 +18,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vital_documents::BlockKind;
 use vital_kernel::{DocumentId, Error};
-use vital_platform::knowledge::{self, Document, DocumentFilter};
+use vital_platform::{
+    ask::{self, Appraised},
+    knowledge::{self, Appraisal, Document, DocumentFilter},
+};
 
 /// Which documents to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -127,6 +130,24 @@ pub(crate) async fn find(State(s): State<AppState>, SignedIn(caller): SignedIn, 
 pub(crate) async fn text(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<DocumentId>) -> Reply<Json<Text>> {
     let read = knowledge::read_document(&s.platform, &caller.cx, id).await?;
     Ok(Json(Text { document: read.document, blocks: read.blocks.iter().map(TextBlock::from).collect(), text: read.text }))
+}
+
+/// Says what a document is worth as evidence and whether it holds. Where it no longer does, the answers that cite it are marked and their owners told.
+#[utoipa::path(put, path = "/api/v1/documents/{id}/appraisal", tag = "documents", params(("id" = Uuid, Path)), request_body = Appraisal,
+    responses((status = 200, body = Appraised)))]
+pub(crate) async fn appraise(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Id(id): Id<DocumentId>,
+    Body(appraisal): Body<Appraisal>,
+) -> Reply<Json<Appraised>> {
+    Ok(Json(ask::appraise(&s.platform, &caller.cx, id, appraisal).await?))
+}
+
+/// Shows a document with how many answers of how many people cite it.
+#[utoipa::path(get, path = "/api/v1/documents/{id}/appraisal", tag = "documents", params(("id" = Uuid, Path)), responses((status = 200, body = Appraised)))]
+pub(crate) async fn appraisal(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<DocumentId>) -> Reply<Json<Appraised>> {
+    Ok(Json(ask::reach(&s.platform, &caller.cx, id).await?))
 }
 
 /// Queues the reading of a failed document again.

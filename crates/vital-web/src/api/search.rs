@@ -22,6 +22,13 @@ pub(crate) struct Query {
     q: String,
     /// Slug of a collection; all unless given.
     collection: Option<String>,
+    /// Only passages of documents that hold on this day, such as `2026-11-23`; without it, what holds no longer is shown too, and marked.
+    valid_on: Option<String>,
+    /// Only this authority, such as `regulator`.
+    authority: Option<String>,
+    /// Only findings of this level of evidence, 1 to 5, or a better one.
+    #[param(minimum = 1, maximum = 5)]
+    level: Option<u8>,
     /// At most so many hits; 10 unless given, 100 at most.
     limit: Option<usize>,
 }
@@ -39,6 +46,19 @@ pub(crate) async fn search(
             .into());
     }
     let limit = given.limit.unwrap_or(LIMIT).clamp(1, LIMIT_MAX);
-    let query = SearchQuery { query: given.q, collections: given.collection.into_iter().collect(), limit };
+    let valid_on = match given.valid_on.as_deref() {
+        Some(text) => Some(day(text)?),
+        None => None,
+    };
+    let collections = given.collection.into_iter().collect();
+    let query = SearchQuery { query: given.q, collections, valid_on, authority: given.authority, level: given.level, limit };
     Ok(Json(knowledge::search(&s.platform, &caller.cx, query).await?))
+}
+
+/// Reads a day.
+pub(crate) fn day(text: &str) -> Result<time::Date, Error> {
+    knowledge::day::parse(text).map_err(|_| {
+        Error::invalid("search.day", "The day on which documents hold is written like 2026-11-23. Nothing was searched.")
+            .with_field("/valid_on", "Write it like 2026-11-23.")
+    })
 }

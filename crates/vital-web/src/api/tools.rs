@@ -9,7 +9,8 @@ use crate::{
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{StatusCode, header},
+    response::IntoResponse,
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use vital_kernel::{Error, TurnId};
 use vital_platform::{
     ask::{self, Source},
+    knowledge::Document,
     experts::{self, ExpertTools},
     tools::{self, ToolPolicy},
 };
@@ -96,6 +98,28 @@ pub(crate) async fn decide(
 #[utoipa::path(get, path = "/api/v1/sources/{id}", tag = "ask", params(("id" = Uuid, Path)), responses((status = 200, body = Source)))]
 pub(crate) async fn source(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<SourceId>) -> Reply<Json<Source>> {
     Ok(Json(ask::source(&s.platform, &caller.cx, id.0).await?))
+}
+
+/// Where a fetched text is to be kept.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keeping {
+    /// Slug of a collection that the caller may read; `own` unless given.
+    #[serde(default)]
+    collection: Option<String>,
+}
+
+/// Keeps a text that a tool fetched as a document, with where it came from.
+#[utoipa::path(post, path = "/api/v1/sources/{id}/keep", tag = "ask", params(("id" = Uuid, Path)), request_body = Keeping,
+    responses((status = 201, body = Document, headers(("location", description = "The document")))))]
+pub(crate) async fn keep(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Id(id): Id<SourceId>,
+    Body(keeping): Body<Keeping>,
+) -> Reply<impl IntoResponse> {
+    let document = ask::keep(&s.platform, &caller.cx, id.0, keeping.collection).await?;
+    Ok((StatusCode::CREATED, [(header::LOCATION, format!("/api/v1/documents/{}", document.id))], Json(document)))
 }
 
 /// Id of a fetched text.

@@ -15,7 +15,7 @@ use axum::{
 use serde::Deserialize;
 use utoipa::ToSchema;
 use vital_kernel::{ConversationId, TurnId};
-use vital_platform::ask::{self, Question, Turn};
+use vital_platform::ask::{self, Comparison, Question, Replay, Turn};
 
 /// A question.
 #[derive(Deserialize, ToSchema)]
@@ -59,6 +59,18 @@ pub(crate) async fn cancel(State(s): State<AppState>, SignedIn(caller): SignedIn
     responses((status = 202, body = Turn, headers(("location", description = "The new turn")))))]
 pub(crate) async fn regenerate(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<TurnId>) -> Reply<impl IntoResponse> {
     Ok(accepted(ask::regenerate(&s.platform, &caller.cx, id).await?))
+}
+
+/// Holds an answer against the earlier one whose question it asks again.
+#[utoipa::path(get, path = "/api/v1/turns/{id}/comparison", tag = "ask", params(("id" = Uuid, Path)), responses((status = 200, body = Comparison)))]
+pub(crate) async fn compare(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<TurnId>) -> Reply<Json<Comparison>> {
+    Ok(Json(ask::compare(&s.platform, &caller.cx, id).await?))
+}
+
+/// Plays an answer again from its record: its passages at their bytes, today's search beside them, and the sentences where they were selected.
+#[utoipa::path(get, path = "/api/v1/turns/{id}/replay", tag = "ask", params(("id" = Uuid, Path)), responses((status = 200, body = Replay)))]
+pub(crate) async fn replay(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<TurnId>) -> Reply<Json<Replay>> {
+    Ok(Json(ask::replay(&s.platform, &caller.cx, id).await?))
 }
 
 fn accepted(turn: Turn) -> (StatusCode, [(HeaderName, String); 1], Json<Turn>) {

@@ -33,6 +33,7 @@ pub(crate) fn row(d: &Document, may: May) -> Markup {
             div.doc-name {
                 @if d.state == DocumentState::Ready { a href={ "/library/documents/" (d.id) } { (d.title) } } @else { span { (d.title) } }
                 small { (facts(d)) }
+                (super::appraisal::badge(d.appraisal.status))
                 @if let Some(f) = &d.failure { p.bad { (f.detail) } }
                 @for warning in &d.warnings { p.warn { (warning) } }
             }
@@ -63,7 +64,7 @@ pub(crate) fn facts(d: &Document) -> Markup {
         @if d.state == DocumentState::Ready { (count(d.passages.into(), "passage", "passages")) " · " }
         @if d.state == DocumentState::Ready && d.embedded < d.passages { (d.embedded) " found by meaning so far · " }
         @if !d.starter { (size(d.size_bytes)) " · " (ago(d.created_at)) }
-        @else if d.identifiers.is_empty() { (super::text::authority(&d.authority)) }
+        @else if d.identifiers.is_empty() { (super::text::authority(&d.appraisal.authority)) }
         @else { (d.identifiers.join(", ")) }
     }
 }

@@ -28,6 +28,10 @@ const MARK: PreEscaped<&str> = PreEscaped(
     r#"<svg class="mark" viewBox="0 0 24 24" aria-hidden="true"><path d="M4 5l7 13 4-7" fill="none" stroke="currentColor" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round"/><circle cx="18.4" cy="5.6" r="2.6" fill="currentColor"/></svg>"#,
 );
 
+const FIND_ICON: PreEscaped<&str> = PreEscaped(
+    r#"<svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true"><circle cx="8.5" cy="8.5" r="5.5" fill="none" stroke="currentColor" stroke-width="1.6"/><path d="M13 13l4.5 4.5" stroke="currentColor" stroke-width="1.6" stroke-linecap="round"/></svg>"#,
+);
+
 const THEME_ICON: PreEscaped<&str> = PreEscaped(
     r#"<svg viewBox="0 0 20 20" width="18" height="18" aria-hidden="true"><circle cx="10" cy="10" r="7" fill="none" stroke="currentColor" stroke-width="1.6"/><path d="M10 3a7 7 0 0 1 0 14z" fill="currentColor"/></svg>"#,
 );
@@ -115,11 +119,13 @@ fn operator_banner(operator: &Caller) -> Markup {
 fn account(caller: &Caller) -> Markup {
     html! {
         div.account {
+            a.icon.js-finder href="/find" title="Find (press /)" aria-label="Find" { (FIND_ICON) }
             (theme_button())
             details.menu {
                 summary aria-label={ "Account of " (caller.display_name) } { span.monogram aria-hidden="true" { (initials(&caller.display_name)) } }
                 div.menu-body {
                     p { strong { (caller.display_name) } br; small { (caller.email) } }
+                    a href="/notices" { "Notices" }
                     a href="/settings" { "Settings" }
                     a href="/docs" { "API" }
                     form method="post" action="/sign-out" { button.plain type="submit" { "Sign out" } }

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod answer;
+pub(crate) mod appraisal;
 pub(crate) mod composer;
 pub(crate) mod confidence;
 pub(crate) mod document;

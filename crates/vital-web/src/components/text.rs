@@ -83,6 +83,8 @@ pub(crate) fn authority(name: &str) -> &str {
         "peer-reviewed" => "peer-reviewed",
         "institution" => "institution",
         "calculated" => "calculated here",
+        "industry" => "industry",
+        "other" => "other",
         "tool-server" => "tool server",
         other => other,
     }

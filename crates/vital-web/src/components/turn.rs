@@ -2,7 +2,7 @@
 //! while the answer is written, so that nothing jumps when it is finished.
 
 use super::{
-    answer, confidence,
+    answer, appraisal, confidence,
     expert::monogram,
     text::{bar, percent},
     tools,
@@ -19,6 +19,7 @@ pub(crate) fn turn(t: &Turn, may_ask: bool) -> Markup {
         article.turn id={ "turn-" (t.id) } data-turn=(t.id) data-state=(t.state.as_str()) data-events=[events] aria-busy=[running.then_some("true")] aria-labelledby={ "q-" (t.id) } {
             h2.question id={ "q-" (t.id) } { (t.question) }
             div.who { (who(t)) }
+            (appraisal::outdated(&t.outdated, |id| a.and_then(|a| a.citations.iter().find(|c| c.document_id == id)).map(|c| c.title.clone())))
             div.answer { @if let Some(a) = a { (answer::blocks(a)) } }
             (tools::tools(t, may_ask))
             p.turn-note role="status" hidden[note(t).is_none()] { (note(t).unwrap_or_default()) }
@@ -30,6 +31,7 @@ pub(crate) fn turn(t: &Turn, may_ask: bool) -> Markup {
                 @if may_ask {
                     form method="post" action={ "/turns/" (t.id) "/cancel" } hidden[!running] { button.quiet.js-stop type="submit" { "Stop" } }
                     form method="post" action={ "/turns/" (t.id) "/regenerate" } hidden[running] { button.quiet type="submit" { "Ask again" } }
+                    @if t.repeats.is_some() && !running { a.button.quiet href={ "/turns/" (t.id) "/comparison" } { "Compare" } }
                 }
                 button.quiet.js-copy type="button" hidden { "Copy" }
             }
@@ -47,7 +49,7 @@ pub(crate) fn turn(t: &Turn, may_ask: bool) -> Markup {
             }
             details.searched hidden[t.searched.is_none()] {
                 summary { "What was searched" }
-                div { @if let Some(s) = &t.searched { (searched(s)) } }
+                div { @if let Some(s) = &t.searched { (searched(s)) @if !running && !s.passages.is_empty() { p { a href={ "/turns/" (t.id) "/replay" } { "Replay this answer from its record" } } } } }
             }
             @if !t.earlier.is_empty() {
                 details.earlier {

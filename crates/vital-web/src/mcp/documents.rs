@@ -61,7 +61,7 @@ pub(super) async fn search(on: &On, given: Search) -> Reply<Given> {
         return Err(Error::invalid("search.empty", detail).with_field("/query", "Write some words.").into());
     }
     let limit = given.limit.unwrap_or(HITS).clamp(1, HITS_MAX);
-    let query = SearchQuery { query: given.query, collections: given.collection.into_iter().collect(), limit };
+    let query = SearchQuery { query: given.query, collections: given.collection.into_iter().collect(), limit, ..SearchQuery::default() };
     let found = knowledge::search(&on.app().platform, on.cx(), query).await?;
     let hits: Vec<Hit> = found.hits.into_iter().map(|hit| hit_of(on, hit)).collect();
     let mut text: String = hits.iter().enumerate().map(|(n, h)| format!("[{}] {} ({})\n{}\n\n", n + 1, h.title, h.url, h.text)).collect();

@@ -6,10 +6,11 @@ use super::View;
 use crate::{
     caller::SignedIn,
     components::{
+        appraisal,
         document::{badge, facts},
         layout::{Section, bare, page},
         passage::{self, Window},
-        text::authority,
+        text::moment,
         trail,
     },
     extract::{Id, Params},
@@ -24,7 +25,7 @@ use vital_kernel::{DocumentId, Kind, Permission};
 use vital_platform::{
     audit::{self, Sighting},
     identity::Caller,
-    knowledge::{self, Document, DocumentText},
+    knowledge::{self, Document, DocumentText, Status},
 };
 
 /// Bytes of text on one page.
@@ -111,7 +112,20 @@ fn head(d: &Document) -> Markup {
     html! {
         p.crumbs { a href=(if d.starter { "/library?starter=true" } else { "/library" }) { (if d.starter { "Starter library" } else { "Library" }) } }
         h1 { (d.title) }
-        p.dim { (authority(&d.authority)) " · " (facts(d)) }
+        p.dim { (appraisal::summary(&d.appraisal)) " · " (facts(d)) }
+        @if let Some(o) = &d.origin {
+            p.dim {
+                "Fetched by a tool " (moment(o.retrieved_at)) @if !o.identifier.is_empty() { " as " (o.identifier) }
+                @if o.url.starts_with("https://") { " · " a href=(o.url) rel="noreferrer noopener" { "open it at its source" } }
+            }
+        }
+        @if d.appraisal.status != Status::Current {
+            p.notice.bad {
+                "This document is " strong { (appraisal::status_name(d.appraisal.status)) } " and is no evidence for new answers."
+                @if let Some(successor) = d.appraisal.superseded_by { " " a href={ "/library/documents/" (successor) } { "What took its place" } "." }
+            }
+        }
+        p { a href={ "/library/documents/" (d.id) "/appraisal" } { "Appraise: authority, level, dates, status" } }
         @for warning in &d.warnings { p.warn { (warning) } }
         @if let Some(version) = &d.version { details.fine { summary { "Version" } p { "SHA-256 of the text: " code { (version) } } } }
     }

@@ -72,6 +72,7 @@ pub(crate) async fn show(
     let collections = if may_read { knowledge::collections(p, cx).await? } else { Vec::new() };
     let unreviewed = break_glass::waiting(&s, &caller).await?;
     let overdue = audit::overdue_reviews(p, cx).await?;
+    let unseen = ask::unseen_notices(p, cx).await?;
     let ask = Permission::Ask.held_by(cx.roles()).then(|| start(&experts, &given));
     Ok(page(
         &view,
@@ -80,6 +81,7 @@ pub(crate) async fn show(
         &[],
         &html! {
             (super::reviews::banner(overdue))
+            (super::notices::banner(unseen))
             @if unreviewed > 0 {
                 p.notice { "An operator of the installation has opened your organisation. " (count(i64::try_from(unreviewed).unwrap_or(i64::MAX), "opening", "openings")) " not reviewed yet: " a href=(break_glass::PATH) { "see who, why and until when" } "." }
             }

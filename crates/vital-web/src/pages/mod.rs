@@ -1,9 +1,11 @@
 //! Server-rendered pages: one file a page. They call the same verbs as the API and read well without scripts.
 
 pub(crate) mod activity;
+pub(crate) mod appraisal;
 pub(crate) mod audit;
 pub(crate) mod break_glass;
 pub(crate) mod collections;
+pub(crate) mod comparison;
 pub(crate) mod conversation;
 pub(crate) mod document;
 pub(crate) mod domains;
@@ -11,6 +13,7 @@ pub(crate) mod expert_access;
 pub(crate) mod expert_tools;
 pub(crate) mod experts;
 pub(crate) mod factors;
+pub(crate) mod find;
 pub(crate) mod forgot;
 pub(crate) mod groups;
 pub(crate) mod history;
@@ -20,11 +23,13 @@ pub(crate) mod invitations;
 pub(crate) mod keys;
 pub(crate) mod library;
 pub(crate) mod members;
+pub(crate) mod notices;
 pub(crate) mod operator;
 pub(crate) mod policy;
 pub(crate) mod provider;
 pub(crate) mod provider_fields;
 pub(crate) mod providers;
+pub(crate) mod replay;
 pub(crate) mod reviews;
 pub(crate) mod roles;
 pub(crate) mod search;

@@ -4,8 +4,9 @@ use super::View;
 use crate::{
     caller::SignedIn,
     components::{
+        appraisal::{self, AUTHORITIES, LEVELS},
         layout::{Section, page},
-        text::{bar, link_with, percent},
+        text::{authority, bar, link_with, percent},
     },
     extract::Params,
     problem::Reply,
@@ -24,6 +25,15 @@ const HITS: usize = 20;
 pub(crate) struct Given {
     #[serde(default)]
     q: String,
+    /// Only what holds on this day.
+    #[serde(default)]
+    valid_on: String,
+    /// Only this authority.
+    #[serde(default)]
+    authority: String,
+    /// Only this level of evidence or a better one.
+    #[serde(default)]
+    level: String,
 }
 
 /// Shows the page.
@@ -31,7 +41,9 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
     let found = if given.q.trim().is_empty() {
         None
     } else {
-        let query = SearchQuery { query: given.q.clone(), collections: Vec::new(), limit: HITS };
+        let valid_on = if given.valid_on.is_empty() { None } else { Some(crate::api::search::day(&given.valid_on)?) };
+        let authority = Some(given.authority.clone()).filter(|a| !a.is_empty());
+        let query = SearchQuery { query: given.q.clone(), valid_on, authority, level: given.level.parse().ok(), limit: HITS, ..SearchQuery::default() };
         Some(knowledge::search(&s.platform, &caller.cx, query).await?)
     };
     Ok(page(
@@ -44,6 +56,17 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
             form.search method="get" action="/search" role="search" {
                 input type="search" name="q" value=(given.q) aria-label="Search passages" required autofocus;
                 button.primary type="submit" { "Search" }
+                details.filters open[!given.valid_on.is_empty() || !given.authority.is_empty() || !given.level.is_empty()] {
+                    summary { "Filters" }
+                    label { "Holds on" input type="date" name="valid_on" value=(given.valid_on); }
+                    label { "Authority" select name="authority" {
+                        option value="" { "any" }
+                        @for name in AUTHORITIES { option value=(name) selected[name == given.authority] { (authority(name)) } }
+                    } }
+                    label { "Evidence level at least" select name="level" {
+                        @for (value, says) in LEVELS { option value=(value) selected[value == given.level] { (if value.is_empty() { "any" } else { says }) } }
+                    } }
+                }
             }
             @if let Some(found) = &found { (results(found)) }
             @else { p.dim { "This searches what answers are made of: passages of your documents and of the starter library, each with the scores that found it." } }
@@ -65,7 +88,8 @@ fn result(hit: &SearchHit) -> Markup {
     html! {
         li {
             a href={ (link) "#cited" } { (hit.title) }
-            p.src-where { @if let Some(page) = hit.page { "page " (page) " · " } (hit.heading_path.join(" › ")) }
+            @if !hit.holds { " " (appraisal::badge(hit.status)) @if hit.status == vital_platform::knowledge::Status::Current { span.badge { "not in effect" } } }
+            p.src-where { (authority(&hit.authority)) " · " @if let Some(level) = hit.level { "evidence level " (level) " · " } @if let Some(date) = hit.issued_on { (date) " · " } @if let Some(page) = hit.page { "page " (page) " · " } (hit.heading_path.join(" › ")) }
             p.hit-text { (hit.text) }
             p.scores {
                 span { (bar(hit.score)) " " (percent(hit.score)) }

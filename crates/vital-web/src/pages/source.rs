@@ -13,7 +13,7 @@ use crate::{
     problem::Reply,
     state::AppState,
 };
-use axum::extract::State;
+use axum::{extract::State, response::Redirect};
 use maud::{Markup, html};
 use vital_documents::{Block, BlockKind};
 use vital_platform::ask::{self, Source};
@@ -37,6 +37,12 @@ pub(crate) async fn show(
     })
 }
 
+/// Keeps it as a document.
+pub(crate) async fn keep(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<SourceId>) -> Reply<Redirect> {
+    let document = ask::keep(&s.platform, &caller.cx, id.0, None).await?;
+    Ok(Redirect::to(&format!("/library/documents/{}", document.id)))
+}
+
 /// The lines of a text as blocks.
 fn blocks(text: &str) -> Vec<Block> {
     let mut start = 0;
@@ -55,6 +61,9 @@ fn head(s: &Source) -> Markup {
             @if s.authority != "calculated" { " · fetched" } " " (moment(s.retrieved_at))
         }
         @if s.url.starts_with("https://") { p { a href=(s.url) rel="noreferrer noopener" { "Open it at its source" } span.dim { " · it may have changed since" } } }
+        @if s.authority != "calculated" && !s.url.is_empty() {
+            form method="post" action={ "/sources/" (s.id) "/keep" } { button.quiet type="submit" { "Keep as a document" } }
+        }
         p { a href={ "/conversations/" (s.conversation_id) "#turn-" (s.turn_id) } { "The answer that it was made for" } }
         details.fine { summary { "Version" } p { "SHA-256 of the text: " code { (s.version) } } }
     }
