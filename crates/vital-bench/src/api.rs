@@ -102,6 +102,14 @@ impl Api {
         value(self.request(Method::POST, path).json(body)).await
     }
 
+    /// Reads a resource.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub(crate) async fn read(&self, path: &str) -> anyhow::Result<Value> {
+        value(self.request(Method::GET, path)).await
+    }
+
     /// Replaces a resource and reads what comes back.
     ///
     /// # Errors

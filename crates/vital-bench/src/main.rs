@@ -7,6 +7,7 @@ mod api;
 mod burst;
 mod corpus;
 mod cost;
+mod currency;
 mod embedding;
 mod gateway;
 mod identity;
@@ -92,6 +93,8 @@ enum Part {
     Keys,
     /// What encryption and the audit trail cost an answer
     Cost,
+    /// Marking the answers that stood on a document
+    Currency,
     /// The door to models for other programs beside litellm, and 5,000 streams
     Gateway,
 }
@@ -161,6 +164,10 @@ async fn measure(options: &Options) -> anyhow::Result<Report> {
     if options.wants(Part::Cost) {
         let setting = Setting::new(&binary, &folder.path().join("cost")).without_model();
         cost::measure(&setting, &provider, options, &mut report).await?;
+    }
+    if options.wants(Part::Currency) {
+        let setting = Setting::new(&binary, &folder.path().join("currency")).without_model();
+        currency::measure(&setting, &mut report).await?;
     }
     if options.wants(Part::Slowloris) {
         let setting = Setting::new(&binary, &folder.path().join("slowloris")).without_model();

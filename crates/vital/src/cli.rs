@@ -15,6 +15,7 @@ use crate::{
         experts::{Experts, Route},
         ingest::Ingest,
         mcp::Mcp,
+        replay::Replay,
         session::Login,
         usage::Usage,
     },
@@ -88,6 +89,8 @@ Example:
     Experts(Experts),
     /// Show which experts would take a question, and why
     Route(Route),
+    /// Play an answer again from its record: the same passages, the same order
+    Replay(Replay),
     /// What requests to models came to
     #[command(subcommand)]
     Usage(Usage),

@@ -74,6 +74,7 @@ async fn command(verb: Verb) -> anyhow::Result<Exit> {
         Verb::Ingest(flags) => remote::ingest::run(flags).await,
         Verb::Experts(flags) => remote::experts::list(flags).await,
         Verb::Route(flags) => remote::experts::route(flags).await,
+        Verb::Replay(flags) => remote::replay::run(flags).await,
         Verb::Mcp(flags) => remote::mcp::run(flags).await,
         Verb::Usage(verb) => remote::usage::run(verb).await,
         Verb::Login(flags) => remote::session::login(flags).await,

@@ -212,8 +212,6 @@ pub async fn conversation(p: &Platform, cx: &OpContext, id: ConversationId, befo
     let mut read = p.db.read_audited(cx).await?;
     let row = store::conversation(read.tx(), id, owner).await?.ok_or_else(unknown)?;
     let turns = store::turns(read.tx(), id, before, limits::PAGE_SIZE).await?;
-    let ids: Vec<_> = turns.iter().map(store::OpenTurn::id).collect();
-    let mut outdated = currency::store::outdated(read.tx(), &ids).await?;
     let unfinished = turns.iter().any(store::OpenTurn::running);
     reading::record(p, cx, read, (AuditAction::ConversationRead, "conversation", id.0), unfinished).await?;
     let expert = summary_of(&known, row.expert_id());
@@ -221,8 +219,7 @@ pub async fn conversation(p: &Platform, cx: &OpContext, id: ConversationId, befo
         .into_iter()
         .map(|t| {
             let expert = summary_of(&known, t.expert_id());
-            let marks = outdated.remove(&t.id()).unwrap_or_default();
-            Turn { outdated: marks, ..t.view(expert) }
+            t.view(expert)
         })
         .collect();
     Ok(ConversationView { earlier: turns.first().is_some_and(|t| t.ordinal > 1), conversation: row.view(expert), turns })
@@ -381,10 +378,9 @@ pub async fn turn(p: &Platform, cx: &OpContext, id: TurnId) -> Result<Turn> {
     let known = experts_by_id(p, cx).await?;
     let mut read = p.db.read_audited(cx).await?;
     let row = store::turn(read.tx(), id, owner).await?.ok_or_else(unknown_turn)?;
-    let outdated = currency::store::outdated(read.tx(), &[id.0]).await?.remove(&id.0).unwrap_or_default();
     reading::record(p, cx, read, (AuditAction::TurnRead, "turn", id.0), row.running()).await?;
     let expert = summary_of(&known, row.expert_id());
-    Ok(Turn { outdated, ..row.view(expert) })
+    Ok(row.view(expert))
 }
 
 /// A turn of the caller for a verb that acts on it and shows nothing of it.

@@ -2,7 +2,7 @@
 //! where sentences were selected and not written by a model, selected again.
 
 use super::{
-    Answer, Turn, compose::Composition, currency, experts_by_id, generate, store, summary_of, unknown_turn, write,
+    Answer, Turn, compose::Composition, experts_by_id, generate, store, summary_of, unknown_turn, write,
 };
 use crate::{
     Platform, experts,
@@ -107,7 +107,6 @@ pub async fn replay(p: &Platform, cx: &OpContext, id: TurnId) -> Result<Replay> 
     let turn = row.view(expert);
     let recorded = turn.searched.as_ref().map(|s| s.passages.clone()).unwrap_or_default();
     let opened = knowledge::reopen(read.tx(), &recorded).await?;
-    let outdated = currency::store::outdated(read.tx(), &[id.0]).await?.remove(&id.0).unwrap_or_default();
     read.commit(AuditEntry::new(AuditAction::TurnReplayed, "turn", id)).await?;
     let (Some(searched), true) = (&turn.searched, turn.finished_at.is_some()) else {
         return Err(Error::conflict("turn.not_replayable", "This turn has not searched for evidence yet, or ended before it did. There is nothing to replay."));
@@ -125,7 +124,7 @@ pub async fn replay(p: &Platform, cx: &OpContext, id: TurnId) -> Result<Replay> 
     let vector = if searched.by_meaning { knowledge::embed_query(p, &searched.query).await } else { None };
     let found = knowledge::retrieve(p, cx, &searched.query, vector.clone(), &preferred).await?;
     let answer = recomposed(p, cx, &turn, &opened, vector).await?;
-    Ok(assembled(Turn { outdated, ..turn }, &recorded, opened, &found.evidence, answer))
+    Ok(assembled(turn, &recorded, opened, &found.evidence, answer))
 }
 
 /// What tells a passage of one version of a document from all others.

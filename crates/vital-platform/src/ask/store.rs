@@ -1,6 +1,6 @@
 //! SQL of conversations and turns. Titles, questions, answers and events are sealed under the tenant's key.
 
-use super::{Conversation, Spoken, StoredEvent, Turn, TurnState, record::TurnRecord};
+use super::{Conversation, Outdated, Spoken, StoredEvent, Turn, TurnState, record::TurnRecord};
 use crate::{
     experts::ExpertSummary,
     outbox::{self, Event},
@@ -234,16 +234,18 @@ pub(super) struct TurnRow {
     state: String,
     record: Option<Vec<u8>>,
     repeats: Option<Uuid>,
+    marks: Option<serde_json::Value>,
     last_seq: i32,
     created_at: OffsetDateTime,
     finished_at: Option<OffsetDateTime>,
 }
 
 impl TurnRow {
-    fn open<M>(self, tx: &TenantTx<M>) -> Result<OpenTurn> {
+    fn open<M>(mut self, tx: &TenantTx<M>) -> Result<OpenTurn> {
+        let outdated = super::currency::store::outdated(tx, self.marks.take())?;
         let question = tx.open_text(Place::of(QUESTION, self.id), &self.question)?;
         let record = self.record.as_deref().map(|sealed| tx.open_json(Place::of(ANSWER, self.id), sealed)).transpose()?;
-        Ok(OpenTurn { question, record: record.unwrap_or_default(), row: self })
+        Ok(OpenTurn { question, record: record.unwrap_or_default(), outdated, row: self })
     }
 }
 
@@ -251,14 +253,11 @@ impl TurnRow {
 pub(super) struct OpenTurn {
     question: String,
     record: TurnRecord,
+    outdated: Vec<Outdated>,
     row: TurnRow,
 }
 
 impl OpenTurn {
-    pub fn id(&self) -> Uuid {
-        self.row.id
-    }
-
     pub fn running(&self) -> bool {
         self.row.state == TurnState::Running.as_str()
     }
@@ -268,7 +267,7 @@ impl OpenTurn {
     }
 
     pub fn view(self, expert: Option<ExpertSummary>) -> Turn {
-        let Self { question, record, row } = self;
+        let Self { question, record, outdated, row } = self;
         Turn {
             id: TurnId(row.id),
             conversation_id: ConversationId(row.conversation_id),
@@ -284,7 +283,7 @@ impl OpenTurn {
             tools: record.tools,
             steps: record.steps,
             answer: record.answer,
-            outdated: Vec::new(),
+            outdated,
             repeats: row.repeats.map(TurnId),
             problem: record.problem,
             last_seq: row.last_seq,
@@ -298,6 +297,11 @@ pub(super) async fn turns(tx: &mut TenantTx<Read>, conversation: ConversationId,
     let mut rows = sqlx::query_as!(
         TurnRow,
         r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as record, t.repeats,
+                  (select jsonb_agg(jsonb_build_object('document', m.document_id, 'status', m.status, 'marked_at', m.marked_at, 'successor', s.id,
+                                                       'title', encode(s.title, 'hex')) order by m.marked_at, m.document_id)
+                   from answer_marks m join documents d on d.tenant_id = m.tenant_id and d.id = m.document_id
+                   left join documents s on s.tenant_id = d.tenant_id and s.id = d.superseded_by and s.collection_id in (select app.visible_collections())
+                   where m.turn_id = t.id) as marks,
                   coalesce((select max(e.seq) from turn_events e where e.turn_id = t.id), 0) as "last_seq!", t.created_at, t.finished_at
            from turns t where t.conversation_id = $1 and ($2::int is null or t.ordinal < $2) order by t.ordinal desc limit $3"#,
         conversation.0,
@@ -315,6 +319,11 @@ pub(super) async fn turn(tx: &mut TenantTx<Read>, id: TurnId, owner: UserId) -> 
     let row = sqlx::query_as!(
         TurnRow,
         r#"select t.id, t.conversation_id, t.ordinal, t.question, t.expert_id, t.state, t.answer as record, t.repeats,
+                  (select jsonb_agg(jsonb_build_object('document', m.document_id, 'status', m.status, 'marked_at', m.marked_at, 'successor', s.id,
+                                                       'title', encode(s.title, 'hex')) order by m.marked_at, m.document_id)
+                   from answer_marks m join documents d on d.tenant_id = m.tenant_id and d.id = m.document_id
+                   left join documents s on s.tenant_id = d.tenant_id and s.id = d.superseded_by and s.collection_id in (select app.visible_collections())
+                   where m.turn_id = t.id) as marks,
                   coalesce((select max(e.seq) from turn_events e where e.turn_id = t.id), 0) as "last_seq!", t.created_at, t.finished_at
            from turns t join conversations c on c.tenant_id = t.tenant_id and c.id = t.conversation_id
            where t.id = $1 and c.owner_id = $2"#,

@@ -10,6 +10,7 @@ pub(crate) mod experts;
 pub(crate) mod files;
 pub(crate) mod ingest;
 pub(crate) mod mcp;
+pub(crate) mod replay;
 pub(crate) mod session;
 pub(crate) mod transcript;
 pub(crate) mod usage;

@@ -2,10 +2,12 @@
 
 use super::{NOTICE_TURNS_MAX, Notice, NoticeTurn, Outdated, Successor};
 use crate::knowledge::Status;
+use serde::Deserialize;
+use serde_json::Value;
 use std::collections::HashMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
-use vital_kernel::{DocumentId, Result, TurnId, UserId, now};
+use vital_kernel::{DocumentId, Error, Result, TurnId, UserId, now};
 use vital_keys::Place;
 use vital_store::{Read, TenantTx, Write, db_error};
 
@@ -82,28 +84,32 @@ pub(in crate::ask) async fn mark_ended(tx: &mut TenantTx<Write>, turn: TurnId, d
     Ok(())
 }
 
-/// The marks of turns.
-pub(in crate::ask) async fn outdated(tx: &mut TenantTx<Read>, turns: &[Uuid]) -> Result<HashMap<Uuid, Vec<Outdated>>> {
-    let rows = sqlx::query!(
-        r#"select m.turn_id, m.document_id, m.status, m.marked_at, s.id as "successor?", s.title as "title?"
-           from answer_marks m join documents d on d.tenant_id = m.tenant_id and d.id = m.document_id
-           left join documents s on s.tenant_id = d.tenant_id and s.id = d.superseded_by and s.collection_id in (select app.visible_collections())
-           where m.turn_id = any ($1) order by m.marked_at, m.document_id"#,
-        turns
-    )
-    .fetch_all(tx.conn())
-    .await
-    .map_err(db_error)?;
-    let mut marks: HashMap<Uuid, Vec<Outdated>> = HashMap::new();
-    for r in rows {
-        let successor = match r.successor.zip(r.title) {
-            Some((document_id, title)) => Some(Successor { document_id, title: title_of(tx, document_id, &title)? }),
+/// A mark as a statement that reads turns brings it along.
+#[derive(Deserialize)]
+struct Mark {
+    document: Uuid,
+    status: Status,
+    #[serde(with = "time::serde::rfc3339")]
+    marked_at: OffsetDateTime,
+    successor: Option<Uuid>,
+    /// The sealed title of the successor, hexadecimal.
+    title: Option<String>,
+}
+
+/// Opens the marks that came with a turn.
+pub(in crate::ask) fn outdated<M>(tx: &TenantTx<M>, marks: Option<Value>) -> Result<Vec<Outdated>> {
+    let marks: Vec<Mark> = marks.map(serde_json::from_value).transpose().map_err(Error::internal)?.unwrap_or_default();
+    let open = |m: Mark| {
+        let successor = match m.successor.zip(m.title) {
+            Some((document_id, title)) => {
+                let sealed = hex::decode(title).map_err(Error::internal)?;
+                Some(Successor { document_id, title: title_of(tx, document_id, &sealed)? })
+            }
             None => None,
         };
-        let mark = Outdated { document_id: r.document_id, status: Status::parse(&r.status), successor, marked_at: r.marked_at };
-        marks.entry(r.turn_id).or_default().push(mark);
-    }
-    Ok(marks)
+        Ok(Outdated { document_id: m.document, status: m.status, successor, marked_at: m.marked_at })
+    };
+    marks.into_iter().map(open).collect()
 }
 
 fn title_of<M>(tx: &TenantTx<M>, document: Uuid, sealed: &[u8]) -> Result<String> {
