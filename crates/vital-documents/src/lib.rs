@@ -7,20 +7,29 @@
 
 mod canonical;
 pub mod child;
+mod delimited;
 mod detect;
 mod docx;
+mod epub;
 mod error;
 #[cfg(test)]
 mod fixtures;
+mod flow;
 mod html;
+mod jats;
 #[cfg(test)]
 mod laws;
 mod markdown;
 mod model;
+mod package;
 mod passages;
 mod pdf;
+mod pptx;
+mod pubmed;
 mod sentences;
 mod text;
+mod xlsx;
+mod xml;
 
 pub use detect::detect;
 pub use error::ParseError;
@@ -45,5 +54,11 @@ pub fn parse(file_name: &str, bytes: &[u8], limits: &ParseLimits) -> Result<Pars
         Format::Html => html::parse(bytes, limits),
         Format::Markdown => markdown::parse(bytes, limits),
         Format::Text => text::parse(bytes, limits),
+        Format::Pptx => pptx::parse(bytes, limits),
+        Format::Xlsx => xlsx::parse(bytes, limits),
+        Format::Csv => delimited::parse(bytes, limits),
+        Format::Jats => jats::parse(bytes, limits),
+        Format::Pubmed => pubmed::parse(bytes, limits),
+        Format::Epub => epub::parse(bytes, limits),
     }
 }
