@@ -1,7 +1,7 @@
 //! Laws that hold for every input: property tests across the crate, and one example for each kind of unfit file.
 
 use crate::{
-    Block, BlockKind, Format, ParseError, ParseLimits, Parsed, PassageRules,
+    Block, BlockKind, Format, ParseError, ParseLimits, Parsed, PassageRules, estimated_tokens,
     fixtures::{self, Slide, Workbook, docx, epub, lines, pdf, pdf_of, pptx, rows},
     parse, passages, sentences,
 };
@@ -29,22 +29,44 @@ fn assert_sound(parsed: &Parsed) {
 
 #[track_caller]
 fn assert_passages(parsed: &Parsed, rules: &PassageRules) {
-    let cut = passages(parsed, rules);
+    let cut = passages(parsed, rules, &estimated_tokens);
     let mut covered = vec![false; parsed.text.len()];
-    let mut end = 0;
+    let mut last = 0..0;
     for (passage, ordinal) in cut.iter().zip(0..) {
         assert_eq!(passage.ordinal, ordinal);
-        assert!(passage.start >= end && passage.end > passage.start);
+        assert!(passage.end > last.end && passage.end > passage.start);
+        assert!(passage.start >= last.end || (passage.start > last.start && is_inside_a_sentence(parsed, last.end)), "{passage:?}");
         let text = parsed.text.get(passage.start..passage.end).expect("on character borders");
-        assert!(text.len() <= rules.max_bytes, "{} > {}", text.len(), rules.max_bytes);
+        let header = passage.table_header.clone().map_or("", |header| header_of(parsed, passage.start, header));
+        let tokens = estimated_tokens(text) + estimated_tokens(header);
+        assert!(tokens <= rules.max_tokens, "{tokens} > {}", rules.max_tokens);
         covered[passage.start..passage.end].fill(true);
-        end = passage.end;
+        last = passage.start..passage.end;
     }
     for block in &parsed.blocks {
         for (at, c) in parsed.text[block.start..block.end].char_indices() {
             assert!(c.is_whitespace() || covered[block.start + at], "byte {} of {block:?}", block.start + at);
         }
     }
+}
+
+fn is_inside_a_sentence(parsed: &Parsed, at: usize) -> bool {
+    let block = parsed.blocks.iter().find(|b| (b.start + 1..b.end).contains(&at)).expect("within a block");
+    sentences(&parsed.text[block.start..block.end]).iter().any(|s| (s.start + 1..s.end).contains(&(at - block.start)))
+}
+
+/// The header of a passage, after checking that it is the first row of the table that the passage begins in.
+#[track_caller]
+fn header_of(parsed: &Parsed, start: usize, header: std::ops::Range<usize>) -> &str {
+    let index = |at: usize| parsed.blocks.iter().position(|b| (b.start..b.end).contains(&at)).expect("within a block");
+    let (first, own) = (index(header.start), index(start));
+    assert!(first < own && (parsed.blocks[first].start, parsed.blocks[first].end) == (header.start, header.end));
+    let rows = &parsed.blocks[first..=own];
+    assert!(rows.iter().all(|b| b.kind == BlockKind::TableRow));
+    assert!(rows.windows(2).all(|pair| pair[0].end + 1 == pair[1].start));
+    let before = first.checked_sub(1).map(|at| &parsed.blocks[at]);
+    assert!(before.is_none_or(|b| b.kind != BlockKind::TableRow || b.end + 1 < header.start));
+    &parsed.text[header]
 }
 
 /// Documents made of blocks of every kind and size.
@@ -62,6 +84,9 @@ fn any_document() -> impl Strategy<Value = Parsed> {
     prop::collection::vec((kind, text, 1..4u32), 1..25).prop_map(|pieces| {
         let mut canonical = crate::canonical::Canonical::new(&limits());
         for (kind, text, page) in pieces {
+            if page == 1 {
+                canonical.begin_table();
+            }
             canonical.push(kind, &text, Some(page)).unwrap();
         }
         canonical.finish(Format::Pdf, None, Some(4)).unwrap()
@@ -141,15 +166,15 @@ proptest! {
     }
 
     #[test]
-    fn passages_address_the_text_and_cover_every_block(parsed in any_document(), max in 40..1500usize) {
+    fn passages_address_the_text_and_cover_every_block(parsed in any_document(), max in 10..320usize) {
         assert_passages(&parsed, &PassageRules::default());
-        assert_passages(&parsed, &PassageRules { target_bytes: max * 3 / 4, max_bytes: max, min_bytes: max / 5 });
+        assert_passages(&parsed, &PassageRules { target_tokens: max * 3 / 4, max_tokens: max, min_tokens: max / 5 });
     }
 
     #[test]
     fn passages_never_cross_a_heading_of_their_level_or_above(parsed in any_document()) {
         let level = |block: &Block| if let BlockKind::Heading { level } = block.kind { Some(level) } else { None };
-        for passage in passages(&parsed, &PassageRules::default()) {
+        for passage in passages(&parsed, &PassageRules::default(), &estimated_tokens) {
             let inside: Vec<_> = parsed.blocks.iter().filter(|b| b.start < passage.end && b.end > passage.start).collect();
             let Some(first_text) = inside.iter().position(|b| level(b).is_none()) else { continue };
             let own = inside[..first_text].iter().filter_map(|b| level(b)).next_back();

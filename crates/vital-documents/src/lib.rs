@@ -34,7 +34,7 @@ mod xml;
 pub use detect::detect;
 pub use error::ParseError;
 pub use model::{Block, BlockKind, Format, ParseLimits, Parsed};
-pub use passages::{Passage, PassageRules, passages};
+pub use passages::{Passage, PassageRules, TokenCount, estimated_tokens, passages};
 pub use sentences::sentences;
 
 /// Parses a file into canonical text and blocks.
