@@ -17,17 +17,27 @@ pub(crate) struct Canonical {
     blocks: Vec<Block>,
     warnings: Vec<String>,
     text_bytes_max: usize,
+    blocks_max: usize,
+    /// Whether the next row is the first of its table.
+    new_table: bool,
 }
 
 impl Canonical {
     pub(crate) fn new(limits: &ParseLimits) -> Self {
-        Self { text: String::new(), blocks: Vec::new(), warnings: Vec::new(), text_bytes_max: limits.text_bytes_max }
+        Self {
+            text: String::new(),
+            blocks: Vec::new(),
+            warnings: Vec::new(),
+            text_bytes_max: limits.text_bytes_max,
+            blocks_max: limits.blocks_max,
+            new_table: false,
+        }
     }
 
     /// Appends a block; one without visible text leaves no trace.
     ///
     /// # Errors
-    /// `TooMuchText` when the text would pass its limit.
+    /// `TooMuchText` when the text would pass its limit, `TooManyBlocks` when the blocks would.
     pub(crate) fn push(&mut self, kind: BlockKind, raw: &str, page: Option<u32>) -> Result<(), ParseError> {
         let clean = if kind == BlockKind::Code { code(raw) } else { prose(raw) };
         if clean.is_empty() {
@@ -36,14 +46,24 @@ impl Canonical {
         if self.text.len() + clean.len() + 2 > self.text_bytes_max {
             return Err(ParseError::TooMuchText { limit: self.text_bytes_max });
         }
+        if self.blocks.len() >= self.blocks_max {
+            return Err(ParseError::TooManyBlocks { limit: self.blocks_max });
+        }
         if let Some(last) = self.blocks.last() {
-            let close = matches!(kind, BlockKind::ListItem | BlockKind::TableRow) && last.kind == kind;
+            let of_table = kind == BlockKind::TableRow && !self.new_table;
+            let close = (of_table || kind == BlockKind::ListItem) && last.kind == kind;
             self.text.push_str(if close { "\n" } else { "\n\n" });
         }
+        self.new_table &= kind != BlockKind::TableRow;
         let start = self.text.len();
         self.text.push_str(&clean);
         self.blocks.push(Block { kind, start, end: self.text.len(), page });
         Ok(())
+    }
+
+    /// Begins a table: its first row is set off from the rows of a table before it, as a paragraph is.
+    pub(crate) fn begin_table(&mut self) {
+        self.new_table = true;
     }
 
     /// Notes something a reader should know, once.
@@ -60,7 +80,7 @@ impl Canonical {
     /// `NoText` when no block was pushed.
     pub(crate) fn finish(self, format: Format, title: Option<String>, pages: Option<u32>) -> Result<Parsed, ParseError> {
         if self.blocks.is_empty() {
-            return Err(ParseError::NoText { pages });
+            return Err(ParseError::NoText { pages: pages.filter(|_| format == Format::Pdf) });
         }
         let title = title.map(|t| prose(&t)).filter(|t| !t.is_empty()).or_else(|| {
             let first = self.blocks.iter().find(|b| b.kind == BlockKind::Heading { level: 1 })?;
@@ -68,6 +88,14 @@ impl Canonical {
         });
         let title = title.map(|t| t.chars().take(TITLE_CHARS_MAX).collect());
         Ok(Parsed { format, title, text: self.text, blocks: self.blocks, pages, warnings: self.warnings })
+    }
+}
+
+/// The title of a file that holds several articles: that of the first, and how many follow.
+pub(crate) fn title_of_many(first: Option<String>, articles: usize) -> Option<String> {
+    match articles {
+        0 | 1 => first,
+        _ => first.map(|title| format!("{}, and {} more", prose(&title), articles - 1)),
     }
 }
 

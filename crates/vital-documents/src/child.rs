@@ -198,10 +198,27 @@ mod tests {
     fn the_confined_child_reads_every_format() {
         const MEMORY: u64 = 512 << 20;
         let pdf = fixtures::pdf(&[fixtures::lines(700, 10, &["Some text on a page."])]);
-        let files: [(&str, &[u8]); 4] =
-            [("a.pdf", &pdf), ("a.docx", &fixtures::docx("<w:p><w:r><w:t>x</w:t></w:r></w:p>")), ("a.html", b"<p>x"), ("a.md", b"# x")];
+        let slides = fixtures::pptx(&[fixtures::Slide { file: 1, body: fixtures::text_box("x"), notes: None }]);
+        let book = fixtures::Workbook { sheets: vec![("S", "", fixtures::rows(&[&["x"]]))], ..fixtures::Workbook::default() };
+        let files: [(&str, &[u8]); 10] = [
+            ("a.pdf", &pdf),
+            ("a.docx", &fixtures::docx("<w:p><w:r><w:t>x</w:t></w:r></w:p>")),
+            ("a.html", b"<p>x"),
+            ("a.md", b"# x"),
+            ("a.pptx", &slides),
+            ("a.xlsx", &book.build()),
+            ("a.csv", b"a,b\n1,2"),
+            ("a.xml", b"<article><front/><body><p>x</p></body></article>"),
+            (
+                "b.xml",
+                b"<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>1</PMID></MedlineCitation></PubmedArticle></PubmedArticleSet>",
+            ),
+            ("a.epub", &fixtures::epub(&[("c", "<p>x</p>")])),
+        ];
         for (name, file) in files {
-            assert_eq!(through_a_process(MEMORY, &request(name, file)), parse(name, file, &ParseLimits::default()), "{name}");
+            let answer = through_a_process(MEMORY, &request(name, file));
+            assert!(answer.is_ok(), "{name}: {answer:?}");
+            assert_eq!(answer, parse(name, file, &ParseLimits::default()), "{name}");
         }
     }
 

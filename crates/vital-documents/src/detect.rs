@@ -1,8 +1,11 @@
-//! Tells the format of a file: magic bytes decide, the extension only tells the text formats apart.
+//! Tells the format of a file: magic bytes and the root element of XML decide, the extension only tells the text formats apart.
 //!
 //! A name that contradicts the content is an error and not a guess: it is a damaged download, a mistake, or an attack.
 
-use crate::{Format, ParseError};
+use crate::{
+    Format, ParseError, delimited,
+    xml::{self, Root},
+};
 use std::io::Cursor;
 
 /// Readers accept the PDF header anywhere in the first kilobyte (ISO 32000-1, implementation note 13 of Annex H).
@@ -39,6 +42,8 @@ enum Claim {
     Known(Format),
     /// A format that cannot be read, with its article.
     Foreign(&'static str),
+    /// XML of any kind.
+    Xml,
     /// Nothing: no extension, or one that says nothing.
     None,
 }
@@ -78,11 +83,17 @@ fn claim(file_name: &str) -> Claim {
         "html" | "htm" | "xhtml" => Claim::Known(Format::Html),
         "md" | "markdown" | "mdown" => Claim::Known(Format::Markdown),
         "txt" | "text" => Claim::Known(Format::Text),
-        "csv" | "tsv" => Claim::Foreign("a table of values (CSV)"),
+        "csv" | "tsv" | "tab" => Claim::Known(Format::Csv),
+        "pptx" | "pptm" | "ppsx" | "potx" => Claim::Known(Format::Pptx),
+        "xlsx" | "xlsm" | "xltx" => Claim::Known(Format::Xlsx),
+        "epub" => Claim::Known(Format::Epub),
+        "nxml" => Claim::Known(Format::Jats),
+        "xml" => Claim::Xml,
         "json" | "jsonl" => Claim::Foreign("a JSON file"),
-        "xml" => Claim::Foreign("an XML file"),
-        "xlsx" | "xls" => Claim::Foreign("an Excel workbook"),
-        "pptx" | "ppt" => Claim::Foreign("a PowerPoint presentation"),
+        "xls" => Claim::Foreign("a legacy Excel workbook (XLS)"),
+        "xlsb" => Claim::Foreign("a binary Excel workbook (XLSB)"),
+        "ppt" => Claim::Foreign("a legacy PowerPoint presentation (PPT)"),
+        "odt" | "ods" | "odp" => Claim::Foreign("an OpenDocument file"),
         "doc" => Claim::Foreign("a legacy Word document (DOC)"),
         "rtf" => Claim::Foreign("a rich text file (RTF)"),
         "png" | "jpg" | "jpeg" | "gif" | "tif" | "tiff" | "webp" | "bmp" | "heic" => Claim::Foreign("an image"),
@@ -95,7 +106,7 @@ fn claim(file_name: &str) -> Claim {
 fn agree(claim: &Claim, found: Result<Format, &str>) -> Result<Format, ParseError> {
     match (claim, found) {
         (Claim::Known(named), Ok(found)) if *named == found => Ok(found),
-        (Claim::None, Ok(found)) => Ok(found),
+        (Claim::None, Ok(found)) | (Claim::Xml, Ok(found @ (Format::Jats | Format::Pubmed | Format::Html))) => Ok(found),
         (Claim::Known(named), Ok(found)) => {
             Err(ParseError::WrongExtension { named: named.described().to_owned(), found: found.described().to_owned() })
         }
@@ -105,7 +116,8 @@ fn agree(claim: &Claim, found: Result<Format, &str>) -> Result<Format, ParseErro
         (Claim::Known(named), Err(found)) => {
             Err(ParseError::WrongExtension { named: named.described().to_owned(), found: found.to_owned() })
         }
-        (Claim::Foreign(_) | Claim::None, Err(found)) => Err(ParseError::UnknownFormat { found: found.to_owned() }),
+        (Claim::Xml, Ok(found)) => Err(ParseError::WrongExtension { named: "an XML file".to_owned(), found: found.described().to_owned() }),
+        (Claim::Foreign(_) | Claim::Xml | Claim::None, Err(found)) => Err(ParseError::UnknownFormat { found: found.to_owned() }),
     }
 }
 
@@ -151,12 +163,14 @@ fn zip_member(bytes: &[u8]) -> Result<Result<Format, &'static str>, ParseError> 
     let has = |prefix: &str| archive.file_names().any(|name| name.starts_with(prefix));
     Ok(if has("word/document") {
         Ok(Format::Docx)
+    } else if has("xl/workbook.bin") {
+        Err("a binary Excel workbook (XLSB)")
     } else if has("xl/") {
-        Err("an Excel workbook (XLSX)")
+        Ok(Format::Xlsx)
     } else if has("ppt/") {
-        Err("a PowerPoint presentation (PPTX)")
+        Ok(Format::Pptx)
     } else if has("META-INF/container.xml") {
-        Err("an EPUB book")
+        Ok(Format::Epub)
     } else if has("content.xml") {
         Err("an OpenDocument file")
     } else {
@@ -167,21 +181,47 @@ fn zip_member(bytes: &[u8]) -> Result<Result<Format, &'static str>, ParseError> 
 fn text_format(claim: &Claim, bytes: &[u8]) -> Result<Format, ParseError> {
     let head = bytes.get(..SNIFFED_BYTES).unwrap_or(bytes);
     let marked = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
+    match claim {
+        Claim::Known(named @ (Format::Markdown | Format::Text)) => return Ok(*named),
+        Claim::Foreign(found) => return Err(ParseError::UnknownFormat { found: (*found).to_owned() }),
+        _ => {}
+    }
+    if let Some(root) = xml::root(head).as_ref() {
+        match (xml_format(root), claim) {
+            (Some(found), _) => return agree(claim, Ok(found)),
+            (None, Claim::Xml | Claim::Known(Format::Jats)) => {
+                return agree(claim, Err(&format!("an XML file of another kind (<{}>)", root.name)));
+            }
+            // A page of HTML may begin with any element, and a table with a comparison.
+            (None, _) => {}
+        }
+    }
     let binary = !marked && head.contains(&0);
     match claim {
-        Claim::Known(named @ (Format::Html | Format::Markdown | Format::Text)) => Ok(*named),
+        Claim::Known(Format::Html) => Ok(Format::Html),
+        Claim::Known(Format::Csv) if !binary => Ok(Format::Csv),
         Claim::Known(_) if binary => agree(claim, Err("unrecognised binary data")),
-        Claim::Known(_) => agree(claim, Ok(sniff(head))),
-        Claim::Foreign(found) => Err(ParseError::UnknownFormat { found: (*found).to_owned() }),
-        Claim::None if binary => agree(claim, Err("binary data of an unrecognised format")),
-        Claim::None => Ok(sniff(head)),
+        _ if binary => agree(claim, Err("binary data of an unrecognised format")),
+        Claim::Xml => Err(ParseError::Damaged { format: None, detail: "it is named like XML and does not begin like it".to_owned() }),
+        Claim::None if delimited::is_table(head) => Ok(Format::Csv),
+        _ => agree(claim, Ok(Format::Text)),
     }
 }
 
-fn sniff(head: &[u8]) -> Format {
-    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
-    let starts = |word: &[u8]| head.get(..word.len()).is_some_and(|h| h.eq_ignore_ascii_case(word));
-    if starts(b"<!doctype html") || starts(b"<html") { Format::Html } else { Format::Text }
+/// The format of an XML document by its root element; `article` is also the root of other kinds of XML, such as DocBook.
+fn xml_format(root: &Root) -> Option<Format> {
+    match root.name.as_str() {
+        "PubmedArticleSet" | "PubmedArticle" | "PubmedBookArticleSet" | "PubmedBookArticle" => Some(Format::Pubmed),
+        "pmc-articleset" => Some(Format::Jats),
+        "article" if root.doctype.contains("JATS") || root.doctype.contains("NLM") => Some(Format::Jats),
+        "article" if root.child.as_deref() == Some("front") => Some(Format::Jats),
+        "article" if ["article-type", "dtd-version", "xmlns:mml", "xmlns:ali"].iter().any(|a| root.attributes.contains(a)) => {
+            Some(Format::Jats)
+        }
+        name if name.eq_ignore_ascii_case("html") => Some(Format::Html),
+        _ if root.doctype.get(..4).is_some_and(|kind| kind.eq_ignore_ascii_case("html")) => Some(Format::Html),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -227,13 +267,59 @@ mod tests {
     fn formats_that_cannot_be_read_are_named() {
         let unknown = |found: &str| Err(ParseError::UnknownFormat { found: found.into() });
         assert_eq!(detect("a.png", PNG), unknown("a PNG image"));
-        assert_eq!(detect("a.xlsx", &zip_of(&[("xl/workbook.xml", b"<x/>")])), unknown("an Excel workbook (XLSX)"));
-        assert_eq!(detect("a.pptx", &zip_of(&[("ppt/presentation.xml", b"<x/>")])), unknown("a PowerPoint presentation (PPTX)"));
+        assert_eq!(detect("a.xlsb", &zip_of(&[("xl/workbook.bin", b"x")])), unknown("a binary Excel workbook (XLSB)"));
+        assert_eq!(detect("a.odt", &zip_of(&[("content.xml", b"<x/>")])), unknown("an OpenDocument file"));
+        assert_eq!(detect("a.xml", b"<?xml version='1.0'?><invoice/>"), unknown("an XML file of another kind (<invoice>)"));
+        assert_eq!(detect("a.xml", b"<article><title>DocBook</title></article>"), unknown("an XML file of another kind (<article>)"));
         assert_eq!(detect("a.zip", &zip_of(&[("a.txt", b"x")])), unknown("a ZIP archive"));
         assert_eq!(detect("a.rtf", b"{\\rtf1 x}"), unknown("a rich text file (RTF)"));
-        assert_eq!(detect("a.csv", b"a,b"), unknown("a table of values (CSV)"));
+        assert_eq!(detect("a.json", b"{}"), unknown("a JSON file"));
         assert_eq!(detect("a.doc", &fixtures::ole("WordDocument")), unknown("a legacy Word document (DOC)"));
         assert_eq!(detect("a", b"\0\x01\x02"), unknown("binary data of an unrecognised format"));
+    }
+
+    #[test]
+    fn xml_is_told_by_its_root_and_tables_by_their_fields() {
+        for (name, content, format) in [
+            ("a.xml", &b"<?xml version='1.0'?><!-- x --><PubmedArticleSet/>"[..], Format::Pubmed),
+            ("download", b"<PubmedArticleSet></PubmedArticleSet>", Format::Pubmed),
+            ("a.nxml", b"<!DOCTYPE article PUBLIC '-//NLM//DTD Journal Publishing DTD v2.3//EN' 'x.dtd'><article/>", Format::Jats),
+            ("a.xml", b"<article article-type='research-article'>", Format::Jats),
+            ("a.xml", b"<?xml version='1.0'?><!DOCTYPE html><html/>", Format::Html),
+            (
+                "a.csv",
+                b"p,n
+<0.05,3
+",
+                Format::Csv,
+            ),
+            (
+                "export",
+                b"a	b	c
+1	2	3
+4	5	6
+",
+                Format::Csv,
+            ),
+            ("a.html", b"<p>part of a page", Format::Html),
+        ] {
+            assert_eq!(detect(name, content), Ok(format), "{name}");
+        }
+        let wide: Vec<u8> = "<?xml version='1.0'?><PubmedArticleSet/>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(detect("a.xml", &wide), Ok(Format::Pubmed));
+        assert_eq!(detect("a.csv", b"<!doctype html><html><body>Please log in").unwrap_err().code(), "document.wrong_extension");
+        assert_eq!(detect("a.xml", b"plain words").unwrap_err().code(), "document.damaged");
+    }
+
+    #[test]
+    fn packages_are_told_by_their_parts() {
+        for (name, format) in
+            [("xl/workbook.xml", Format::Xlsx), ("ppt/presentation.xml", Format::Pptx), ("META-INF/container.xml", Format::Epub)]
+        {
+            assert_eq!(detect("file", &zip_of(&[("[Content_Types].xml", b"<x/>"), (name, b"<x/>")])), Ok(format), "{name}");
+        }
+        let inner = fixtures::docx("<w:p/>");
+        assert_eq!(detect("a", &zip_of(&[("a.docx", &inner)])).unwrap_err().code(), "document.unknown_format");
     }
 
     #[test]

@@ -25,15 +25,21 @@ pub enum ParseError {
         /// The limit in bytes of UTF-8.
         limit: usize,
     },
+    /// The document has more blocks than the limit.
+    #[error("The document has more than {limit} paragraphs, list items and table rows, which is the limit. Split it and send the parts.")]
+    TooManyBlocks {
+        /// The limit.
+        limit: usize,
+    },
     /// The document has more pages than the limit.
-    #[error("The document has more than {limit} pages, which is the limit. Split it and send the parts.")]
+    #[error("The document has more than {limit} pages, slides or sheets, which is the limit. Split it and send the parts.")]
     TooManyPages {
         /// The limit.
         limit: u32,
     },
     /// The format is known but cannot be read, or is not known at all.
     #[error(
-        "This file is {found}, which cannot be read here. PDF, Word (DOCX), HTML, Markdown and plain text can: convert it to one of these."
+        "This file is {found}, which cannot be read here. PDF, Word (DOCX), PowerPoint (PPTX), Excel (XLSX), CSV, HTML, Markdown, plain text, EPUB, and JATS and PubMed XML can: convert it to one of these."
     )]
     UnknownFormat {
         /// What was found, with its article.
@@ -61,7 +67,7 @@ pub enum ParseError {
     /// There is no text in it.
     #[error("{}", no_text(*pages))]
     NoText {
-        /// How many pages were looked at; `None` where the format has no pages.
+        /// How many pages of a PDF were looked at; `None` for any other format.
         pages: Option<u32>,
     },
     /// The text is in no encoding that can be told.
@@ -97,6 +103,7 @@ impl ParseError {
             Self::Empty => "document.empty",
             Self::TooLarge { .. } => "document.too_large",
             Self::TooMuchText { .. } => "document.too_much_text",
+            Self::TooManyBlocks { .. } => "document.too_many_blocks",
             Self::TooManyPages { .. } => "document.too_many_pages",
             Self::UnknownFormat { .. } => "document.unknown_format",
             Self::WrongExtension { .. } => "document.wrong_extension",
@@ -123,6 +130,12 @@ impl crate::Format {
             Self::Html => "HTML page",
             Self::Markdown => "Markdown file",
             Self::Text => "text file",
+            Self::Pptx => "PowerPoint presentation",
+            Self::Xlsx => "Excel workbook",
+            Self::Csv => "CSV file",
+            Self::Jats => "JATS article",
+            Self::Pubmed => "PubMed file",
+            Self::Epub => "EPUB book",
         }
     }
 }
@@ -166,8 +179,9 @@ mod tests {
             ParseError::Empty,
             ParseError::TooLarge { bytes: 60 << 20, limit: 50 << 20 },
             ParseError::TooMuchText { limit: 20 << 20 },
+            ParseError::TooManyBlocks { limit: 400_000 },
             ParseError::TooManyPages { limit: 5000 },
-            ParseError::UnknownFormat { found: "an Excel workbook (XLSX)".into() },
+            ParseError::UnknownFormat { found: "an OpenDocument file".into() },
             ParseError::WrongExtension { named: "a PDF".into(), found: "a PNG image".into() },
             ParseError::Encrypted,
             ParseError::damaged(Format::Pdf, "it ends in the middle"),

@@ -2,11 +2,7 @@
 //!
 //! The tree is walked along its links and not by recursion, so that deep nesting meets a limit and not the end of the stack.
 
-use crate::{
-    BlockKind, Format, ParseError, ParseLimits, Parsed,
-    canonical::{Canonical, raised, row},
-    text,
-};
+use crate::{BlockKind, Format, ParseError, ParseLimits, Parsed, canonical::Canonical, flow::Flow, text};
 use scraper::{ElementRef, Html, Node, Selector};
 
 /// Elements that hold no content of the page.
@@ -71,23 +67,28 @@ pub(crate) fn parse(bytes: &[u8], limits: &ParseLimits) -> Result<Parsed, ParseE
     canonical.finish(Format::Html, title, None)
 }
 
+/// Reads a whole page into blocks of a document of another format.
+pub(crate) fn push_page(page: &str, limits: &ParseLimits, canonical: &mut Canonical) -> Result<(), ParseError> {
+    walk(&Html::parse_document(page), limits, canonical)
+}
+
 /// Reads a piece of HTML into blocks of a document of another format.
 pub(crate) fn push_blocks(fragment: &str, limits: &ParseLimits, canonical: &mut Canonical) -> Result<(), ParseError> {
     walk(&Html::parse_fragment(fragment), limits, canonical)
 }
 
 fn walk(document: &Html, limits: &ParseLimits, canonical: &mut Canonical) -> Result<(), ParseError> {
-    let mut reader = Reader { canonical, buffer: String::new(), contexts: Vec::new(), raised_from: Vec::new(), row: None };
+    let mut flow = Flow::new(canonical);
     let mut node = document.tree.root();
     let mut depth = 0;
     loop {
         let entered = match node.value() {
             Node::Text(text) => {
-                reader.buffer.push_str(text);
+                flow.write(text);
                 false
             }
             Node::Element(_) => match ElementRef::wrap(node) {
-                Some(element) => reader.open(element)?,
+                Some(element) => open(&mut flow, element)?,
                 None => false,
             },
             Node::Document | Node::Fragment => true,
@@ -102,100 +103,57 @@ fn walk(document: &Html, limits: &ParseLimits, canonical: &mut Canonical) -> Res
             continue;
         }
         if let Some(element) = ElementRef::wrap(node).filter(|_| entered) {
-            reader.close(element)?;
+            close(&mut flow, element)?;
         }
         node = loop {
             if let Some(next) = node.next_sibling() {
                 break next;
             }
-            let Some(parent) = node.parent() else { return reader.flush() };
+            let Some(parent) = node.parent() else { return flow.border() };
             depth -= 1;
             if let Some(element) = ElementRef::wrap(parent) {
-                reader.close(element)?;
+                close(&mut flow, element)?;
             }
             node = parent;
         };
     }
 }
 
-struct Reader<'c> {
-    canonical: &'c mut Canonical,
-    buffer: String,
-    /// The kinds of the open elements that decide what a block is.
-    contexts: Vec<BlockKind>,
-    /// Where in the buffer each open `<sup>` began.
-    raised_from: Vec<usize>,
-    /// The finished cells, while inside a row of a data table.
-    row: Option<Vec<String>>,
+/// Enters an element; `false` skips it with all it holds.
+fn open(flow: &mut Flow<'_>, element: ElementRef<'_>) -> Result<bool, ParseError> {
+    let name = element.value().name();
+    if is_dropped(element) {
+        return Ok(false);
+    }
+    if BLOCKS.contains(&name) {
+        flow.border()?;
+    }
+    if let Some(kind) = context(name) {
+        flow.enter(kind);
+    }
+    match name {
+        "br" => flow.line_break(),
+        "sup" => flow.raise(),
+        "table" => flow.begin_table(),
+        "tr" if !flow.in_row() && is_data_row(element) => flow.open_row(),
+        _ => {}
+    }
+    Ok(true)
 }
 
-impl Reader<'_> {
-    /// Enters an element; `false` skips it with all it holds.
-    fn open(&mut self, element: ElementRef<'_>) -> Result<bool, ParseError> {
-        let name = element.value().name();
-        if is_dropped(element) {
-            return Ok(false);
-        }
-        if name == "br" {
-            self.buffer.push(if self.contexts.last() == Some(&BlockKind::Code) { '\n' } else { '\u{2028}' });
-        }
-        if name == "sup" {
-            self.raised_from.push(self.buffer.len());
-        }
-        if BLOCKS.contains(&name) {
-            self.border()?;
-        }
-        if let Some(kind) = context(name) {
-            self.contexts.push(kind);
-        }
-        if name == "tr" && self.row.is_none() && is_data_row(element) {
-            self.row = Some(Vec::new());
-        }
-        Ok(true)
+fn close(flow: &mut Flow<'_>, element: ElementRef<'_>) -> Result<(), ParseError> {
+    let name = element.value().name();
+    match name {
+        "sup" => flow.lower(),
+        "td" | "th" if flow.in_row() => flow.close_cell(),
+        "tr" if flow.in_row() => flow.close_row()?,
+        _ if BLOCKS.contains(&name) => flow.border()?,
+        _ => {}
     }
-
-    fn close(&mut self, element: ElementRef<'_>) -> Result<(), ParseError> {
-        let name = element.value().name();
-        if name == "sup"
-            && let Some(from) = self.raised_from.pop()
-            && from <= self.buffer.len()
-        {
-            let tail = self.buffer.split_off(from);
-            self.buffer.push_str(&raised(tail.trim()));
-        }
-        if matches!(name, "td" | "th")
-            && let Some(cells) = &mut self.row
-        {
-            cells.push(std::mem::take(&mut self.buffer));
-        } else if name == "tr"
-            && let Some(cells) = self.row.take()
-        {
-            self.buffer.clear();
-            self.canonical.push(BlockKind::TableRow, &row(&cells), None)?;
-        } else if BLOCKS.contains(&name) {
-            self.border()?;
-        }
-        if context(name).is_some() {
-            self.contexts.pop();
-        }
-        Ok(())
+    if context(name).is_some() {
+        flow.leave();
     }
-
-    /// The border of a block: ends it, or inside a table row only separates words.
-    fn border(&mut self) -> Result<(), ParseError> {
-        if self.row.is_some() {
-            self.buffer.push(' ');
-            return Ok(());
-        }
-        self.flush()
-    }
-
-    fn flush(&mut self) -> Result<(), ParseError> {
-        self.raised_from.clear();
-        let kind = self.contexts.last().copied().unwrap_or(BlockKind::Paragraph);
-        let buffer = std::mem::take(&mut self.buffer);
-        self.canonical.push(kind, &buffer, None)
-    }
+    Ok(())
 }
 
 fn context(name: &str) -> Option<BlockKind> {

@@ -7,25 +7,36 @@
 
 mod canonical;
 pub mod child;
+mod delimited;
 mod detect;
 mod docx;
+mod epub;
 mod error;
 #[cfg(test)]
 mod fixtures;
+mod flow;
 mod html;
+mod jats;
 #[cfg(test)]
 mod laws;
 mod markdown;
 mod model;
+mod package;
 mod passages;
 mod pdf;
+mod pptx;
+mod pubmed;
+mod quality;
 mod sentences;
 mod text;
+mod xlsx;
+mod xml;
 
 pub use detect::detect;
 pub use error::ParseError;
 pub use model::{Block, BlockKind, Format, ParseLimits, Parsed};
-pub use passages::{Passage, PassageRules, passages};
+pub use passages::{Passage, PassageRules, TokenCount, estimated_tokens, passages};
+pub use quality::{Direction, Language, Quality, Verdict, quality};
 pub use sentences::sentences;
 
 /// Parses a file into canonical text and blocks.
@@ -45,5 +56,11 @@ pub fn parse(file_name: &str, bytes: &[u8], limits: &ParseLimits) -> Result<Pars
         Format::Html => html::parse(bytes, limits),
         Format::Markdown => markdown::parse(bytes, limits),
         Format::Text => text::parse(bytes, limits),
+        Format::Pptx => pptx::parse(bytes, limits),
+        Format::Xlsx => xlsx::parse(bytes, limits),
+        Format::Csv => delimited::parse(bytes, limits),
+        Format::Jats => jats::parse(bytes, limits),
+        Format::Pubmed => pubmed::parse(bytes, limits),
+        Format::Epub => epub::parse(bytes, limits),
     }
 }

@@ -102,6 +102,9 @@ impl<'a> Reader<'a> {
             Tag::MetadataBlock(_) => self.metadata = true,
             _ => {}
         }
+        if let Tag::Table(_) = tag {
+            self.canonical.begin_table();
+        }
         if let Tag::FootnoteDefinition(label) = tag {
             self.buffer.push_str(&format!("[{label}] "));
         }

@@ -16,6 +16,18 @@ pub enum Format {
     Markdown,
     /// Plain text.
     Text,
+    /// PowerPoint presentation, ECMA-376 PresentationML.
+    Pptx,
+    /// Excel workbook, ECMA-376 SpreadsheetML.
+    Xlsx,
+    /// Values separated by commas, semicolons, tabs or bars, RFC 4180.
+    Csv,
+    /// Journal article, ANSI/NISO Z39.96 JATS.
+    Jats,
+    /// Records of PubMed, the NLM's `PubmedArticleSet`.
+    Pubmed,
+    /// EPUB book, ISO/IEC 23736.
+    Epub,
 }
 
 impl Format {
@@ -28,6 +40,12 @@ impl Format {
             Self::Html => "html",
             Self::Markdown => "markdown",
             Self::Text => "text",
+            Self::Pptx => "pptx",
+            Self::Xlsx => "xlsx",
+            Self::Csv => "csv",
+            Self::Jats => "jats",
+            Self::Pubmed => "pubmed",
+            Self::Epub => "epub",
         }
     }
 
@@ -40,6 +58,11 @@ impl Format {
             Self::Html => "text/html",
             Self::Markdown => "text/markdown",
             Self::Text => "text/plain",
+            Self::Pptx => "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            Self::Csv => "text/csv",
+            Self::Jats | Self::Pubmed => "application/xml",
+            Self::Epub => "application/epub+zip",
         }
     }
 
@@ -51,6 +74,12 @@ impl Format {
             Self::Html => "an HTML page",
             Self::Markdown => "a Markdown file",
             Self::Text => "a plain text file",
+            Self::Pptx => "a PowerPoint presentation (PPTX)",
+            Self::Xlsx => "an Excel workbook (XLSX)",
+            Self::Csv => "a table of values (CSV)",
+            Self::Jats => "a journal article in JATS XML",
+            Self::Pubmed => "a set of PubMed records in XML",
+            Self::Epub => "an EPUB book",
         }
     }
 }
@@ -83,7 +112,8 @@ pub struct Block {
     pub start: usize,
     /// One past its last byte in `Parsed::text`.
     pub end: usize,
-    /// The page on which it starts, counted from 1; `None` where the format has no pages.
+    /// The page on which it starts, counted from 1: a slide of a presentation, a sheet of a workbook. `None` where the format
+    /// has no pages.
     pub page: Option<u32>,
 }
 
@@ -94,7 +124,7 @@ pub struct Parsed {
     pub format: Format,
     /// The title that the document gives itself.
     pub title: Option<String>,
-    /// The canonical text: UTF-8, NFC, blocks separated by an empty line (list items and table rows by a line break).
+    /// The canonical text: UTF-8, NFC, blocks separated by an empty line (list items and the rows of one table by a line break).
     pub text: String,
     /// The blocks in order; together they hold all of the text but its separators.
     pub blocks: Vec<Block>,
@@ -111,11 +141,13 @@ pub struct ParseLimits {
     pub file_bytes_max: usize,
     /// Most canonical text, in bytes of UTF-8.
     pub text_bytes_max: usize,
+    /// Most blocks; each costs memory and a line in the answer of the parser process, however short it is.
+    pub blocks_max: usize,
     /// Most bytes that compressed parts may unpack to, all together.
     pub unpacked_bytes_max: usize,
     /// Largest ratio of unpacked to packed bytes of one part, once it is larger than 4 MiB.
     pub unpacked_ratio_max: usize,
-    /// Most pages.
+    /// Most pages, slides or sheets.
     pub pages_max: u32,
     /// Deepest nesting of elements.
     pub nesting_max: usize,
@@ -129,6 +161,7 @@ impl Default for ParseLimits {
         Self {
             file_bytes_max: 50 * 1024 * 1024,
             text_bytes_max: 20 * 1024 * 1024,
+            blocks_max: 400_000,
             unpacked_bytes_max: 256 * 1024 * 1024,
             unpacked_ratio_max: 250,
             pages_max: 5_000,

@@ -1,12 +1,11 @@
 //! The body of a Word document, read as a stream of paragraphs and table rows.
 
-use super::{
-    package::{self, Xml, attribute},
-    styles::{Role, Styles, outline_level},
-};
+use super::styles::{Role, Styles, outline_level};
 use crate::{
     BlockKind, ParseError, ParseLimits,
     canonical::{Canonical, raised, row},
+    package::Package,
+    xml::{Xml, attribute},
 };
 use quick_xml::events::BytesStart;
 
@@ -19,7 +18,7 @@ pub(super) struct Body {
 /// second copy that `AlternateContent` keeps for old programs, and drawings' own properties.
 const SKIPPED: &[&str] = &["del", "moveFrom", "Fallback", "sectPr", "docPr", "rPrChange", "pPrChange", "tblPr", "trPr", "tcPr", "sdtPr"];
 
-pub(super) fn read(xml: &str, styles: &Styles, limits: &ParseLimits) -> Result<Body, ParseError> {
+pub(super) fn read(package: &mut Package<'_>, part: &str, styles: &Styles, limits: &ParseLimits) -> Result<Body, ParseError> {
     let mut reader = Reader {
         body: Body { canonical: Canonical::new(limits), title: None },
         styles,
@@ -28,7 +27,7 @@ pub(super) fn read(xml: &str, styles: &Styles, limits: &ParseLimits) -> Result<B
         paragraphs: Vec::new(),
         tables: Vec::new(),
     };
-    package::events(xml, limits, |event| reader.event(&event))?;
+    package.required_events(part, |event| reader.event(&event))?;
     Ok(reader.body)
 }
 
@@ -86,7 +85,12 @@ impl Reader<'_> {
         let value = || attribute(element, "val");
         match name {
             "p" => self.paragraphs.push(Paragraph::default()),
-            "tbl" => self.tables.push(Table::default()),
+            "tbl" => {
+                if self.tables.is_empty() {
+                    self.body.canonical.begin_table();
+                }
+                self.tables.push(Table::default());
+            }
             "t" => self.in_text = true,
             "tab" | "ptab" => self.write(" "),
             "br" | "cr" => self.write("\u{2028}"),

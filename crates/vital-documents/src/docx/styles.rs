@@ -2,8 +2,11 @@
 //!
 //! Built-in styles keep their English name in `w:name` whatever the language of the program; their ids are translated.
 
-use super::package::{self, Xml, attribute};
-use crate::{ParseError, ParseLimits};
+use crate::{
+    ParseError,
+    package::Package,
+    xml::{Xml, attribute},
+};
 use std::collections::HashMap;
 
 /// Longest chain of `w:basedOn`; Word itself allows 11.
@@ -66,10 +69,11 @@ fn by_name(name: &str) -> Option<Role> {
     }
 }
 
-pub(super) fn read(xml: &str, limits: &ParseLimits) -> Result<Styles, ParseError> {
+/// Reads the styles of a document; without the part there are none.
+pub(super) fn read(package: &mut Package<'_>) -> Result<Styles, ParseError> {
     let mut styles = HashMap::new();
     let mut open: Option<(String, Style)> = None;
-    package::events(xml, limits, |event| {
+    package.events("word/styles.xml", |event| {
         match event {
             Xml::Open { name: "style", element } => {
                 let paragraph = attribute(element, "type").is_none_or(|t| t == "paragraph");
@@ -97,6 +101,7 @@ pub(super) fn read(xml: &str, limits: &ParseLimits) -> Result<Styles, ParseError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Format, ParseLimits, fixtures::zip_of};
 
     #[test]
     fn roles_come_from_names_outline_levels_and_ancestors() {
@@ -106,7 +111,8 @@ mod tests {
             <w:style w:type="paragraph" w:styleId="Out"><w:name w:val="X"/><w:pPr><w:outlineLvl w:val="3"/></w:pPr></w:style>
             <w:style w:type="paragraph" w:styleId="Loop"><w:name w:val="Y"/><w:basedOn w:val="Loop"/></w:style>
         </w:styles>"#;
-        let styles = read(xml, &ParseLimits::default()).unwrap();
+        let (file, limits) = (zip_of(&[("word/styles.xml", xml.as_bytes())]), ParseLimits::default());
+        let styles = read(&mut Package::open(Format::Docx, &file, &limits).unwrap()).unwrap();
         assert_eq!(styles.role("Own"), Some(Role::Heading(2)));
         assert_eq!(styles.role("Out"), Some(Role::Heading(4)));
         assert_eq!(styles.role("Loop"), None);

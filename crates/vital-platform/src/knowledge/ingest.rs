@@ -6,8 +6,9 @@ use crate::{
     outbox::{self, Event},
 };
 use sha2::{Digest as _, Sha256};
-use vital_documents::{ParseError, Parsed, PassageRules, passages};
-use vital_kernel::{AuditAction, AuditEntry, DocumentId, Error, Kind, OpContext, PassageId, Result, limits};
+use std::sync::Arc;
+use vital_documents::{ParseError, Parsed, PassageRules, estimated_tokens, passages};
+use vital_kernel::{AuditAction, AuditEntry, DocumentId, Embedder, EmbedderStatus, Error, Kind, OpContext, PassageId, Result, limits};
 use vital_store::{Claimed, JobKind, Unaudited};
 
 /// Ingests the document of a job. A file that cannot be read is a result and not an error: the document says why and the job ends.
@@ -24,7 +25,11 @@ pub(crate) async fn ingest(p: &Platform, job: &Claimed) -> Result<()> {
         Ok(parsed) => parsed,
         Err(why) => return fail(p, &cx, job, &failure_of(&why)).await,
     };
-    let cut = match cut(&parsed) {
+    let model = p.embedder.as_ref().ok().filter(|m| m.status() == EmbedderStatus::Ready).cloned();
+    // Counting the tokens of a large document takes seconds of one processor.
+    let work = move || (cut(&parsed, model.as_ref()), parsed);
+    let (cut, parsed) = tokio::task::spawn_blocking(work).await.map_err(Error::internal)?;
+    let cut = match cut {
         Ok(cut) => cut,
         Err(why) => return fail(p, &cx, job, &Failure { code: why.code().to_owned(), detail: why.detail().to_owned() }).await,
     };
@@ -91,12 +96,20 @@ fn failure_of(why: &ParseError) -> Failure {
     Failure { code: why.code().to_owned(), detail: why.to_string() }
 }
 
-/// Cuts a parsed document into passages with new ids.
+/// Cuts a parsed document into passages with new ids, by the tokens of the embedding model, or by an estimate where none is ready.
 ///
 /// # Errors
 /// `Invalid` when it yields more passages than a document may have, or none.
-pub(super) fn cut(parsed: &Parsed) -> Result<Vec<store::NewPassage>> {
-    let cut = passages(parsed, &PassageRules::default());
+pub(super) fn cut(parsed: &Parsed, model: Option<&Arc<dyn Embedder>>) -> Result<Vec<store::NewPassage>> {
+    let cut = match model {
+        Some(model) => {
+            // What the model counts for a text without words are the tokens that frame every text.
+            let frame = model.count_tokens("").unwrap_or(0);
+            let count = |text: &str| model.count_tokens(text).map_or_else(|_| estimated_tokens(text), |all| all.saturating_sub(frame));
+            passages(parsed, &PassageRules::for_model(model.tokens_max()), &count)
+        }
+        None => passages(parsed, &PassageRules::default(), &estimated_tokens),
+    };
     if cut.is_empty() {
         return Err(Error::invalid(
             "document.no_text",

@@ -106,7 +106,7 @@ pub struct Document {
     pub starter: bool,
     /// Whether the caller added it or owns its collection, and so may delete it; others need `document.manage` for that.
     pub yours: bool,
-    /// Format, once it was read: `pdf`, `docx`, `html`, `markdown`, `text`.
+    /// Format, once it was read: `pdf`, `docx`, `pptx`, `xlsx`, `csv`, `html`, `markdown`, `text`, `jats`, `pubmed`, `epub`.
     pub format: Option<String>,
     /// Size of the file in bytes.
     pub size_bytes: i64,

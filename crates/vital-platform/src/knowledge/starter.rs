@@ -108,7 +108,8 @@ async fn store_article(tx: &mut vital_store::TenantTx<vital_store::Write>, id: D
     };
     store::upsert_starter(tx, &new).await?;
     let parsed = vital_documents::parse(&format!("{}.md", front.slug), article.bytes, &ParseLimits::default()).map_err(Error::internal)?;
-    let passages = cut(&parsed)?;
+    // Estimated, so that the passages of the starter library are the same whether the model is loaded by then or not.
+    let passages = cut(&parsed, None)?;
     let version: [u8; 32] = Sha256::digest(parsed.text.as_bytes()).into();
     store::store_text(tx, id, &front.title, &parsed, &version, &passages).await
 }

@@ -30,7 +30,7 @@ use vital_platform::{
 };
 
 /// File name endings that can be read, for the file chooser.
-const ACCEPT: &str = ".pdf,.docx,.html,.htm,.md,.markdown,.txt";
+const ACCEPT: &str = ".pdf,.docx,.pptx,.xlsx,.csv,.tsv,.html,.htm,.md,.markdown,.txt,.xml,.nxml,.epub";
 
 /// Which documents to show.
 #[derive(Default, Deserialize)]

@@ -14,7 +14,7 @@ const FILES_MAX: usize = 10_000;
 /// Deepest folder below a named one.
 const DEPTH_MAX: usize = 32;
 /// Endings of the formats that can be read.
-const ENDINGS: [&str; 7] = ["pdf", "docx", "html", "htm", "md", "markdown", "txt"];
+const ENDINGS: [&str; 14] = ["pdf", "docx", "pptx", "xlsx", "csv", "tsv", "html", "htm", "md", "markdown", "txt", "xml", "nxml", "epub"];
 
 /// Files to add, and what could not be looked at.
 #[derive(Debug, Default, PartialEq, Eq)]

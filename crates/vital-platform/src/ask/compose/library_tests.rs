@@ -4,7 +4,7 @@ use super::eval::{Outcome, Report, measure, read_cases};
 use super::*;
 use std::collections::HashMap;
 use std::{fs, path::Path};
-use vital_documents::{ParseLimits, PassageRules, parse, passages};
+use vital_documents::{ParseLimits, PassageRules, estimated_tokens, parse, passages};
 use vital_kernel::{CollectionId, DocumentId, PassageId};
 use vital_search::{Filter, LexicalIndex, PassageEntry};
 
@@ -29,7 +29,7 @@ fn library() -> Library {
     for file in files {
         let parsed = parse("article.md", &fs::read(&file).unwrap(), &ParseLimits::default()).unwrap();
         let (document, title) = (DocumentId::new(), parsed.title.clone().unwrap_or_default());
-        for part in passages(&parsed, &PassageRules::default()) {
+        for part in passages(&parsed, &PassageRules::default(), &estimated_tokens) {
             let (passage, body) = (PassageId::new(), parsed.text[part.start..part.end].to_owned());
             let headings = part.heading_path.join(" ");
             let entry =
