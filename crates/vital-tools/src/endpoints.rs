@@ -35,6 +35,15 @@ pub struct Endpoints {
     pub openalex_key: Option<SecretText>,
 }
 
+impl Endpoints {
+    /// Every address that tools ask.
+    #[must_use]
+    pub const fn addresses(&self) -> [&Url; 9] {
+        let Self { pubmed, trials, openfda, rxnorm, europe_pmc, crossref, openalex, ecfr, federal_register, .. } = self;
+        [pubmed, europe_pmc, crossref, openalex, trials, openfda, rxnorm, ecfr, federal_register]
+    }
+}
+
 impl Default for Endpoints {
     fn default() -> Self {
         Self {
