@@ -30,6 +30,12 @@ pub enum Family {
     Trials,
     /// Medicines: names and labels.
     Medicines,
+    /// Reports of adverse events, and recalls.
+    Safety,
+    /// Devices: classes, clearances and approvals.
+    Devices,
+    /// Regulations and what agencies publish.
+    Regulation,
 }
 
 impl Family {
@@ -42,6 +48,9 @@ impl Family {
             Self::Literature => "literature",
             Self::Trials => "trials",
             Self::Medicines => "medicines",
+            Self::Safety => "safety",
+            Self::Devices => "devices",
+            Self::Regulation => "regulation",
         }
     }
 }
@@ -81,16 +90,29 @@ pub fn catalogue() -> &'static [ToolInfo] {
     &ALL
 }
 
-static ALL: [ToolInfo; 9] = [
+static ALL: [ToolInfo; 22] = [
     local::calculate::INFO,
     local::dates::INFO,
     local::sample_size::means::INFO,
     local::sample_size::proportions::INFO,
     local::two_by_two::INFO,
     public::pubmed::INFO,
+    public::europe_pmc::INFO,
+    public::crossref::INFO,
+    public::openalex::INFO,
     public::trials::INFO,
-    public::openfda::INFO,
+    public::openfda::labels::INFO,
     public::rxnorm::INFO,
+    public::openfda::drug_reports::INFO,
+    public::openfda::device_reports::INFO,
+    public::openfda::recalls::INFO,
+    public::openfda::classification::INFO,
+    public::openfda::clearances::INFO,
+    public::openfda::pma::INFO,
+    public::ecfr::search::INFO,
+    public::ecfr::text::INFO,
+    public::federal_register::search::INFO,
+    public::federal_register::document::INFO,
 ];
 
 /// The compiled schemas of the arguments, in the order of the list.

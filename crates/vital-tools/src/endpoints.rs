@@ -14,13 +14,34 @@ pub struct Endpoints {
     pub openfda: Url,
     /// RxNorm REST.
     pub rxnorm: Url,
-    /// An address for mail that NCBI may write to when requests trouble it (parameter `email`, with `tool=vital-path`); none is sent
-    /// without it.
+    /// Europe PMC's REST interface.
+    pub europe_pmc: Url,
+    /// Crossref's REST interface.
+    pub crossref: Url,
+    /// OpenAlex.
+    pub openalex: Url,
+    /// The electronic Code of Federal Regulations.
+    pub ecfr: Url,
+    /// The Federal Register.
+    pub federal_register: Url,
+    /// An address for mail that sources may write to when requests trouble them: NCBI (`email`, with `tool=vital-path`), Europe PMC
+    /// (`email`), Crossref and OpenAlex (`mailto`); none is sent without it.
     pub contact_email: Option<String>,
     /// A key of NCBI (parameter `api_key`).
     pub ncbi_key: Option<SecretText>,
     /// A key of openFDA (parameter `api_key`).
     pub openfda_key: Option<SecretText>,
+    /// A key of OpenAlex (parameter `api_key`); without one it answers few searches a day.
+    pub openalex_key: Option<SecretText>,
+}
+
+impl Endpoints {
+    /// Every address that tools ask.
+    #[must_use]
+    pub const fn addresses(&self) -> [&Url; 9] {
+        let Self { pubmed, trials, openfda, rxnorm, europe_pmc, crossref, openalex, ecfr, federal_register, .. } = self;
+        [pubmed, europe_pmc, crossref, openalex, trials, openfda, rxnorm, ecfr, federal_register]
+    }
 }
 
 impl Default for Endpoints {
@@ -30,9 +51,15 @@ impl Default for Endpoints {
             trials: address("https://clinicaltrials.gov/api/v2/"),
             openfda: address("https://api.fda.gov/"),
             rxnorm: address("https://rxnav.nlm.nih.gov/REST/"),
+            europe_pmc: address("https://www.ebi.ac.uk/europepmc/webservices/rest/"),
+            crossref: address("https://api.crossref.org/"),
+            openalex: address("https://api.openalex.org/"),
+            ecfr: address("https://www.ecfr.gov/"),
+            federal_register: address("https://www.federalregister.gov/"),
             contact_email: None,
             ncbi_key: None,
             openfda_key: None,
+            openalex_key: None,
         }
     }
 }

@@ -22,6 +22,6 @@ mod toolbox;
 pub use catalogue::{Family, Reach, ToolInfo, catalogue};
 pub use endpoints::Endpoints;
 pub use error::ToolError;
-pub use output::{RESULT_BYTES_MAX, SourceText, ToolOutput};
+pub use output::{Provenance, RESULT_BYTES_MAX, SourceText, ToolOutput};
 pub use public::BODY_BYTES_MAX;
 pub use toolbox::{ARGUMENT_BYTES_MAX, Toolbox};

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 /// Largest output, in bytes of its JSON: value and texts together.
 pub const RESULT_BYTES_MAX: usize = 256 * 1024;
@@ -17,8 +18,8 @@ pub struct ToolOutput {
     pub texts: Vec<SourceText>,
 }
 
-/// A text of a public source that an answer may cite.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A text of a public source that an answer may cite, and that can be kept as a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SourceText {
     /// The title as the source gives it.
     pub title: String,
@@ -30,6 +31,29 @@ pub struct SourceText {
     pub authority: String,
     /// Plain text, paragraphs separated by empty lines.
     pub text: String,
+    /// When it was published, decided, received or was in force, as far as the source says: `2024`, `2024-03` or `2024-03-01`; else empty.
+    pub date: String,
+    /// All identifiers that the source gives, each with its kind: `PMID 123`, `DOI 10.1000/x`.
+    pub identifiers: Vec<String>,
+    /// What the source says has become of it, in small letters: `retracted`, `expression of concern`, `corrected`, `withdrawn`,
+    /// `superseded`, `terminated`; empty where it says nothing.
+    pub status: String,
+    /// Where it comes from; none of a text that no public source gave.
+    pub provenance: Option<Provenance>,
+}
+
+/// Where a text comes from, so that it can be asked for again and kept under the terms of its source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Provenance {
+    /// The source, as it calls itself: `Europe PMC`.
+    pub source: String,
+    /// The address that was asked, without keys and without whom the operator names to the source.
+    pub request: String,
+    /// When the answer came; an answer from memory keeps the time of the first.
+    #[serde(with = "time::serde::rfc3339")]
+    pub retrieved_at: OffsetDateTime,
+    /// Under which terms the text may be kept and quoted: the record's own licence where it has one, else the source's.
+    pub licence: String,
 }
 
 impl ToolOutput {
@@ -84,6 +108,7 @@ mod tests {
             identifier: n.to_string(),
             authority: "institution".to_owned(),
             text: "x".repeat(40_000),
+            ..SourceText::default()
         };
         let output =
             ToolOutput { value: json!({ "found": (0..10).collect::<Vec<_>>() }), texts: (0..10).map(text).collect() }.bounded("found");

@@ -114,8 +114,7 @@ fn configuration(verb: ConfigVerb) -> anyhow::Result<Exit> {
             };
             terminal::talk(&format!("answers are written by {composer}"));
             let sources = config.tools.endpoints()?;
-            let hosts = [&sources.pubmed, &sources.trials, &sources.openfda, &sources.rxnorm]
-                .map(|url| url.host_str().unwrap_or_default().to_owned());
+            let hosts = sources.addresses().map(|url| url.host_str().unwrap_or_default().to_owned());
             terminal::talk(&format!("tools ask {}, where an organisation allows it", hosts.join(", ")));
             match config.models.folder() {
                 Ok(folder) => terminal::talk(&format!("embedding model: {}", folder.display())),

@@ -100,6 +100,7 @@ async fn of_server(p: &Platform, cx: &OpContext, tool: &ServerTool, arguments: &
         identifier: tool.name.clone(),
         authority: TOOL_SERVER.to_owned(),
         text,
+        ..SourceText::default()
     };
     Ok(Reply { texts: vec![source], ..Reply::default() })
 }

@@ -54,6 +54,11 @@ pub fn public_sources(base: &str) -> vital_tools::Endpoints {
         trials: at("trials"),
         openfda: at("openfda"),
         rxnorm: at("rxnorm"),
+        europe_pmc: at("europe-pmc"),
+        crossref: at("crossref"),
+        openalex: at("openalex"),
+        ecfr: at("ecfr"),
+        federal_register: at("federal-register"),
         ..Default::default()
     }
 }

@@ -1,8 +1,9 @@
 //! How a public source is asked: paced, bounded, and with every way of failing told apart.
 
-use crate::{Endpoints, ToolError};
+use crate::{Endpoints, Provenance, SourceText, ToolError};
 use serde_json::Value;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 use vital_outbound::{Accept, Egress, Outbound, Purpose, Request, Response, header::RETRY_AFTER};
@@ -14,6 +15,9 @@ pub const BODY_BYTES_MAX: u64 = 10 * 1024 * 1024;
 const PAUSE: Duration = Duration::from_secs(5);
 /// Longest pause that a source is believed.
 const PAUSE_MAX: Duration = Duration::from_secs(3_600);
+
+/// Parameters that say who asks, or are secret; they are no part of what is told of a request.
+const OURS: [&str; 4] = ["api_key", "email", "mailto", "tool"];
 
 /// What asks the public sources.
 pub(crate) struct Sources {
@@ -73,6 +77,31 @@ impl Sources {
     }
 }
 
+/// Says of texts where they come from; a licence that a text has of its own stays.
+pub(crate) fn from_source(texts: &mut [SourceText], source: &str, licence: &str, request: &Url) {
+    let (request, retrieved_at) = (told(request), OffsetDateTime::now_utc());
+    for text in texts {
+        let licence = text.provenance.take().map_or_else(|| licence.to_owned(), |own| own.licence);
+        text.provenance = Some(Provenance { source: source.to_owned(), request: request.clone(), retrieved_at, licence });
+    }
+}
+
+/// A provenance that so far knows the record's own licence alone; [`from_source`] fills in the rest.
+pub(crate) fn licensed(licence: String) -> Option<Provenance> {
+    Some(Provenance { source: String::new(), request: String::new(), retrieved_at: OffsetDateTime::UNIX_EPOCH, licence })
+}
+
+/// The address without what is secret and without whom the operator names.
+fn told(request: &Url) -> String {
+    let mut url = request.clone();
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().filter(|(name, _)| !OURS.contains(&name.as_str())).collect();
+    url.set_query(None);
+    if !pairs.is_empty() {
+        url.query_pairs_mut().extend_pairs(pairs);
+    }
+    url.into()
+}
+
 impl Answer {
     pub(crate) fn json(&self) -> Result<Value, ToolError> {
         serde_json::from_slice(&self.body).map_err(|_| ToolError::unreadable("not JSON"))
@@ -86,4 +115,16 @@ fn refused(response: &Response) -> ToolError {
     }
     let said = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|text| text.trim().parse().ok());
     ToolError::Busy { retry_after: said.map_or(PAUSE, Duration::from_secs).min(PAUSE_MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_request_has_no_key_and_no_person() {
+        let url = Url::parse("https://x.example/a?term=b+c&api_key=hush&email=a%40b.example&mailto=m%40b.example&tool=t").unwrap();
+        assert_eq!(told(&url), "https://x.example/a?term=b+c");
+        assert_eq!(told(&Url::parse("https://x.example/a?api_key=hush").unwrap()), "https://x.example/a");
+    }
 }

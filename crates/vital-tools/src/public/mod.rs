@@ -1,10 +1,18 @@
 //! Searches of public sources: one place that asks them, within their rates, and reads their answers.
 
+pub(crate) mod crossref;
+pub(crate) mod ecfr;
+pub(crate) mod europe_pmc;
+pub(crate) mod federal_register;
 mod fetch;
 mod json;
+mod literature;
+mod markup;
+pub(crate) mod openalex;
 pub(crate) mod openfda;
 pub(crate) mod pubmed;
 mod query;
+mod record;
 pub(crate) mod rxnorm;
 pub(crate) mod trials;
 mod xml;

@@ -1,6 +1,15 @@
 //! PubMed through NCBI's E-utilities: `esearch` for the identifiers, `efetch` for the records with their abstracts.
 
-use super::{Sources, json, query::words, xml, xml::Element};
+use super::{
+    Sources,
+    fetch::from_source,
+    json,
+    literature::{self, standing},
+    query::words,
+    record::{Facts, text_of},
+    xml,
+    xml::Element,
+};
 use crate::{
     Family, Reach, SourceText, ToolError, ToolInfo, ToolOutput,
     endpoints::below,
@@ -34,9 +43,8 @@ pub(crate) const INFO: ToolInfo = ToolInfo {
 /// NCBI's rate without a key, and with one.
 pub(super) const RATE: Limit = Limit { name: "tools.ncbi", burst: 3, per: Duration::from_secs(1) };
 const RATE_WITH_KEY: Limit = Limit { name: "tools.ncbi_key", burst: 10, per: Duration::from_secs(1) };
+const NAME: &str = "PubMed";
 const OPERATORS: [&str; 3] = ["AND", "OR", "NOT"];
-/// Most authors that are listed of an article.
-const AUTHORS_MAX: usize = 20;
 
 static INPUT: LazyLock<Value> = LazyLock::new(|| {
     let year = json!({ "type": "integer", "minimum": 1800, "maximum": 2100 });
@@ -145,16 +153,17 @@ pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> 
     }
     let total = json::number(result, "/count").ok_or_else(|| ToolError::unreadable("no count"))?;
     let ids: Vec<String> = json::texts(result, "/idlist").into_iter().filter(|id| id.bytes().all(|byte| byte.is_ascii_digit())).collect();
-    let mut articles = Vec::new();
+    let (mut articles, mut texts) = (Vec::new(), Vec::new());
     if !ids.is_empty() {
         let mut url = address(sources, "efetch.fcgi");
         url.query_pairs_mut().append_pair("retmode", "xml").append_pair("id", &ids.join(","));
-        let answer = sources.get(url, Accept::Types(&["text/xml", "application/xml"]), &rate, deadline, &[200]).await?;
+        let answer = sources.get(url.clone(), Accept::Types(&["text/xml", "application/xml"]), &rate, deadline, &[200]).await?;
         articles = records(&xml::parse(&answer.body)?)?;
         // In the order of the search.
         articles.sort_by_key(|article| ids.iter().position(|id| *id == article.pmid));
+        texts = articles.iter().map(source).collect();
+        from_source(&mut texts, NAME, INFO.licence, &url);
     }
-    let texts = articles.iter().map(source).collect();
     let value = serde_json::to_value(Output { total, query_sent: term, articles }).unwrap_or_default();
     Ok(ToolOutput { value, texts }.bounded("articles"))
 }
@@ -203,7 +212,30 @@ fn search_address(sources: &Sources, input: &Input, term: &str) -> Url {
 
 fn records(answer: &Element) -> Result<Vec<Article>, ToolError> {
     let set = answer.at(&["PubmedArticleSet"]).ok_or_else(|| ToolError::unreadable("no PubmedArticleSet"))?;
-    Ok(set.all("PubmedArticle").filter_map(|record| record.at(&["MedlineCitation"]).map(|citation| article(record, citation))).collect())
+    // Chapters of books, such as those of GeneReviews, are records of another kind.
+    let read = |record: &Element| match record.name.as_str() {
+        "PubmedArticle" => record.at(&["MedlineCitation"]).map(|citation| article(record, citation)),
+        "PubmedBookArticle" => record.at(&["BookDocument"]).map(chapter),
+        _ => None,
+    };
+    Ok(set.elements().filter_map(read).filter(|article| !article.pmid.is_empty()).collect())
+}
+
+fn chapter(document: &Element) -> Article {
+    let book = document.text_at(&["Book", "BookTitle"]);
+    let title = document.text_at(&["ArticleTitle"]);
+    Article {
+        pmid: document.text_at(&["PMID"]),
+        title: if title.is_empty() { book.clone() } else { title },
+        journal: book,
+        year: document.text_at(&["Book", "PubDate", "Year"]),
+        authors: authors(document.at(&["AuthorList"])),
+        r#abstract: cut(document.at(&["Abstract"]).map(sections).unwrap_or_default(), TEXT_BYTES_MAX),
+        publication_types: document.all("PublicationType").map(Element::text).collect(),
+        doi: String::new(),
+        retracted: false,
+        notices: Vec::new(),
+    }
 }
 
 fn article(record: &Element, citation: &Element) -> Article {
@@ -220,7 +252,7 @@ fn article(record: &Element, citation: &Element) -> Article {
         title: citation.text_at(&["Article", "ArticleTitle"]),
         journal: citation.text_at(&["Article", "Journal", "Title"]),
         year: year(citation),
-        authors: authors(citation),
+        authors: authors(citation.at(&["Article", "AuthorList"])),
         r#abstract: cut(abstract_of(citation), TEXT_BYTES_MAX),
         publication_types,
         doi: doi.map(Element::text).unwrap_or_default(),
@@ -240,27 +272,34 @@ fn year(citation: &Element) -> String {
     free.split(|c: char| !c.is_ascii_digit()).find(|part| part.len() == 4).unwrap_or_default().to_owned()
 }
 
-fn authors(citation: &Element) -> Vec<String> {
-    let Some(list) = citation.at(&["Article", "AuthorList"]) else { return Vec::new() };
+fn authors(list: Option<&Element>) -> Vec<String> {
+    let Some(list) = list else { return Vec::new() };
     let name = |author: &Element| match author.text_at(&["CollectiveName"]) {
         collective if !collective.is_empty() => collective,
         _ => format!("{} {}", author.text_at(&["LastName"]), author.text_at(&["Initials"])).trim().to_owned(),
     };
-    let all: Vec<String> = list.all("Author").map(name).filter(|name| !name.is_empty()).collect();
-    let more = all.len().saturating_sub(AUTHORS_MAX);
-    let mut shown: Vec<String> = all.into_iter().take(AUTHORS_MAX).collect();
-    if more > 0 {
-        shown.push(format!("and {more} more"));
-    }
-    shown
+    literature::authors(list.all("Author").map(name))
 }
 
-/// The sections of the abstract, each with its label.
+/// The abstract, and those that stand beside it: in plain language, of the publisher, in other languages.
 fn abstract_of(citation: &Element) -> String {
-    let Some(found) = citation.at(&["Article", "Abstract"]) else { return String::new() };
-    let section = |part: &Element| match part.attribute("Label") {
-        "" => part.text(),
-        label => format!("{label}: {}", part.text()),
+    let own = citation.at(&["Article", "Abstract"]).map(sections).unwrap_or_default();
+    let others = citation.all("OtherAbstract").map(|other| match (other.attribute("Type"), sections(other)) {
+        (_, text) if text.is_empty() => text,
+        (kind, text) => {
+            let language = Some(other.attribute("Language")).filter(|language| !language.is_empty() && *language != "eng");
+            format!("Further abstract ({}):\n\n{text}", [Some(kind), language].into_iter().flatten().collect::<Vec<_>>().join(", "))
+        }
+    });
+    text_of(std::iter::once(own).chain(others).collect::<Vec<_>>().iter().map(String::as_str))
+}
+
+/// The sections of an abstract, each with its label.
+fn sections(found: &Element) -> String {
+    let section = |part: &Element| match (part.attribute("Label"), part.text()) {
+        ("", text) => text,
+        (_, text) if text.is_empty() => text,
+        (label, text) => format!("{label}: {text}"),
     };
     found.all("AbstractText").map(section).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n")
 }
@@ -285,12 +324,26 @@ fn notices(citation: &Element) -> Vec<String> {
 }
 
 fn source(article: &Article) -> SourceText {
-    let parts = [article.notices.join("\n"), article.title.clone(), article.r#abstract.clone()];
+    let pmid = format!("PMID {}", article.pmid);
+    let doi = if article.doi.is_empty() { String::new() } else { format!("DOI {}", article.doi) };
+    let identifiers: Vec<String> = [pmid.clone(), doi].into_iter().filter(|identifier| !identifier.is_empty()).collect();
+    let facts = Facts::default()
+        .add("authors", "Authors", article.authors.join(", "))
+        .add("journal", "Published in", article.journal.clone())
+        .add("year", "Year", article.year.clone())
+        .add("publication_types", "Type", article.publication_types.join(", "))
+        .add("identifiers", "Identifiers", identifiers.join(", "));
+    // The kind alone decides, and no word of the journal's name.
+    let status = standing(article.notices.iter().filter_map(|notice| notice.split(" in ").next()));
     SourceText {
         title: article.title.clone(),
         url: format!("https://pubmed.ncbi.nlm.nih.gov/{}/", article.pmid),
-        identifier: format!("PMID {}", article.pmid),
+        identifier: pmid,
         authority: "peer-reviewed".to_owned(),
-        text: parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n"),
+        text: text_of([article.notices.join("\n").as_str(), &article.title, &facts.text(), &article.r#abstract]),
+        date: article.year.clone(),
+        identifiers,
+        status: if article.retracted && status != "partially retracted" { "retracted" } else { status }.to_owned(),
+        provenance: None,
     }
 }

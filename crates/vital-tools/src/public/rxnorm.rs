@@ -1,6 +1,6 @@
 //! Names of medicines and what they stand for: RxNorm through NLM's RxNav REST interface.
 
-use super::{Sources, json, query::words};
+use super::{Sources, fetch::from_source, json, query::words};
 use crate::{Family, Reach, SourceText, ToolError, ToolInfo, ToolOutput, endpoints::below};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -93,7 +93,11 @@ pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> 
     for id in ids {
         concepts.extend(concept(sources, &id, deadline).await?);
     }
-    let texts = concepts.iter().map(source).collect();
+    let mut texts: Vec<SourceText> = concepts.iter().map(source).collect();
+    for (text, concept) in texts.iter_mut().zip(&concepts) {
+        let asked = below(&sources.endpoints.rxnorm, &["rxcui", &concept.rxcui, "properties.json"]);
+        from_source(std::slice::from_mut(text), "RxNorm", INFO.licence, &asked);
+    }
     let kind = if concepts.is_empty() { "none" } else { kind };
     let value = serde_json::to_value(Output { r#match: kind, concepts }).unwrap_or_default();
     Ok(ToolOutput { value, texts }.bounded("concepts"))
@@ -168,5 +172,7 @@ fn source(concept: &Concept) -> SourceText {
         identifier: format!("RXCUI {}", concept.rxcui),
         authority: "institution".to_owned(),
         text: parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n"),
+        identifiers: vec![format!("RXCUI {}", concept.rxcui)],
+        ..SourceText::default()
     }
 }

@@ -1,6 +1,12 @@
 //! ClinicalTrials.gov through its API, version 2.
 
-use super::{Sources, json, query::words};
+use super::{
+    Sources,
+    fetch::from_source,
+    json,
+    query::words,
+    record::{line, text_of},
+};
 use crate::{
     Family, Reach, SourceText, ToolError, ToolInfo, ToolOutput,
     endpoints::below,
@@ -123,12 +129,14 @@ struct Trial {
 
 /// Runs the tool.
 pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> Result<ToolOutput, ToolError> {
-    let found = sources.json(address(sources, input)?, &RATE, deadline).await?;
+    let url = address(sources, input)?;
+    let found = sources.json(url.clone(), &RATE, deadline).await?;
     if !found.get("studies").is_some_and(Value::is_array) {
         return Err(ToolError::unreadable("no studies"));
     }
     let trials: Vec<Trial> = json::list(&found, "/studies").iter().map(trial).filter(|trial| !trial.nct_id.is_empty()).collect();
-    let texts = trials.iter().map(source).collect();
+    let mut texts: Vec<SourceText> = trials.iter().map(source).collect();
+    from_source(&mut texts, "ClinicalTrials.gov", INFO.licence, &url);
     let next = Some(json::text(&found, "/nextPageToken")).filter(|token| !token.is_empty());
     let output = Output { total: json::number(&found, "/totalCount"), next_page_token: next, trials };
     Ok(ToolOutput { value: serde_json::to_value(output).unwrap_or_default(), texts }.bounded("trials"))
@@ -194,15 +202,14 @@ fn pair(first: &str, between: &str, second: &str) -> String {
 }
 
 fn source(trial: &Trial) -> SourceText {
-    let line = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("{name}: {text}.") };
     let facts = [
         line("Status", &trial.status),
-        line("Why stopped", trial.why_stopped.trim_end_matches('.')),
+        line("Why stopped", &trial.why_stopped),
         line("Study type", &trial.study_type),
         line("Phase", &trial.phases.join(", ")),
         line("Conditions", &trial.conditions.join(", ")),
         line("Interventions", &trial.interventions.join(", ")),
-        line("Sponsor", trial.sponsor.trim_end_matches('.')),
+        line("Sponsor", &trial.sponsor),
         line("Enrolment", &trial.enrolment),
         line("Start", &trial.start_date),
         line("Primary completion", &trial.primary_completion_date),
@@ -215,6 +222,14 @@ fn source(trial: &Trial) -> SourceText {
         url: format!("https://clinicaltrials.gov/study/{}", trial.nct_id),
         identifier: trial.nct_id.clone(),
         authority: "institution".to_owned(),
-        text: [facts, trial.summary.clone()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n"),
+        text: text_of([facts.as_str(), &trial.summary]),
+        date: trial.last_update.clone(),
+        identifiers: vec![trial.nct_id.clone()],
+        status: if matches!(trial.status.as_str(), "WITHDRAWN" | "TERMINATED" | "SUSPENDED") {
+            trial.status.to_lowercase()
+        } else {
+            String::new()
+        },
+        provenance: None,
     }
 }

@@ -1,5 +1,6 @@
 //! A small tree of an XML answer, bounded in depth; entities beyond the predefined ones are not resolved.
 
+use super::markup::clean;
 use crate::ToolError;
 use quick_xml::{
     Reader,
@@ -8,6 +9,8 @@ use quick_xml::{
 
 /// Deepest nesting; PubMed's records have about 10 levels.
 const DEPTH_MAX: usize = 40;
+/// Most elements; a large part of the Code of Federal Regulations has about 20,000.
+const ELEMENTS_MAX: usize = 300_000;
 
 /// An element with its attributes and what is in it.
 #[derive(Debug, Default)]
@@ -48,7 +51,7 @@ impl Element {
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         self.collect(&mut text);
-        text.split_whitespace().collect::<Vec<_>>().join(" ")
+        clean(&text).split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     /// The text at a path; empty where there is none.
@@ -72,15 +75,21 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Element, ToolError> {
     let text = std::str::from_utf8(bytes).map_err(|_| broken("not UTF-8".to_owned()))?;
     let mut reader = Reader::from_str(text);
     let mut open = vec![Element::default()];
+    let mut elements = 0;
     loop {
         match reader.read_event().map_err(|error| broken(error.to_string()))? {
             Event::Start(start) => {
-                if open.len() > DEPTH_MAX {
-                    return Err(broken("nested too deeply".to_owned()));
+                elements += 1;
+                if open.len() > DEPTH_MAX || elements > ELEMENTS_MAX {
+                    return Err(broken("nested too deeply, or too many elements".to_owned()));
                 }
                 open.push(element(&start));
             }
-            Event::Empty(start) => add(&mut open, Node::Element(element(&start))),
+            Event::Empty(_) if elements >= ELEMENTS_MAX => return Err(broken("too many elements".to_owned())),
+            Event::Empty(start) => {
+                elements += 1;
+                add(&mut open, Node::Element(element(&start)));
+            }
             Event::End(_) => {
                 let closed = open.pop().filter(|_| !open.is_empty()).ok_or_else(|| broken("an end without a start".to_owned()))?;
                 add(&mut open, Node::Element(closed));

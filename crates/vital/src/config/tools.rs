@@ -6,10 +6,16 @@
 //! | `trials_url` | `https://clinicaltrials.gov/api/v2/` | ClinicalTrials.gov, version 2 of its API. |
 //! | `openfda_url` | `https://api.fda.gov/` | openFDA. |
 //! | `rxnorm_url` | `https://rxnav.nlm.nih.gov/REST/` | RxNorm. |
+//! | `europe_pmc_url` | `https://www.ebi.ac.uk/europepmc/webservices/rest/` | Europe PMC. |
+//! | `crossref_url` | `https://api.crossref.org/` | Crossref. |
+//! | `openalex_url` | `https://api.openalex.org/` | OpenAlex. |
+//! | `ecfr_url` | `https://www.ecfr.gov/` | The electronic Code of Federal Regulations. |
+//! | `federal_register_url` | `https://www.federalregister.gov/` | The Federal Register. |
 //! | `allow_http` | `false` | Allows plain HTTP to another machine, for a mirror inside a network that is encrypted otherwise. |
-//! | `contact_email` | none | Sent to NCBI with every search, so that they can write when requests trouble them. |
+//! | `contact_email` | none | Sent to NCBI, Europe PMC, Crossref and OpenAlex with every search, so that they can write when requests trouble them; Crossref then answers more often. |
 //! | `ncbi_key_file` | none | File (mode 0600) with a key of NCBI: 10 requests a second instead of 3. Read again when it changes. |
 //! | `openfda_key_file` | none | File (mode 0600) with a key of openFDA. Read again when it changes. |
+//! | `openalex_key_file` | none | File (mode 0600) with a key of OpenAlex, which answers few searches a day without one. Read again when it changes. |
 //!
 //! Whether words of questions go out at all is for each organisation to decide, not for this file. docs/TOOLS.md has the rest.
 
@@ -36,9 +42,19 @@ pub(crate) struct Tools {
     pub(crate) openfda_url: String,
     /// RxNorm.
     pub(crate) rxnorm_url: String,
+    /// Europe PMC.
+    pub(crate) europe_pmc_url: String,
+    /// Crossref.
+    pub(crate) crossref_url: String,
+    /// OpenAlex.
+    pub(crate) openalex_url: String,
+    /// The electronic Code of Federal Regulations.
+    pub(crate) ecfr_url: String,
+    /// The Federal Register.
+    pub(crate) federal_register_url: String,
     /// Allows plain HTTP to another machine.
     pub(crate) allow_http: bool,
-    /// Where NCBI may write to.
+    /// Where sources may write to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) contact_email: Option<String>,
     /// File with the key of NCBI.
@@ -47,20 +63,30 @@ pub(crate) struct Tools {
     /// File with the key of openFDA.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) openfda_key_file: Option<PathBuf>,
+    /// File with the key of OpenAlex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) openalex_key_file: Option<PathBuf>,
 }
 
 impl Default for Tools {
     fn default() -> Self {
-        let Endpoints { pubmed, trials, openfda, rxnorm, .. } = Endpoints::default();
+        let Endpoints { pubmed, trials, openfda, rxnorm, europe_pmc, crossref, openalex, ecfr, federal_register, .. } =
+            Endpoints::default();
         Self {
             pubmed_url: pubmed.into(),
             trials_url: trials.into(),
             openfda_url: openfda.into(),
             rxnorm_url: rxnorm.into(),
+            europe_pmc_url: europe_pmc.into(),
+            crossref_url: crossref.into(),
+            openalex_url: openalex.into(),
+            ecfr_url: ecfr.into(),
+            federal_register_url: federal_register.into(),
             allow_http: false,
             contact_email: None,
             ncbi_key_file: None,
             openfda_key_file: None,
+            openalex_key_file: None,
         }
     }
 }
@@ -80,6 +106,7 @@ impl Tools {
         Ok(Endpoints {
             ncbi_key: key("tools.ncbi_key_file", &self.ncbi_key_file)?,
             openfda_key: key("tools.openfda_key_file", &self.openfda_key_file)?,
+            openalex_key: key("tools.openalex_key_file", &self.openalex_key_file)?,
             ..self.without_keys()?
         })
     }
@@ -90,9 +117,15 @@ impl Tools {
             trials: self.address("trials_url", &self.trials_url)?,
             openfda: self.address("openfda_url", &self.openfda_url)?,
             rxnorm: self.address("rxnorm_url", &self.rxnorm_url)?,
+            europe_pmc: self.address("europe_pmc_url", &self.europe_pmc_url)?,
+            crossref: self.address("crossref_url", &self.crossref_url)?,
+            openalex: self.address("openalex_url", &self.openalex_url)?,
+            ecfr: self.address("ecfr_url", &self.ecfr_url)?,
+            federal_register: self.address("federal_register_url", &self.federal_register_url)?,
             contact_email: self.contact()?,
             ncbi_key: None,
             openfda_key: None,
+            openalex_key: None,
         })
     }
 
@@ -147,6 +180,9 @@ mod tests {
             ("pubmed_url = \"http://10.0.0.7/\"\nallow_http = true", None),
             ("openfda_url = \"api.fda.gov\"", Some("`tools.openfda_url`")),
             ("openfda_url = \"ftp://api.fda.gov\"", Some("no plain web address")),
+            ("crossref_url = \"http://10.0.0.7/\"", Some("`tools.crossref_url` cannot be used: queries would cross")),
+            ("federal_register_url = \"www.federalregister.gov\"", Some("`tools.federal_register_url`")),
+            ("openalex_key_file = \"/nonexistent/key\"", Some("`tools.openalex_key_file`")),
             ("rxnorm_url = \"https://u:p@mirror.example/\"", Some("no plain web address")),
             ("trials_url = \"https://mirror.example/?api_key=1\"", Some("no plain web address")),
             ("contact_email = \"it at corvane\"", Some("`tools.contact_email`")),

@@ -1,14 +1,15 @@
 //! Labels of medicines in the United States (structured product labels) through openFDA.
 
-use super::{Sources, json, query::words};
-use crate::{Family, Reach, SourceText, ToolError, ToolInfo, ToolOutput, endpoints::below, output::cut};
+use super::{Conditions, HOST, LICENCE, NAME, RATE, Search, ask};
+use crate::{
+    Family, Reach, SourceText, ToolError, ToolInfo, ToolOutput,
+    output::cut,
+    public::{Sources, fetch::from_source, json, record::date},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 use tokio::time::Instant;
-use url::Url;
-use vital_outbound::Accept;
-use vital_throttle::Limit;
 
 pub(crate) const INFO: ToolInfo = ToolInfo {
     name: "drug_labels",
@@ -18,21 +19,17 @@ pub(crate) const INFO: ToolInfo = ToolInfo {
         are those of the US; other countries' differ. Never put details of a patient into the query: it leaves the house.",
     input_schema: || &INPUT,
     output_schema: || &OUTPUT,
-    reach: Reach::Public { host: "api.fda.gov" },
+    reach: Reach::Public { host: HOST },
     family: Family::Medicines,
-    licence: "Public domain (CC0) with openFDA's terms of service; its disclaimer is part of every result",
+    licence: LICENCE,
     timeout: Duration::from_secs(20),
     cache: Duration::from_secs(24 * 3_600),
     rate: Some(RATE),
     source: "openFDA, Drug Labeling API (open.fda.gov/apis/drug/label)",
 };
 
-/// openFDA accepts 240 requests a minute from one address.
-const RATE: Limit = Limit::a_minute("tools.openfda", 240);
-const OPERATORS: [&str; 4] = ["AND", "OR", "NOT", "TO"];
 /// Longest section, in bytes.
 const SECTION_BYTES_MAX: usize = 24 * 1024;
-const DISCLAIMER: &str = "Do not rely on openFDA to make decisions regarding medical care.";
 
 /// Sections that can be asked for, by openFDA's field names, with what people call them.
 const SECTIONS: [(&str, &str); 14] = [
@@ -135,51 +132,25 @@ struct Label {
 
 /// Runs the tool.
 pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> Result<ToolOutput, ToolError> {
-    let answer = sources.get(address(sources, input)?, Accept::Json, &RATE, deadline, &[200, 404]).await?;
-    let (total, disclaimer, labels) = if answer.status == 404 {
-        // A search without a match is answered with this status and this code.
-        if json::text(&answer.json()?, "/error/code") != "NOT_FOUND" {
-            return Err(ToolError::Refused { status: 404 });
-        }
-        (0, DISCLAIMER.to_owned(), Vec::new())
-    } else {
-        let found = answer.json()?;
-        if !found.get("results").is_some_and(Value::is_array) {
-            return Err(ToolError::unreadable("no results"));
-        }
-        let wanted: Vec<&str> =
-            input.sections.as_ref().map_or_else(|| USUAL.to_vec(), |sections| sections.iter().map(String::as_str).collect());
-        let labels: Vec<Label> = json::list(&found, "/results").iter().map(|result| label(result, &wanted)).collect();
-        let said = json::text(&found, "/meta/disclaimer");
-        let total = json::number(&found, "/meta/results/total").unwrap_or(labels.len() as u64);
-        (total, if said.is_empty() { DISCLAIMER.to_owned() } else { cut(said, 1_000) }, labels)
-    };
-    let texts = labels.iter().map(|label| source(label, &disclaimer)).collect();
-    let value = serde_json::to_value(Output { total, disclaimer, labels }).unwrap_or_default();
-    Ok(ToolOutput { value, texts }.bounded("labels"))
-}
-
-fn address(sources: &Sources, input: &Input) -> Result<Url, ToolError> {
-    let name = words(&input.drug, &OPERATORS);
-    if name.is_empty() {
-        return Err(ToolError::argument(INFO.name, "/drug", "the name has no words"));
-    }
     let fields: &[&str] = match input.by {
-        By::Any => &["brand_name", "generic_name", "substance_name"],
-        By::Brand => &["brand_name"],
-        By::Generic => &["generic_name"],
-        By::Substance => &["substance_name"],
+        By::Any => &["openfda.brand_name", "openfda.generic_name", "openfda.substance_name"],
+        By::Brand => &["openfda.brand_name"],
+        By::Generic => &["openfda.generic_name"],
+        By::Substance => &["openfda.substance_name"],
     };
-    let search = fields.iter().map(|field| format!("openfda.{field}:\"{name}\"")).collect::<Vec<_>>().join(" OR ");
-    let mut url = below(&sources.endpoints.openfda, &["drug", "label.json"]);
-    url.query_pairs_mut()
-        .append_pair("search", &search)
-        .append_pair("limit", &input.limit.to_string())
-        .append_pair("skip", &input.offset.to_string());
-    if let Some(key) = &sources.endpoints.openfda_key {
-        url.query_pairs_mut().append_pair("api_key", &key.now());
-    }
-    Ok(url)
+    let search = Conditions::default()
+        .phrase(fields, Some(&input.drug))
+        .search(INFO.name, "drug")
+        .map_err(|_| ToolError::argument(INFO.name, "/drug", "the name has no words"))?;
+    let search = Search { collection: ["drug", "label"], search, sort: None, count: None, limit: input.limit, offset: input.offset };
+    let found = ask(sources, &search, deadline).await?;
+    let wanted: Vec<&str> =
+        input.sections.as_ref().map_or_else(|| USUAL.to_vec(), |sections| sections.iter().map(String::as_str).collect());
+    let labels: Vec<Label> = found.results.iter().map(|result| label(result, &wanted)).collect();
+    let mut texts: Vec<SourceText> = labels.iter().map(|label| source(label, &found.disclaimer)).collect();
+    from_source(&mut texts, NAME, LICENCE, &found.request);
+    let value = serde_json::to_value(Output { total: found.total, disclaimer: found.disclaimer, labels }).unwrap_or_default();
+    Ok(ToolOutput { value, texts }.bounded("labels"))
 }
 
 fn label(result: &Value, wanted: &[&str]) -> Label {
@@ -201,14 +172,6 @@ fn label(result: &Value, wanted: &[&str]) -> Label {
     }
 }
 
-/// `20240131` as ISO 8601; anything else as it is.
-fn date(text: &str) -> String {
-    match (text.len(), text.bytes().all(|byte| byte.is_ascii_digit())) {
-        (8, true) => format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]),
-        _ => text.to_owned(),
-    }
-}
-
 fn source(label: &Label, disclaimer: &str) -> SourceText {
     let name = label.brand_names.first().or_else(|| label.generic_names.first()).cloned().unwrap_or_default();
     let title = format!("{name} (US label, version {}, effective {})", label.version, label.effective_date);
@@ -219,5 +182,8 @@ fn source(label: &Label, disclaimer: &str) -> SourceText {
         identifier: format!("SPL {}", label.set_id),
         authority: "regulator".to_owned(),
         text: parts.chain([format!("openFDA: {disclaimer}")]).collect::<Vec<_>>().join("\n\n"),
+        date: label.effective_date.clone(),
+        identifiers: vec![format!("SPL {}", label.set_id)],
+        ..SourceText::default()
     }
 }

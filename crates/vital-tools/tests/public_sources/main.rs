@@ -2,129 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "the scripted server and its reader are part of the tests")]
 
+mod fda;
+mod literature;
+mod regulation;
+mod server;
+
 use serde_json::{Value, json};
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    time::Instant,
-};
+use server::{Reply, ScriptedServer, call, searches};
+use std::time::Duration;
+use tokio::{net::TcpListener, time::Instant};
 use vital_outbound::Egress;
-use vital_tools::{BODY_BYTES_MAX, Endpoints, RESULT_BYTES_MAX, ToolError, ToolOutput, Toolbox, catalogue, schema};
-
-const FAR: Duration = Duration::from_secs(15);
-
-/// What the server answers.
-#[derive(Clone)]
-enum Reply {
-    Json(Value),
-    Xml(String),
-    /// Status, further header line, type, body.
-    Raw(u16, &'static str, &'static str, String),
-    /// The body in two writes, cut at this byte.
-    Split(String, usize),
-    Huge,
-    Hang,
-}
-
-/// A scripted server: the first rule whose text stands in the request's target answers; targets are recorded.
-struct ScriptedServer {
-    base: String,
-    targets: Arc<Mutex<Vec<String>>>,
-}
-
-impl ScriptedServer {
-    async fn new(rules: Vec<(&'static str, Reply)>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}/", listener.local_addr().unwrap());
-        let targets = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&targets);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, rules.clone(), Arc::clone(&seen)));
-            }
-        });
-        Self { base, targets }
-    }
-
-    fn tools(&self) -> Toolbox {
-        let base = self.base.parse::<url::Url>().unwrap();
-        let endpoints =
-            Endpoints { pubmed: base.clone(), trials: base.clone(), openfda: base.clone(), rxnorm: base, ..Endpoints::default() };
-        Toolbox::new(Egress::default(), endpoints).unwrap()
-    }
-
-    fn targets(&self) -> Vec<String> {
-        self.targets.lock().unwrap().clone()
-    }
-
-    /// The decoded query pairs of a recorded request.
-    fn pairs(&self, n: usize) -> Vec<(String, String)> {
-        let target = self.targets()[n].clone();
-        url::form_urlencoded::parse(target.split_once('?').unwrap().1.as_bytes()).into_owned().collect()
-    }
-}
-
-async fn serve(mut stream: TcpStream, rules: Vec<(&'static str, Reply)>, seen: Arc<Mutex<Vec<String>>>) {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        if stream.read(&mut byte).await.unwrap_or(0) == 0 {
-            return;
-        }
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8(head).unwrap();
-    let target = head.split(' ').nth(1).unwrap().to_owned();
-    let reply = rules.iter().find(|(text, _)| target.contains(text)).map(|(_, reply)| reply.clone());
-    seen.lock().unwrap().push(target);
-    let (status, extra, kind, body) = match reply.unwrap_or(Reply::Raw(500, "", "text/plain", "no rule".to_owned())) {
-        Reply::Json(value) => (200, "", "application/json", value.to_string()),
-        Reply::Xml(text) => (200, "", "text/xml; charset=UTF-8", text),
-        Reply::Raw(status, extra, kind, body) => (status, extra, kind, body),
-        Reply::Split(body, at) => {
-            let head =
-                format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            stream.write_all(head.as_bytes()).await.unwrap();
-            stream.write_all(&body.as_bytes()[..at]).await.unwrap();
-            stream.flush().await.unwrap();
-            tokio::task::yield_now().await;
-            stream.write_all(&body.as_bytes()[at..]).await.unwrap();
-            return;
-        }
-        Reply::Huge => (200, "", "application/json", " ".repeat(usize::try_from(BODY_BYTES_MAX).unwrap() + 1)),
-        Reply::Hang => {
-            // Until the client gives up.
-            let _ = stream.read(&mut byte).await;
-            return;
-        }
-    };
-    let head = format!("HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n{extra}\r\n", body.len());
-    let _ = stream.write_all(head.as_bytes()).await;
-    let _ = stream.write_all(body.as_bytes()).await;
-}
-
-async fn call(tools: &Toolbox, name: &str, arguments: Value) -> Result<ToolOutput, ToolError> {
-    let result = tools.call(name, &arguments, Instant::now() + FAR).await;
-    if let Ok(output) = &result {
-        let tool = catalogue().iter().find(|tool| tool.name == name).unwrap();
-        assert_eq!(schema::check((tool.output_schema)(), &output.value), Ok(()), "{name}: {}", output.value);
-    }
-    result
-}
-
-/// One call of each search, with the path that it asks first.
-fn searches() -> [(&'static str, Value); 4] {
-    [
-        ("pubmed_search", json!({ "query": "sepsis" })),
-        ("clinical_trials_search", json!({ "query": "sepsis" })),
-        ("drug_labels", json!({ "drug": "warfarin" })),
-        ("drug_names", json!({ "name": "warfarin" })),
-    ]
-}
+use vital_tools::{Endpoints, RESULT_BYTES_MAX, ToolError, Toolbox};
 
 fn esearch(ids: &[&str]) -> Reply {
     Reply::Json(
@@ -292,7 +180,16 @@ async fn nothing_found_is_an_empty_result() {
     let server = ScriptedServer::new(vec![
         ("esearch", esearch(&[])),
         ("/studies", Reply::Json(json!({ "totalCount": 0, "studies": [] }))),
-        ("/drug/label.json", Reply::Raw(404, "", "application/json", missing)),
+        ("/drug/", Reply::Raw(404, "", "application/json", missing.clone())),
+        ("/device/", Reply::Raw(404, "", "application/json", missing)),
+        ("resultType=core", Reply::Json(json!({ "version": "6.9", "hitCount": 0, "nextCursorMark": "*", "resultList": { "result": [] } }))),
+        ("query.bibliographic", Reply::Json(json!({ "status": "ok", "message": { "total-results": 0, "items": [] } }))),
+        ("abstract_inverted_index", Reply::Json(json!({ "meta": { "count": 0, "next_cursor": null }, "results": [] }))),
+        ("titles.json", regulation::titles()),
+        ("/search/v1/results", Reply::Json(json!({ "results": [], "meta": { "total_count": 0 } }))),
+        ("/versioner/v1/full/", Reply::Raw(404, "", "text/html", "<html><body>Not found</body></html>".to_owned())),
+        ("/documents.json", Reply::Json(json!({ "count": 0, "description": "Documents matching nothing" }))),
+        ("/documents/", Reply::Raw(404, "", "application/json", r#"{"status":404,"message":"Record Not Found"}"#.to_owned())),
         ("/rxcui.json", Reply::Json(json!({ "idGroup": {} }))),
         ("/approximateTerm.json", Reply::Json(json!({ "approximateGroup": { "inputTerm": "x" } }))),
     ])
@@ -315,6 +212,11 @@ async fn every_failure_of_a_source_is_told_apart() {
         (Reply::Raw(200, "", "text/html", html()), "unreadable"),
         (Reply::Raw(200, "", "application/json", html()), "unreadable"),
         (Reply::Raw(200, "", "application/json", "[1,2]".to_owned()), "unreadable"),
+        (Reply::Raw(200, "", "application/json", r#"{"results": [{"a": "#.to_owned()), "unreadable"),
+        (
+            Reply::Raw(200, "", "application/json", r#"{"results":null,"count":null,"message":7,"titles":{},"hitCount":"x"}"#.to_owned()),
+            "unreadable",
+        ),
         (Reply::Raw(200, "", "application/json", "{}".to_owned()), "unreadable"),
         (Reply::Raw(302, "Location: http://127.0.0.1:1/\r\n", "text/html", html()), "refused"),
         (Reply::Huge, "too_large"),
