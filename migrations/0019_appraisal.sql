@@ -9,6 +9,7 @@ alter table public.documents
     add column effective_until date,                               -- the first day on which it no longer holds
     add column superseded_by uuid,
     add column appraised_by uuid,                                  -- null: by the platform's rules
+    add column quality jsonb,                                      -- counts, language, verdict of the reading: no words of the text
     add column origin bytea,                                       -- sealed: where the text was fetched that became this document
     add constraint documents_effective check (effective_from < effective_until),
     add constraint documents_successor check (superseded_by is null or status = 'superseded' and superseded_by <> id),

@@ -7,9 +7,12 @@ use crate::{
 };
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-use vital_documents::{ParseError, Parsed, PassageRules, estimated_tokens, passages};
+use vital_documents::{ParseError, Parsed, Passage, PassageRules, estimated_tokens, passages};
 use vital_kernel::{AuditAction, AuditEntry, DocumentId, Embedder, EmbedderStatus, Error, Kind, OpContext, PassageId, Result, limits};
 use vital_store::{Claimed, JobKind, Unaudited};
+
+/// Most of a table's first row that stands above the passages inside of it, in characters.
+const TABLE_HEADER_CHARS_MAX: usize = 240;
 
 /// Ingests the document of a job. A file that cannot be read is a result and not an error: the document says why and the job ends.
 ///
@@ -122,7 +125,16 @@ pub(super) fn cut(parsed: &Parsed, model: Option<&Arc<dyn Embedder>>) -> Result<
             format!("This document has more than {} passages. Split it and upload the parts.", limits::DOCUMENT_PASSAGES_MAX),
         ));
     }
-    Ok(cut.into_iter().map(|cut| store::NewPassage { id: PassageId::new(), cut }).collect())
+    // A passage that begins inside of a table is found, read and cited with the table's first row above it.
+    let under = |cut: Passage| match cut.table_header.clone().and_then(|header| parsed.text.get(header)) {
+        Some(header) => {
+            let mut heading_path = cut.heading_path;
+            heading_path.push(header.chars().take(TABLE_HEADER_CHARS_MAX).collect());
+            Passage { heading_path, ..cut }
+        }
+        None => cut,
+    };
+    Ok(cut.into_iter().map(|cut| store::NewPassage { id: PassageId::new(), cut: under(cut) }).collect())
 }
 
 fn title_of(file_name: &str) -> String {

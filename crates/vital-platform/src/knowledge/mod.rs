@@ -9,6 +9,7 @@ mod collections;
 mod evidence;
 mod indexes;
 mod ingest;
+mod quality;
 mod retrieve;
 mod sandbox;
 mod starter;
@@ -39,6 +40,7 @@ pub use collections::{
 pub use evidence::{Citation, Evidence, Fetched, Recorded};
 pub use indexes::Indexes;
 pub(crate) use ingest::{give_up, ingest};
+pub use quality::{ReadingQuality, ReadingVerdict};
 pub(crate) use retrieve::reopen;
 pub use retrieve::{Retrieval, SearchHit, SearchQuery, SearchResults, retrieve, search};
 pub use sandbox::Sandbox;
@@ -127,6 +129,9 @@ pub struct Document {
     pub appraisal: Appraisal,
     /// Whether a person said so; else the platform's rules did.
     pub appraised: bool,
+    /// How well it could be read, once it was.
+    #[serde(default)]
+    pub quality: Option<ReadingQuality>,
     /// Where its text was fetched, where a person kept what a tool had brought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,

@@ -10,7 +10,7 @@ use crate::{
         document::{badge, facts},
         layout::{Section, bare, page},
         passage::{self, Window},
-        text::moment,
+        text::{count, moment},
         trail,
     },
     extract::{Id, Params},
@@ -25,7 +25,7 @@ use vital_kernel::{DocumentId, Kind, Permission};
 use vital_platform::{
     audit::{self, Sighting},
     identity::Caller,
-    knowledge::{self, Document, DocumentText, Status},
+    knowledge::{self, Document, DocumentText, ReadingQuality, ReadingVerdict, Status},
 };
 
 /// Bytes of text on one page.
@@ -126,8 +126,32 @@ fn head(d: &Document) -> Markup {
             }
         }
         p { a href={ "/library/documents/" (d.id) "/appraisal" } { "Appraise: authority, level, dates, status" } }
+        @if let Some(q) = &d.quality { (reading(q)) }
         @for warning in &d.warnings { p.warn { (warning) } }
         @if let Some(version) = &d.version { details.fine { summary { "Version" } p { "SHA-256 of the text: " code { (version) } } } }
+    }
+}
+
+/// How well the document could be read.
+fn reading(q: &ReadingQuality) -> Markup {
+    let (says, open) = match q.verdict {
+        ReadingVerdict::Good => ("Read well", false),
+        ReadingVerdict::Fair => ("Read, with something to keep in mind", true),
+        ReadingVerdict::Poor => ("Read badly: look at it before you rely on it", true),
+    };
+    let n = |n: u64, one: &str, many: &str| count(i64::try_from(n).unwrap_or(i64::MAX), one, many);
+    html! {
+        details.fine open[open] {
+            summary { (says) }
+            @for reason in &q.reasons { p.warn { (reason) } }
+            p {
+                (n(q.words, "word", "words")) " · " (n(q.headings, "heading", "headings")) " · " (n(q.tables, "table", "tables")) " · " (n(q.lists, "list", "lists"))
+                @if let Some(pages) = q.pages_without_text.filter(|n| *n > 0) { " · " (count(pages.into(), "page", "pages")) " without text" }
+                @if q.unreadable > 0 { " · " (n(q.unreadable, "unreadable character", "unreadable characters")) }
+                @if let Some(language) = &q.language { " · language " (language) }
+                @if q.right_to_left { " · read from right to left" }
+            }
+        }
     }
 }
 

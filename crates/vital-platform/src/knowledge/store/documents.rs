@@ -4,7 +4,7 @@ use super::{appraisal::Columns, file_name_of, origin_of, title_of};
 use crate::knowledge::{Document, DocumentFilter, DocumentState, Failure, Titled};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
-use vital_kernel::{DocumentId, Result};
+use vital_kernel::{DocumentId, Error, Result};
 use vital_store::{Read, TenantTx, db_error};
 
 /// Documents read at a time while their titles are looked through.
@@ -34,6 +34,7 @@ struct DocumentRow {
     effective_until: Option<Date>,
     superseded_by: Option<Uuid>,
     appraised: bool,
+    quality: Option<serde_json::Value>,
     origin: Option<Vec<u8>>,
     identifiers: Vec<String>,
     version_hash: Option<Vec<u8>>,
@@ -70,6 +71,7 @@ impl DocumentRow {
             }
             .into(),
             appraised: r.appraised,
+            quality: r.quality.map(serde_json::from_value).transpose().map_err(Error::internal)?,
             origin: r.origin.map(|sealed| tx.open_json(origin_of(r.id), &sealed)).transpose()?,
             identifiers: r.identifiers,
             version: r.version_hash.map(hex::encode),
@@ -103,7 +105,7 @@ async fn documents_before(tx: &mut TenantTx<Read>, filter: &DocumentFilter, befo
         r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter,
                   coalesce(d.uploaded_by = app.actor_id() or c.owner_id = app.actor_id(), false) as "yours!", d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
                   d.warnings, d.pages, d.passage_count, d.embedded_count, d.authority, d.level, d.issued_on, d.status, d.effective_from,
-                  d.effective_until, d.superseded_by, d.appraised_by is not null as "appraised!", d.origin, d.identifiers, d.version_hash, d.created_at, d.ready_at
+                  d.effective_until, d.superseded_by, d.appraised_by is not null as "appraised!", d.quality, d.origin, d.identifiers, d.version_hash, d.created_at, d.ready_at
            from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
            where ($1::text is null or c.slug = $1) and ($2::bool is null or c.starter = $2)
              and ($3::uuid is null or d.id < $3) and c.id in (select app.visible_collections())
@@ -125,7 +127,7 @@ pub(in crate::knowledge) async fn document<M>(tx: &mut TenantTx<M>, id: Document
         r#"select d.id, d.title, d.file_name, c.slug as collection, c.starter,
                   coalesce(d.uploaded_by = app.actor_id() or c.owner_id = app.actor_id(), false) as "yours!", d.format, d.size_bytes, d.state, d.failure_code, d.failure_detail,
                   d.warnings, d.pages, d.passage_count, d.embedded_count, d.authority, d.level, d.issued_on, d.status, d.effective_from,
-                  d.effective_until, d.superseded_by, d.appraised_by is not null as "appraised!", d.origin, d.identifiers, d.version_hash, d.created_at, d.ready_at
+                  d.effective_until, d.superseded_by, d.appraised_by is not null as "appraised!", d.quality, d.origin, d.identifiers, d.version_hash, d.created_at, d.ready_at
            from documents d join collections c on c.tenant_id = d.tenant_id and c.id = d.collection_id
            where d.id = $1 and c.id in (select app.visible_collections())"#,
         id.0

@@ -223,14 +223,15 @@ pub(super) async fn store_text(
     insert_passages(tx, id, &parsed.text, passages).await?;
     sqlx::query!(
         "update documents set title = $2, format = $3, version_hash = $4, pages = $5, warnings = $6, passage_count = $7, embedded_count = 0,
-                state = 'indexing' where id = $1",
+                quality = $8, state = 'indexing' where id = $1",
         id.0,
         tx.seal(title_of(id.0), title)?,
         parsed.format.as_str(),
         version,
         parsed.pages.and_then(|n| i32::try_from(n).ok()),
         &parsed.warnings,
-        i32::try_from(passages.len()).map_err(Error::internal)?
+        i32::try_from(passages.len()).map_err(Error::internal)?,
+        serde_json::to_value(super::quality::of(parsed)).map_err(Error::internal)?
     )
     .execute(tx.conn())
     .await
