@@ -4,7 +4,8 @@
 
 use crate::{
     BlockKind, ParseError,
-    canonical::{Canonical, raised, row},
+    canonical::{Canonical, raised},
+    cells::{Cells, Span},
 };
 
 pub(crate) struct Flow<'c> {
@@ -14,13 +15,23 @@ pub(crate) struct Flow<'c> {
     contexts: Vec<BlockKind>,
     /// Where in the buffer each open raised text began.
     raised_from: Vec<usize>,
-    /// The finished cells, while inside a row of a table.
-    row: Option<Vec<String>>,
+    cells: Cells,
+    in_row: bool,
+    /// The span of the open cell.
+    span: Span,
 }
 
 impl<'c> Flow<'c> {
     pub(crate) fn new(canonical: &'c mut Canonical) -> Self {
-        Self { canonical, buffer: String::new(), contexts: Vec::new(), raised_from: Vec::new(), row: None }
+        Self {
+            canonical,
+            buffer: String::new(),
+            contexts: Vec::new(),
+            raised_from: Vec::new(),
+            cells: Cells::default(),
+            in_row: false,
+            span: Span::ONE,
+        }
     }
 
     pub(crate) fn write(&mut self, text: &str) {
@@ -56,7 +67,7 @@ impl<'c> Flow<'c> {
 
     /// The border of a block: ends it, or inside a table row only separates words.
     pub(crate) fn border(&mut self) -> Result<(), ParseError> {
-        if self.row.is_some() {
+        if self.in_row {
             self.buffer.push(' ');
             return Ok(());
         }
@@ -73,29 +84,36 @@ impl<'c> Flow<'c> {
     }
 
     pub(crate) fn begin_table(&mut self) {
-        if self.row.is_none() {
+        if !self.in_row {
             self.canonical.begin_table();
+            self.cells = Cells::default();
         }
     }
 
-    pub(crate) fn in_row(&self) -> bool {
-        self.row.is_some()
+    pub(crate) const fn in_row(&self) -> bool {
+        self.in_row
     }
 
-    pub(crate) fn open_row(&mut self) {
-        self.row.get_or_insert_default();
+    pub(crate) const fn open_row(&mut self) {
+        self.in_row = true;
+    }
+
+    pub(crate) const fn open_cell(&mut self, span: Span) {
+        self.span = span;
     }
 
     pub(crate) fn close_cell(&mut self) {
-        if let Some(cells) = &mut self.row {
+        if self.in_row {
             self.raised_from.clear();
-            cells.push(std::mem::take(&mut self.buffer));
+            self.cells.push(std::mem::take(&mut self.buffer), std::mem::replace(&mut self.span, Span::ONE));
         }
     }
 
     pub(crate) fn close_row(&mut self) -> Result<(), ParseError> {
-        let Some(cells) = self.row.take() else { return Ok(()) };
+        if !std::mem::take(&mut self.in_row) {
+            return Ok(());
+        }
         self.buffer.clear();
-        self.canonical.push(BlockKind::TableRow, &row(&cells), None)
+        self.canonical.push(BlockKind::TableRow, &self.cells.end_row(), None)
     }
 }

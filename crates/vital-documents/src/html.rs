@@ -2,7 +2,7 @@
 //!
 //! The tree is walked along its links and not by recursion, so that deep nesting meets a limit and not the end of the stack.
 
-use crate::{BlockKind, Format, ParseError, ParseLimits, Parsed, canonical::Canonical, flow::Flow, text};
+use crate::{BlockKind, Format, ParseError, ParseLimits, Parsed, canonical::Canonical, cells::Span, flow::Flow, text};
 use scraper::{ElementRef, Html, Node, Selector};
 
 /// Elements that hold no content of the page.
@@ -135,6 +135,7 @@ fn open(flow: &mut Flow<'_>, element: ElementRef<'_>) -> Result<bool, ParseError
         "br" => flow.line_break(),
         "sup" => flow.raise(),
         "table" => flow.begin_table(),
+        "td" | "th" => flow.open_cell(Span::of(element.attr("colspan"), element.attr("rowspan"))),
         "tr" if !flow.in_row() && is_data_row(element) => flow.open_row(),
         _ => {}
     }
@@ -210,6 +211,12 @@ mod tests {
         let parsed =
             read("<ul><li>one<li>two <b>bold</b><ul><li>in</ul></ul><table><tr><th>A<th>B<tr><td><p>1</p><td>2</table><pre>a\n  b</pre>");
         assert_eq!(parsed.text, "one\ntwo bold\nin\n\nA | B\n1 | 2\n\na\n  b");
+    }
+
+    #[test]
+    fn cells_that_span_columns_and_rows_leave_the_others_in_theirs() {
+        let source = "<table><tr><th rowspan=2>Event<th colspan=2>Arm A<th>B<tr><td>n<td>%<td>n<tr><td>Pain<td>1<td>2<td>3</table><table><tr><td>x<td>y</table>";
+        assert_eq!(read(source).text, "Event | Arm A | | B\n| n | % | n\nPain | 1 | 2 | 3\n\nx | y");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! side of the conversation is [`child`]. Not here: storage, embedding, search, and the parent that starts and stops the child.
 
 mod canonical;
+mod cells;
 pub mod child;
 mod delimited;
 mod detect;

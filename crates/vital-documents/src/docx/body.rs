@@ -3,7 +3,8 @@
 use super::styles::{Role, Styles, outline_level};
 use crate::{
     BlockKind, ParseError, ParseLimits,
-    canonical::{Canonical, raised, row},
+    canonical::{Canonical, raised},
+    cells::{Cells, Span},
     package::Package,
     xml::{Xml, attribute},
 };
@@ -16,7 +17,8 @@ pub(super) struct Body {
 
 /// Subtrees without words of the document: deletions and the old place of moved text (the changes are read as accepted), the
 /// second copy that `AlternateContent` keeps for old programs, and drawings' own properties.
-const SKIPPED: &[&str] = &["del", "moveFrom", "Fallback", "sectPr", "docPr", "rPrChange", "pPrChange", "tblPr", "trPr", "tcPr", "sdtPr"];
+const SKIPPED: &[&str] =
+    &["del", "moveFrom", "Fallback", "sectPr", "docPr", "rPrChange", "pPrChange", "tblPr", "trPr", "tcPrChange", "sdtPr"];
 
 pub(super) fn read(package: &mut Package<'_>, part: &str, styles: &Styles, limits: &ParseLimits) -> Result<Body, ParseError> {
     let mut reader = Reader {
@@ -41,11 +43,13 @@ struct Paragraph {
     raised: bool,
 }
 
-/// A table being read: the finished cells of the row, and the cell at hand.
+/// A table being read: the finished cells of the row, the cell at hand, and the columns that it spans. Cells that one from the
+/// row above covers stand in the file, empty.
 #[derive(Default)]
 struct Table {
-    cells: Vec<String>,
+    cells: Cells,
     cell: String,
+    span: Option<Span>,
 }
 
 struct Reader<'s> {
@@ -94,6 +98,11 @@ impl Reader<'_> {
             "t" => self.in_text = true,
             "tab" | "ptab" => self.write(" "),
             "br" | "cr" => self.write("\u{2028}"),
+            "gridSpan" => {
+                if let Some(table) = self.tables.last_mut() {
+                    table.span = Some(Span::of(value().as_deref(), None));
+                }
+            }
             "noBreakHyphen" => self.write("-"),
             "sym" => self.write(&attribute(element, "char").as_deref().map(symbol).unwrap_or_default().to_string()),
             "footnoteReference" | "endnoteReference" => {
@@ -123,7 +132,7 @@ impl Reader<'_> {
             }
             "tc" => {
                 if let Some(table) = self.tables.last_mut() {
-                    table.cells.push(std::mem::take(&mut table.cell));
+                    table.cells.push(std::mem::take(&mut table.cell), table.span.take().unwrap_or(Span::ONE));
                 }
             }
             "tr" => self.end_row()?,
@@ -157,8 +166,7 @@ impl Reader<'_> {
 
     /// Ends a row; that of a table within a table goes into the cell around it.
     fn end_row(&mut self) -> Result<(), ParseError> {
-        let Some(cells) = self.tables.last_mut().map(|table| std::mem::take(&mut table.cells)) else { return Ok(()) };
-        let text = row(&cells);
+        let Some(text) = self.tables.last_mut().map(|table| table.cells.end_row()) else { return Ok(()) };
         let around = self.tables.len().checked_sub(2).and_then(|at| self.tables.get_mut(at));
         match around {
             Some(outer) => {
@@ -214,6 +222,20 @@ mod tests {
         use BlockKind::{Heading, ListItem, Paragraph, TableRow};
         assert_eq!(parsed.blocks.iter().map(|b| b.kind).collect::<Vec<_>>(), [Heading { level: 1 }, Paragraph, ListItem, TableRow]);
         assert_eq!(parsed.title.as_deref(), Some("Scope"));
+    }
+
+    #[test]
+    fn cells_that_span_columns_leave_the_others_in_theirs() {
+        let cell = |span: &str, text: &str| format!("<w:tc><w:tcPr><w:gridSpan w:val='{span}'/></w:tcPr>{}</w:tc>", p(text));
+        let body = format!(
+            "<w:tbl><w:tr>{}{}</w:tr><w:tr>{}{}{}</w:tr></w:tbl>",
+            cell("2", "ab"),
+            cell("1", "c"),
+            cell("1", "d"),
+            cell("1", "e"),
+            cell("1", "f")
+        );
+        assert_eq!(read(&body).text, "ab | | c\nd | e | f");
     }
 
     #[test]

@@ -9,8 +9,9 @@ mod citation;
 use crate::{
     BlockKind, Format, ParseError, ParseLimits, Parsed,
     canonical::{Canonical, title_of_many},
+    cells::Span,
     flow::Flow,
-    xml::{self, Xml},
+    xml::{self, Xml, attribute},
 };
 use citation::{in_citation, separator_after};
 
@@ -130,8 +131,11 @@ impl<'c> Reader<'c> {
             Xml::Open { .. } if self.skipping > 0 => self.skipping += 1,
             Xml::Close { .. } if self.skipping > 0 => self.skipping -= 1,
             Xml::Open { name, .. } if self.is_skipped(name) => self.skipping = 1,
-            Xml::Open { name, .. } => {
+            Xml::Open { name, element } => {
                 self.open(name)?;
+                if matches!(*name, "td" | "th") {
+                    self.flow.open_cell(Span::of(attribute(element, "colspan").as_deref(), attribute(element, "rowspan").as_deref()));
+                }
                 self.open.push((*name).to_owned());
             }
             Xml::Close { name } => {

@@ -66,11 +66,11 @@ fn sections_nest_and_keep_their_labels() {
 fn tables_have_their_caption_rows_and_notes() {
     let parsed = read(
         "<body><p>See it.</p><table-wrap id='t1'><label>Table 1</label><caption><title>Arms.</title><p>All of them.</p></caption>
-         <table><thead><tr><th>Arm</th><th>N</th></tr></thead><tbody><tr><td><p>A</p></td><td>12<sup>a</sup></td></tr></tbody></table>
+         <table><thead><tr><th>Arm</th><th>N</th></tr></thead><tbody><tr><td colspan='2'><p>A</p></td><td>12<sup>a</sup></td></tr></tbody></table>
          <table-wrap-foot><fn><label>a</label><p>Two left.</p></fn></table-wrap-foot></table-wrap>
          <fig><label>Figure 1</label><caption><p>A picture.</p></caption><graphic/></fig></body>",
     );
-    assert_eq!(parsed.text, "See it.\n\nTable 1 Arms. All of them.\n\nArm | N\nA | 12a\n\na Two left.\n\nFigure 1 A picture.");
+    assert_eq!(parsed.text, "See it.\n\nTable 1 Arms. All of them.\n\nArm | N\nA | | 12a\n\na Two left.\n\nFigure 1 A picture.");
 }
 
 #[test]

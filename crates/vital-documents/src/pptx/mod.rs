@@ -121,7 +121,7 @@ impl Written {
             ));
         }
         if self.noted > 0 {
-            self.canonical.warn(format!("Speaker notes follow the text of their slide ({} slides have some).", self.noted));
+            self.canonical.warn(format!("Speaker notes stand after the text of their slide (slides with notes: {}).", self.noted));
         }
     }
 }

@@ -25,7 +25,7 @@ fn slides_stand_in_the_order_of_the_show_with_their_notes() {
     let expected = [(Heading { level: 1 }, 1), (Paragraph, 1), (Paragraph, 1), (Heading { level: 2 }, 2), (ListItem, 2), (ListItem, 2)];
     assert_eq!(found, expected);
     assert_eq!((parsed.pages, parsed.title.as_deref()), (Some(2), Some("Trial plan")));
-    assert_eq!(parsed.warnings, ["Speaker notes follow the text of their slide (1 slides have some)."]);
+    assert_eq!(parsed.warnings, ["Speaker notes stand after the text of their slide (slides with notes: 1)."]);
 }
 
 #[test]

@@ -9,6 +9,8 @@ const SAMPLE_BYTES: usize = 16 * 1024;
 const BLOCK_BYTES: usize = 1_024;
 /// Fewest letters by which a language can be told.
 const LETTERS_MIN: usize = 60;
+/// Least confidence with which a language is named at all.
+const CONFIDENCE_MIN: f64 = 0.5;
 
 /// A language and how sure it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,7 +45,7 @@ pub(super) fn of(parsed: &Parsed) -> Option<Language> {
     if !is_enough(&sample) {
         return None;
     }
-    let found = whatlang::detect(&sample)?;
+    let found = whatlang::detect(&sample).filter(|found| found.confidence() >= CONFIDENCE_MIN)?;
     Some(Language {
         code: found.lang().code().to_owned(),
         name: found.lang().eng_name().to_owned(),

@@ -159,10 +159,12 @@ fn judge(quality: &mut Quality, letters: &Letters, format: Format) {
         found.push((verdict, format!("In {} places letters look decoded twice, such as “Ã©” for “é”.", letters.misdecoded)));
     }
     if let (Some(pages), Some(textless @ 1..)) = (quality.pages, quality.pages_without_text) {
-        let verdict = if 1.0 - quality.text_coverage >= TEXTLESS_POOR { Verdict::Poor } else { Verdict::Fair };
+        // Charts stand on sheets of their own, and the cells behind them on others.
+        let poor = format != Format::Xlsx && 1.0 - quality.text_coverage >= TEXTLESS_POOR;
+        let verdict = if poor { Verdict::Poor } else { Verdict::Fair };
         let (noun, advice) = match format {
             Format::Pptx => ("slides", "what they show in pictures is not in the text"),
-            Format::Xlsx => ("sheets", "they are empty or hold charts"),
+            Format::Xlsx => ("sheets", "they hold charts"),
             _ => ("pages", "blank, or scanned and in need of text recognition (OCR)"),
         };
         found.push((verdict, format!("{textless} of {pages} {noun} hold no text: {advice}.")));
