@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{sync::LazyLock, time::Duration};
 use tokio::time::Instant;
+use url::Url;
 
 pub(crate) const INFO: ToolInfo = ToolInfo {
     name: "federal_register_search",
@@ -94,12 +95,10 @@ fn one() -> u32 {
     1
 }
 
-/// Runs the tool.
-pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> Result<ToolOutput, ToolError> {
-    let conditions = conditions(input)?;
+fn address(sources: &Sources, input: &Input, conditions: &[(&'static str, String)]) -> Url {
     let mut url = below(&sources.endpoints.federal_register, &["api", "v1", "documents.json"]);
     let mut pairs = url.query_pairs_mut();
-    for (name, value) in &conditions {
+    for (name, value) in conditions {
         pairs.append_pair(&format!("conditions{name}"), value);
     }
     let order = match input.sort {
@@ -110,6 +109,13 @@ pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> 
     pairs.append_pair("order", order).append_pair("per_page", &input.limit.to_string()).append_pair("page", &input.page.to_string());
     pairs.extend_pairs(FIELDS.map(|field| ("fields[]", field)));
     drop(pairs);
+    url
+}
+
+/// Runs the tool.
+pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> Result<ToolOutput, ToolError> {
+    let conditions = conditions(input)?;
+    let url = address(sources, input, &conditions);
     let found = sources.json(url.clone(), &RATE, deadline).await?;
     let total = json::number(&found, "/count").ok_or_else(|| ToolError::unreadable("no count"))?;
     // Without a match the answer has no results at all.
