@@ -37,6 +37,14 @@ pub enum SearchError {
     /// An evaluation set is not a readable BEIR folder.
     #[error("cannot evaluate: {0}")]
     BadEvaluationSet(String),
+    /// A table of terms is not readable.
+    #[error("the table of terms for `{domain}` cannot be read: {detail}")]
+    BadTerms {
+        /// What the table is about.
+        domain: String,
+        /// Where it goes wrong.
+        detail: String,
+    },
     /// The embedder failed in an evaluation.
     #[error("cannot evaluate dense retrieval: {0}")]
     Embedding(#[from] vital_kernel::EmbedError),

@@ -2,20 +2,31 @@
 //!
 //! **Invariant:** the result depends on the scores alone, not on the order in which hits are given; what stands above in
 //! both lists stands above in the result (equal scores are ordered by id).
+//!
+//! A passage that only one search found has a score in the other too, it is only not among the best. Whoever joins the lists looks
+//! it up first ([`crate::LexicalIndex::scores_of`], and the cosine from the database); of a score that stays unknown the least of the
+//! list is assumed. How the default was chosen stands in `docs/EVALUATION.md`.
 
 use std::collections::{BTreeMap, btree_map::Entry};
 use vital_kernel::PassageId;
 
 /// The constant of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009).
 pub const RRF_K: f32 = 60.0;
-/// Share of the dense score in the default convex combination.
+/// Share of the dense score where nothing is known of the question.
 pub const DENSE_WEIGHT: f32 = 0.5;
+/// The logistic regression of the dense share on the question: constant, factor of the reach, factor of the identifiers.
+const DENSE_SHARE: [f32; 3] = [1.5, -3.1, -2.2];
 
 /// How two rankings become one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum FusionRule {
-    /// `w * dense + (1 - w) * lexical` of scores scaled to `0..=1` within their list; a missing score counts 0 (Bruch, Gai and
-    /// Ingber, ACM TOIS 2023, section 3).
+    /// `w * dense + (1 - w) * lexical` of standard scores (distance from the mean of the list in standard deviations), the whole
+    /// brought linearly to `0..=1`.
+    Standard {
+        /// The weight `w` of the dense score, 0 to 1.
+        dense_weight: f32,
+    },
+    /// `w * dense + (1 - w) * lexical` of scores scaled to `0..=1` within their list (Bruch, Gai and Ingber, ACM TOIS 2023, section 3).
     Convex {
         /// The weight `w` of the dense score, 0 to 1.
         dense_weight: f32,
@@ -26,7 +37,20 @@ pub enum FusionRule {
 
 impl Default for FusionRule {
     fn default() -> Self {
-        Self::Convex { dense_weight: DENSE_WEIGHT }
+        Self::Standard { dense_weight: DENSE_WEIGHT }
+    }
+}
+
+impl FusionRule {
+    /// The rule for a question by what its words achieve.
+    ///
+    /// `reach` is the best lexical score as a share of the score that a passage full of the words of the question would have, `identifiers`
+    /// the share of its terms that hold a digit; both 0 to 1. The less its words reach the more counts the meaning, and identifiers have none.
+    #[must_use]
+    pub fn for_question(reach: f32, identifiers: f32) -> Self {
+        let [constant, by_reach, by_identifiers] = DENSE_SHARE;
+        let sum = constant + by_reach * reach.clamp(0.0, 1.0) + by_identifiers * identifiers.clamp(0.0, 1.0);
+        Self::Standard { dense_weight: 1.0 / (1.0 + (-sum).exp()) }
     }
 }
 
@@ -35,23 +59,20 @@ impl Default for FusionRule {
 pub struct Fused {
     /// The passage.
     pub id: PassageId,
-    /// The joint score: `0..=1` for the convex rule, at most `2/61` for ranks.
+    /// The joint score: at most `2/61` for ranks, `0..=1` for the other rules.
     pub score: f32,
-    /// Its BM25 score, if lexical search found it.
+    /// Its BM25 score, if it was given.
     pub lexical: Option<f32>,
-    /// Its similarity, if dense search found it.
+    /// Its similarity, if it was given.
     pub dense: Option<f32>,
 }
 
-/// Joins two result lists, best first. Of an id given twice the better score counts; scores that are not finite are left out.
+/// Joins two lists of scores, best first. Of an id given twice the better score counts; scores that are not finite are left out.
 #[must_use]
 pub fn fuse(lexical: &[(PassageId, f32)], dense: &[(PassageId, f32)], rule: FusionRule) -> Vec<Fused> {
     let (lexical, dense) = (best(lexical), best(dense));
     let (left, right) = (shares(&lexical, rule), shares(&dense, rule));
-    let (left_weight, right_weight) = match rule {
-        FusionRule::Convex { dense_weight } => (1.0 - dense_weight.clamp(0.0, 1.0), dense_weight.clamp(0.0, 1.0)),
-        FusionRule::ReciprocalRank => (1.0, 1.0),
-    };
+    let (left_weight, right_weight) = weights(&lexical, &dense, rule);
     let mut fused: BTreeMap<PassageId, Fused> = BTreeMap::new();
     for (id, score) in &lexical {
         let share = left.get(id).copied().unwrap_or(0.0);
@@ -83,8 +104,41 @@ fn best(hits: &[(PassageId, f32)]) -> BTreeMap<PassageId, f32> {
 
 fn shares(scores: &BTreeMap<PassageId, f32>, rule: FusionRule) -> BTreeMap<PassageId, f32> {
     match rule {
-        FusionRule::Convex { .. } => min_max(scores),
+        FusionRule::Standard { .. } | FusionRule::Convex { .. } => min_max(scores),
         FusionRule::ReciprocalRank => reciprocal_ranks(scores),
+    }
+}
+
+/// The factors of the two shares; of the convex rules they sum up to 1.
+///
+/// A sum of standard scores is a sum of shares of the span, each times its span in standard deviations, up to a constant: so the one
+/// formula serves both rules, and a score stays between 0 and 1.
+fn weights(lexical: &BTreeMap<PassageId, f32>, dense: &BTreeMap<PassageId, f32>, rule: FusionRule) -> (f32, f32) {
+    match rule {
+        FusionRule::ReciprocalRank => (1.0, 1.0),
+        FusionRule::Convex { dense_weight } => (1.0 - dense_weight.clamp(0.0, 1.0), dense_weight.clamp(0.0, 1.0)),
+        FusionRule::Standard { dense_weight } => {
+            let weight = f64::from(dense_weight.clamp(0.0, 1.0));
+            let (left, right) = ((1.0 - weight) * deviations(lexical), weight * deviations(dense));
+            let share = if left + right > 0.0 { (right / (left + right)) as f32 } else { weight as f32 };
+            (1.0 - share, share)
+        }
+    }
+}
+
+/// How many standard deviations the span of some scores holds; 1 for equal scores, which say nothing, 0 for none at all.
+fn deviations(scores: &BTreeMap<PassageId, f32>) -> f64 {
+    let count = scores.len() as f64;
+    let mean = scores.values().map(|s| f64::from(*s)).sum::<f64>() / count.max(1.0);
+    let variance = scores.values().map(|s| (f64::from(*s) - mean).powi(2)).sum::<f64>() / count.max(1.0);
+    let span = scores.values().map(|s| f64::from(*s) - mean).fold(0.0, f64::max)
+        - scores.values().map(|s| f64::from(*s) - mean).fold(0.0, f64::min);
+    if scores.is_empty() {
+        0.0
+    } else if variance > 0.0 {
+        span / variance.sqrt()
+    } else {
+        1.0
     }
 }
 
@@ -113,7 +167,11 @@ mod tests {
     }
 
     fn rules() -> impl Strategy<Value = FusionRule> {
-        prop_oneof![(0.0f32..=1.0).prop_map(|dense_weight| FusionRule::Convex { dense_weight }), Just(FusionRule::ReciprocalRank)]
+        prop_oneof![
+            (0.0f32..=1.0).prop_map(|dense_weight| FusionRule::Convex { dense_weight }),
+            (0.0f32..=1.0).prop_map(|dense_weight| FusionRule::Standard { dense_weight }),
+            Just(FusionRule::ReciprocalRank)
+        ]
     }
 
     fn hits() -> impl Strategy<Value = Vec<(PassageId, f32)>> {
@@ -125,11 +183,43 @@ mod tests {
 
     #[test]
     fn a_worked_example_of_the_convex_rule() {
-        let fused = fuse(&[(id(1), 10.0), (id(2), 5.0), (id(3), 0.0)], &[(id(2), 0.9), (id(4), 0.5)], FusionRule::default());
+        let fused =
+            fuse(&[(id(1), 10.0), (id(2), 5.0), (id(3), 0.0)], &[(id(2), 0.9), (id(4), 0.5)], FusionRule::Convex { dense_weight: 0.5 });
         let scores: Vec<(PassageId, f32)> = fused.iter().map(|f| (f.id, f.score)).collect();
         assert_eq!(scores, [(id(2), 0.75), (id(1), 0.5), (id(3), 0.0), (id(4), 0.0)]);
         assert_eq!((fused[0].lexical, fused[0].dense), (Some(5.0), Some(0.9)));
         assert_eq!((fused[1].lexical, fused[1].dense), (Some(10.0), None));
+    }
+
+    #[test]
+    fn a_worked_example_of_the_standard_rule() {
+        let lexical = [(id(1), 12.0), (id(2), 6.0), (id(3), 0.0)];
+        let dense = [(id(1), 0.2), (id(2), 0.8), (id(3), 0.2)];
+        let fused = fuse(&lexical, &dense, FusionRule::Standard { dense_weight: 0.5 });
+        // The spans hold 12 / sqrt(24) and 0.6 / sqrt(0.08) standard deviations.
+        let (left, right) = (12.0 / 24f32.sqrt(), 0.6 / 0.08f32.sqrt());
+        let expected = [(id(2), (0.5 * left + right) / (left + right)), (id(1), left / (left + right)), (id(3), 0.0)];
+        for (fused, (id, score)) in fused.iter().zip(expected) {
+            assert!(fused.id == id && (fused.score - score).abs() < 1e-6, "{fused:?} {score}");
+        }
+    }
+
+    #[test]
+    fn the_less_the_words_reach_the_more_counts_the_meaning() {
+        let weight = |reach, identifiers| match FusionRule::for_question(reach, identifiers) {
+            FusionRule::Standard { dense_weight } => dense_weight,
+            other => panic!("{other:?}"),
+        };
+        assert!(weight(0.1, 0.0) > 0.7 && weight(0.9, 0.0) < 0.3);
+        assert!(weight(0.5, 0.8) < weight(0.5, 0.0));
+        assert!((0.0..=1.0).contains(&weight(-3.0, -1.0)) && (0.0..=1.0).contains(&weight(9.0, 9.0)));
+    }
+
+    #[test]
+    fn a_half_without_hits_leaves_the_order_to_the_other() {
+        let lexical = [(id(1), 3.0), (id(2), 2.0)];
+        let fused = fuse(&lexical, &[], FusionRule::for_question(0.1, 0.0));
+        assert_eq!(fused.iter().map(|f| (f.id, f.score)).collect::<Vec<_>>(), [(id(1), 1.0), (id(2), 0.0)]);
     }
 
     #[test]

@@ -8,11 +8,13 @@
 
 mod error;
 pub mod eval;
+mod expand;
 mod fusion;
 mod lexical;
 mod terms;
 
 pub use error::SearchError;
+pub use expand::{EXPANSION_WEIGHT, Expansion, Expansions, TermEntry};
 pub use fusion::{DENSE_WEIGHT, Fused, FusionRule, RRF_K, fuse};
-pub use lexical::{Filter, Hit, LexicalIndex, PassageEntry, TermHash};
+pub use lexical::{Filter, Found, Hit, LexicalIndex, PassageEntry, Question, TermHash};
 pub use terms::{TermSpan, content_spans, content_terms, term_spans, terms};

@@ -1,10 +1,10 @@
 //! Runs lexical, dense and fused search over a judged set and measures each.
 
 use super::{BeirSet, Measures, Ranking, mean};
-use crate::{Filter, FusionRule, LexicalIndex, PassageEntry, SearchError, fuse};
+use crate::{Filter, Found, Fused, FusionRule, LexicalIndex, PassageEntry, Question, SearchError, fuse};
 use serde::Serialize;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     time::{Duration, Instant},
 };
 use uuid::Uuid;
@@ -93,6 +93,36 @@ impl LexicalRun {
     pub fn search(&self, question: &str) -> Result<Vec<(PassageId, f32)>, SearchError> {
         Ok(self.index.search(question, DEPTH, Filter::All)?.into_iter().map(|h| (h.passage, h.score)).collect())
     }
+
+    /// Finds the best 100 documents as the platform does: by words and, where `nearness` says so, by how near they stand.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn ask(&self, question: &Question) -> Result<Found, SearchError> {
+        self.index.ask(question, DEPTH, Filter::All)
+    }
+
+    /// Joins what words and meaning found: each document with both scores, its `cosine` looked up where only words found it.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn join(
+        &self,
+        question: &Question,
+        found: &Found,
+        near: &[(PassageId, f32)],
+        cosine: impl Fn(PassageId) -> f32,
+        rule: FusionRule,
+    ) -> Result<Vec<Fused>, SearchError> {
+        let mut dense = near.to_vec();
+        let known: HashSet<PassageId> = near.iter().map(|(id, _)| *id).collect();
+        dense.extend(found.hits.iter().map(|h| h.passage).filter(|id| !known.contains(id)).map(|id| (id, cosine(id))));
+        let mut lexical: Vec<(PassageId, f32)> = found.hits.iter().map(|h| (h.passage, h.score)).collect();
+        let known: HashSet<PassageId> = lexical.iter().map(|(id, _)| *id).collect();
+        let unscored: Vec<PassageId> = near.iter().map(|(id, _)| *id).filter(|id| !known.contains(id)).collect();
+        lexical.extend(self.index.scores_of(question, &unscored, Filter::All)?.into_iter().map(|h| (h.passage, h.score)));
+        Ok(fuse(&lexical, &dense, rule))
+    }
 }
 
 /// Evaluates lexical search and, given a model, dense search (exact) and both fused.
@@ -123,11 +153,16 @@ pub async fn evaluate(set: &BeirSet, embedder: Option<&dyn Embedder>, progress: 
         let near = question.first().map(|v| nearest(v, vectors)).unwrap_or_default();
         let dense_time = start.elapsed();
         systems[1].keep(set, &query.id, &near, dense_time);
-        for (system, rule) in systems[2..].iter_mut().zip([FusionRule::default(), FusionRule::ReciprocalRank]) {
-            let start = Instant::now();
-            let fused: Vec<(PassageId, f32)> = fuse(&found, &near, rule).into_iter().take(DEPTH).map(|f| (f.id, f.score)).collect();
-            system.keep(set, &query.id, &fused, lexical_time + dense_time + start.elapsed());
-        }
+        let start = Instant::now();
+        let asked = Question::words(&query.text).with_nearness();
+        let words = lexical.ask(&asked)?;
+        let cosine = |id: PassageId| question.first().zip(vectors.get(id.0.as_u128() as usize)).map_or(0.0, |(q, v)| product(q, v));
+        let rule = FusionRule::for_question(words.reach, asked.identifiers());
+        let fused: Vec<(PassageId, f32)> = lexical.join(&asked, &words, &near, cosine, rule)?.iter().map(|f| (f.id, f.score)).collect();
+        systems[2].keep(set, &query.id, &fused, dense_time + start.elapsed());
+        let start = Instant::now();
+        let fused: Vec<(PassageId, f32)> = fuse(&found, &near, FusionRule::ReciprocalRank).iter().map(|f| (f.id, f.score)).collect();
+        systems[3].keep(set, &query.id, &fused, lexical_time + dense_time + start.elapsed());
     }
     let systems = systems.into_iter().filter(|s| !s.times.is_empty()).map(|s| s.report(set)).collect();
     Ok(Report { documents: set.documents.len(), indexing_s: lexical.indexing.as_secs_f64(), embedding_s, systems })
@@ -146,11 +181,14 @@ async fn embed_documents(set: &BeirSet, embedder: &dyn Embedder, progress: &(dyn
 
 /// The documents whose vectors have the greatest inner product with the question's.
 fn nearest(question: &[f32], vectors: &[Vec<f32>]) -> Vec<(PassageId, f32)> {
-    let mut scored: Vec<(PassageId, f32)> =
-        vectors.iter().enumerate().map(|(n, v)| (passage(n), v.iter().zip(question).map(|(a, b)| a * b).sum())).collect();
+    let mut scored: Vec<(PassageId, f32)> = vectors.iter().enumerate().map(|(n, v)| (passage(n), product(question, v))).collect();
     scored.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     scored.truncate(DEPTH);
     scored
+}
+
+fn product(left: &[f32], right: &[f32]) -> f32 {
+    left.iter().zip(right).map(|(a, b)| a * b).sum()
 }
 
 /// The passage that stands for a document: its position, as an id.

@@ -9,10 +9,17 @@
 //!
 //! All functions block on the disk: call them off the async threads.
 
+mod clauses;
+mod near;
+mod phrase;
+mod question;
 mod schema;
+mod scope;
 mod score;
 
 use crate::SearchError;
+pub use question::Question;
+pub(crate) use question::placed;
 use schema::{Fields, VERSION};
 use std::{
     collections::HashSet,
@@ -56,15 +63,27 @@ pub enum Filter<'a> {
     Collections(&'a HashSet<CollectionId>),
 }
 
-/// A passage found, with its BM25 score (above 0, no upper limit).
+/// A passage with its lexical score (no upper limit).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Hit {
     /// The passage.
     pub passage: PassageId,
     /// The document it belongs to.
     pub document: DocumentId,
-    /// The score.
+    /// BM25, and what nearness adds where it is asked for.
     pub score: f32,
+    /// What nearness adds.
+    pub near: f32,
+}
+
+/// What was found for a question.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// The passages, best first; those of equal score in the order of their ids.
+    pub hits: Vec<Hit>,
+    /// The best BM25 score as a share of what a passage full of the question's words would have, 0 to 1. Words that no passage holds count
+    /// against it.
+    pub reach: f32,
 }
 
 /// How a term is written in the index, where it is not written as it is: a keyed hash, of which the term cannot be learned. The same term
@@ -231,13 +250,31 @@ impl LexicalIndex {
         self.len() == 0
     }
 
-    /// Finds the passages that fit a question best, best first; those of equal score in the order of their ids.
+    /// Finds the passages that fit the words of a question best by BM25, best first; those of equal score in the order of their ids.
     ///
     /// # Errors
     /// When the index cannot be read.
     pub fn search(&self, query: &str, limit: usize, filter: Filter<'_>) -> Result<Vec<Hit>, SearchError> {
-        let terms: Vec<String> = crate::terms(query).iter().map(|t| self.written(t)).collect();
-        Ok(score::search(&self.reader.searcher(), &self.fields, &terms, limit, filter)?)
+        Ok(self.ask(&Question::words(query), limit, filter)?.hits)
+    }
+
+    /// Finds the passages that fit a question best.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn ask(&self, question: &Question, limit: usize, filter: Filter<'_>) -> Result<Found, SearchError> {
+        let question = question.written(|term| self.written(term));
+        Ok(score::search(&self.reader.searcher(), &self.fields, &question, limit, filter)?)
+    }
+
+    /// The scores that [`LexicalIndex::ask`] would give to certain passages, best first; 0 for those that share nothing with the question.
+    /// Passages that the filter hides, that lack a quoted phrase or that are not in the index are left out.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn scores_of(&self, question: &Question, passages: &[PassageId], filter: Filter<'_>) -> Result<Vec<Hit>, SearchError> {
+        let question = question.written(|term| self.written(term));
+        Ok(score::scores_of(&self.reader.searcher(), &self.fields, &question, passages, filter)?)
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<IndexWriter>> {
@@ -261,5 +298,7 @@ impl LexicalIndex {
     }
 }
 
+#[cfg(test)]
+mod question_tests;
 #[cfg(test)]
 mod tests;

@@ -12,15 +12,21 @@
 //! With a filter, N, df and the average length are those of what it lets through: a score says nothing about passages that the reader may not
 //! see, and is the one that an index of the others alone would give.
 
-use super::{Filter, Hit, schema};
+use super::{
+    Filter, Found, Hit,
+    clauses::{Clause, Clauses, Role, What},
+    near,
+    question::Question,
+    schema,
+    scope::{Part, Scope},
+};
 use schema::Fields;
 use std::{
     cmp::{Ordering, Reverse},
-    collections::{BinaryHeap, HashMap, HashSet},
+    collections::{BinaryHeap, HashSet},
 };
 use tantivy::{
-    DocId, DocSet, Searcher, SegmentReader, TERMINATED, Term,
-    columnar::Column,
+    DocId, DocSet, Searcher, TERMINATED, Term,
     fieldnorm::FieldNormReader,
     postings::{Postings, SegmentPostings},
     schema::IndexRecordOption,
@@ -28,22 +34,12 @@ use tantivy::{
 use uuid::Uuid;
 use vital_kernel::{DocumentId, PassageId};
 
-const K1: f32 = 0.9;
-const B: f32 = 0.4;
-/// Distinct terms of a question that are looked up at all.
-const LOOKED_UP_TERMS_MAX: usize = 1_024;
-/// Terms of a question that are scored: of a longer one, those that weigh most.
-const SCORED_TERMS_MAX: usize = 64;
+/// Passages that are looked at for nearness, where no more are asked for.
+const NEAR_CANDIDATES: usize = 200;
 /// Most hits of one search.
 const HITS_MAX: usize = 10_000;
 /// Bounds are widened by this, so that rounding of sums never drops a hit.
 const ROUNDING: f32 = 1.0 + 1e-5;
-
-/// A term of the question: how often it was asked for, times its idf.
-struct Weighted {
-    term: Term,
-    weight: f32,
-}
 
 /// A candidate; greater is better, and of equal scores the one met first.
 #[derive(PartialEq)]
@@ -87,135 +83,210 @@ impl Best {
     }
 }
 
-/// Finds the best passages for the terms of a question.
+/// Finds the best passages for a question.
 pub(super) fn search(
     searcher: &Searcher,
     fields: &Fields,
-    terms: &[String],
+    question: &Question,
     limit: usize,
     filter: Filter<'_>,
-) -> tantivy::Result<Vec<Hit>> {
+) -> tantivy::Result<Found> {
     let limit = limit.min(HITS_MAX);
-    let segments = searcher.segment_readers();
-    let total: u64 = segments.iter().map(|s| u64::from(s.max_doc())).sum();
-    if limit == 0 || total == 0 {
-        return Ok(Vec::new());
+    if limit == 0 || searcher.num_docs() == 0 {
+        return Ok(Found::default());
     }
-    let mut parts = Vec::with_capacity(segments.len());
-    for (segment, reader) in (0u32..).zip(segments) {
-        if let Some(allowed) = Allowed::of(reader, filter)? {
-            parts.push(Part { segment, reader, allowed });
+    let scope = Scope::of(searcher, fields, filter)?;
+    let clauses = Clauses::of(question, fields, &scope)?;
+    let norms = scope.norms();
+    // Nearness lifts a passage by little, so that one far behind the limit cannot come before it.
+    let kept = if question.nearness { limit.max(NEAR_CANDIDATES) } else { limit };
+    let mut best = Best { limit: kept, heap: BinaryHeap::with_capacity(kept.min(1_024) + 1) };
+    for (index, part) in scope.parts.iter().enumerate() {
+        let required = clauses.required(index);
+        Walk::over(part, index, fields, &clauses, &norms)?.run(part, required, &mut best);
+    }
+    let candidates: Vec<Candidate> = best.heap.into_iter().map(|c| c.0).collect();
+    let mut hits = finished(searcher, fields, &scope, question, &clauses, candidates, &norms)?;
+    hits.truncate(limit);
+    let best = hits.iter().map(|hit| hit.score - hit.near).fold(0.0, f32::max);
+    Ok(Found { hits, reach: if clauses.worth > 0.0 { (best / clauses.worth).clamp(0.0, 1.0) } else { 0.0 } })
+}
+
+/// Scores given passages as [`search`] would, also those that share no word with the question. What the filter hides, what a required
+/// phrase does not stand in and what is not in the index is left out.
+pub(super) fn scores_of(
+    searcher: &Searcher,
+    fields: &Fields,
+    question: &Question,
+    passages: &[PassageId],
+    filter: Filter<'_>,
+) -> tantivy::Result<Vec<Hit>> {
+    let scope = Scope::of(searcher, fields, filter)?;
+    let clauses = Clauses::of(question, fields, &scope)?;
+    let norms = scope.norms();
+    let mut candidates = Vec::new();
+    for (index, part) in scope.parts.iter().enumerate() {
+        let mut docs = docs_of(part, fields, passages)?;
+        if let Some(required) = clauses.required(index) {
+            docs.retain(|doc| required.contains(doc));
         }
+        let mut walk = Walk::over(part, index, fields, &clauses, &norms)?;
+        candidates.extend(docs.into_iter().map(|doc| Candidate { score: walk.at(doc), segment: part.segment, doc }));
     }
-    let whole = parts.len() == segments.len() && parts.iter().all(|p| matches!(p.allowed, Allowed::All));
-    let mut passages = 0;
-    let mut tokens = 0;
-    for part in &parts {
-        let (more, length) = part.size(fields)?;
-        passages += more;
-        tokens += length;
-    }
-    let weighted = if whole {
-        weigh(terms, fields, passages, |term| searcher.doc_freq(term))?
-    } else {
-        weigh(terms, fields, passages, |term| parts.iter().map(|p| p.frequency(fields, term)).sum())?
-    };
-    let norms = norm_table((tokens as f32 / passages.max(1) as f32).max(1.0));
-    let mut best = Best { limit, heap: BinaryHeap::with_capacity(limit.min(1_024) + 1) };
-    for part in &parts {
-        Walk::over(part.reader, fields, &weighted, &norms)?.run(part.segment, part.reader, &part.allowed, &mut best);
-    }
-    hits(searcher, best)
+    finished(searcher, fields, &scope, question, &clauses, candidates, &norms)
 }
 
-/// A segment with what of it the filter lets through.
-struct Part<'r> {
-    segment: u32,
-    reader: &'r SegmentReader,
-    allowed: Allowed,
-}
-
-impl Part<'_> {
-    /// Number of passages that the filter lets through, and of their terms.
-    fn size(&self, fields: &Fields) -> tantivy::Result<(u64, u64)> {
-        let Allowed::Some(passages) = &self.allowed else {
-            return Ok((self.reader.max_doc().into(), self.reader.inverted_index(fields.text)?.total_num_tokens()));
+/// The places of passages in a part, in its order.
+fn docs_of(part: &Part<'_>, fields: &Fields, passages: &[PassageId]) -> tantivy::Result<Vec<DocId>> {
+    let inverted = part.reader.inverted_index(fields.passage_low)?;
+    let highs = part.reader.fast_fields().u64(schema::PASSAGE_HIGH)?;
+    let mut docs = Vec::with_capacity(passages.len());
+    for passage in passages {
+        let (high, low) = passage.0.as_u64_pair();
+        let Some(mut postings) = inverted.read_postings(&Term::from_field_u64(fields.passage_low, low), IndexRecordOption::Basic)? else {
+            continue;
         };
-        let lengths = self.reader.get_fieldnorms_reader(fields.text)?;
-        let tokens = passages.iter().map(|doc| u64::from(lengths.fieldnorm(doc))).sum();
-        Ok((passages.len(), tokens))
-    }
-
-    /// Number of passages with a term among those that the filter lets through.
-    fn frequency(&self, fields: &Fields, term: &Term) -> tantivy::Result<u64> {
-        let inverted = self.reader.inverted_index(fields.text)?;
-        if matches!(self.allowed, Allowed::All) {
-            return Ok(inverted.doc_freq(term)?.into());
-        }
-        let Some(mut postings) = inverted.read_postings(term, IndexRecordOption::Basic)? else { return Ok(0) };
-        let mut frequency = 0;
         while postings.doc() != TERMINATED {
-            frequency += u64::from(self.allowed.contains(postings.doc()));
+            let doc = postings.doc();
+            if highs.first(doc) == Some(high) && !part.reader.is_deleted(doc) && part.allowed.contains(doc) {
+                docs.push(doc);
+            }
             postings.advance();
         }
-        Ok(frequency)
     }
+    docs.sort_unstable();
+    docs.dedup();
+    Ok(docs)
 }
 
-/// Weighs the distinct terms of a question by how many of the `total` passages hold them; the heaviest come first.
-fn weigh(terms: &[String], fields: &Fields, total: u64, holders: impl Fn(&Term) -> tantivy::Result<u64>) -> tantivy::Result<Vec<Weighted>> {
-    let mut times: HashMap<&str, f32> = HashMap::new();
-    for term in terms {
-        if times.len() < LOOKED_UP_TERMS_MAX || times.contains_key(term.as_str()) {
-            *times.entry(term).or_default() += 1.0;
+/// Adds nearness where it is asked for and reads the ids; best first.
+fn finished(
+    searcher: &Searcher,
+    fields: &Fields,
+    scope: &Scope<'_>,
+    question: &Question,
+    clauses: &Clauses,
+    mut candidates: Vec<Candidate>,
+    norms: &[f32; 256],
+) -> tantivy::Result<Vec<Hit>> {
+    candidates.sort_by_key(|c| (c.segment, c.doc));
+    let mut bonuses = vec![0.0; candidates.len()];
+    if question.nearness {
+        let pairs = near::pairs(question, clauses.idf(), fields);
+        let mut done = 0;
+        for group in candidates.chunk_by(|a, b| a.segment == b.segment) {
+            if let Some(part) = scope.parts.iter().find(|p| p.segment == group[0].segment) {
+                let docs: Vec<DocId> = group.iter().map(|c| c.doc).collect();
+                bonuses[done..done + group.len()].copy_from_slice(&near::bonuses(part, fields, &pairs, &docs, norms)?);
+            }
+            done += group.len();
         }
     }
-    let mut weighted = Vec::with_capacity(times.len());
-    for (text, times) in times {
-        let term = Term::from_field_text(fields.text, text);
-        let frequency = holders(&term)?;
-        if frequency > 0 {
-            let rest = total.saturating_sub(frequency) as f32;
-            let idf = (1.0 + (rest + 0.5) / (frequency as f32 + 0.5)).ln();
-            weighted.push(Weighted { term, weight: times * idf });
-        }
-    }
-    weighted.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.term.cmp(&b.term)));
-    weighted.truncate(SCORED_TERMS_MAX);
-    Ok(weighted)
+    hits(searcher, &candidates, &bonuses)
 }
 
-/// The part of the formula that depends on the length, for each of the 256 steps.
-fn norm_table(average: f32) -> [f32; 256] {
-    std::array::from_fn(|step| {
-        let length = FieldNormReader::id_to_fieldnorm(u8::try_from(step).unwrap_or(u8::MAX)) as f32;
-        K1 * (1.0 - B + B * length / average)
-    })
-}
-
-/// A posting list with the most it can add to a score.
-struct List {
-    postings: SegmentPostings,
+/// A list of passages with the most it can add to a score.
+struct List<'c> {
+    source: Source<'c>,
     weight: f32,
+    role: Role,
+}
+
+/// Where a list is read from.
+enum Source<'c> {
+    Term(Box<SegmentPostings>),
+    Phrase(&'c [(DocId, u32)]),
+}
+
+impl List<'_> {
+    fn doc(&self) -> DocId {
+        match &self.source {
+            Source::Term(postings) => postings.doc(),
+            Source::Phrase(rest) => rest.first().map_or(TERMINATED, |(doc, _)| *doc),
+        }
+    }
+
+    fn advance(&mut self) {
+        match &mut self.source {
+            Source::Term(postings) => drop(postings.advance()),
+            Source::Phrase(rest) => *rest = rest.get(1..).unwrap_or_default(),
+        }
+    }
+
+    /// Moves to a passage or past it, never back.
+    fn seek(&mut self, target: DocId) {
+        if self.doc() >= target {
+            return;
+        }
+        match &mut self.source {
+            Source::Term(postings) => drop(postings.seek(target)),
+            Source::Phrase(rest) => *rest = &rest[rest.partition_point(|(doc, _)| *doc < target)..],
+        }
+    }
+
+    fn at_doc(&self, norm: f32) -> f32 {
+        let times = match &self.source {
+            Source::Term(postings) => postings.term_freq(),
+            Source::Phrase(rest) => rest.first().map_or(0, |(_, times)| *times),
+        } as f32;
+        self.weight * times / (times + norm)
+    }
+}
+
+/// A score while it is added up.
+#[derive(Default)]
+struct Sum {
+    /// What was added so far, each wording for itself: never less than the score.
+    most: f32,
+    score: f32,
+    /// For each concept, what the words asked for gave and the most that another wording gave.
+    concepts: Vec<(f32, f32)>,
+}
+
+impl Sum {
+    fn begin(&mut self) {
+        (self.most, self.score) = (0.0, 0.0);
+        self.concepts.fill((0.0, 0.0));
+    }
+
+    fn add(&mut self, role: Role, share: f32) {
+        self.most += share;
+        match role {
+            Role::Plain => self.score += share,
+            Role::Asked(concept) => {
+                self.score += share;
+                self.concepts[concept].0 += share;
+            }
+            Role::Instead(concept) => self.concepts[concept].1 = self.concepts[concept].1.max(share),
+        }
+    }
+
+    /// A concept counts once: by the words asked for or by its best other wording, whichever gives more.
+    fn total(&self) -> f32 {
+        self.score + self.concepts.iter().map(|(asked, instead)| (instead - asked).max(0.0)).sum::<f32>()
+    }
 }
 
 /// The walk over the lists of one segment, lightest list first.
-struct Walk<'n> {
-    lists: Vec<List>,
+struct Walk<'c> {
+    lists: Vec<List<'c>>,
     /// `bounds[i]`: the most that the lists `0..i` can add together.
     bounds: Vec<f32>,
+    sum: Sum,
     lengths: FieldNormReader,
-    norms: &'n [f32; 256],
+    norms: &'c [f32; 256],
 }
 
-impl<'n> Walk<'n> {
-    fn over(reader: &SegmentReader, fields: &Fields, weighted: &[Weighted], norms: &'n [f32; 256]) -> tantivy::Result<Self> {
-        let inverted = reader.inverted_index(fields.text)?;
-        let mut lists = Vec::with_capacity(weighted.len());
-        for Weighted { term, weight } in weighted.iter().rev() {
-            if let Some(postings) = inverted.read_postings(term, IndexRecordOption::WithFreqs)? {
-                lists.push(List { postings, weight: *weight });
-            }
+impl<'c> Walk<'c> {
+    fn over(part: &Part<'_>, index: usize, fields: &Fields, clauses: &'c Clauses, norms: &'c [f32; 256]) -> tantivy::Result<Self> {
+        let inverted = part.reader.inverted_index(fields.text)?;
+        let mut lists = Vec::with_capacity(clauses.all.len());
+        for Clause { what, weight, role } in clauses.all.iter().rev() {
+            let source = match what {
+                What::Term(term) => inverted.read_postings(term, IndexRecordOption::WithFreqs)?.map(|p| Source::Term(Box::new(p))),
+                What::Phrase(holders) => holders.get(index).map(|h| Source::Phrase(h)),
+            };
+            lists.extend(source.map(|source| List { source, weight: *weight, role: *role }));
         }
         let mut bounds = vec![0.0];
         let mut sum = 0.0;
@@ -223,22 +294,24 @@ impl<'n> Walk<'n> {
             sum += list.weight;
             bounds.push(sum * ROUNDING);
         }
-        Ok(Self { lists, bounds, lengths: reader.get_fieldnorms_reader(fields.text)?, norms })
+        let sum = Sum { concepts: vec![(0.0, 0.0); clauses.concepts], ..Sum::default() };
+        Ok(Self { lists, bounds, sum, lengths: part.reader.get_fieldnorms_reader(fields.text)?, norms })
     }
 
-    fn run(&mut self, segment: u32, reader: &SegmentReader, allowed: &Allowed, best: &mut Best) {
+    fn run(&mut self, part: &Part<'_>, required: Option<&HashSet<DocId>>, best: &mut Best) {
         let mut first = 0;
         loop {
             while first < self.lists.len() && self.bounds[first + 1] <= best.threshold() {
                 first += 1;
             }
-            let Some(doc) = self.lists[first..].iter().map(|l| l.postings.doc()).min().filter(|doc| *doc != TERMINATED) else {
+            let Some(doc) = self.lists[first..].iter().map(List::doc).min().filter(|doc| *doc != TERMINATED) else {
                 return;
             };
-            let wanted = !reader.is_deleted(doc) && allowed.contains(doc);
+            let readable = !part.reader.is_deleted(doc) && part.allowed.contains(doc);
+            let wanted = readable && required.is_none_or(|docs| docs.contains(&doc));
             let score = self.score(doc, first, if wanted { best.threshold() } else { f32::INFINITY });
             if wanted && score > best.threshold() {
-                best.offer(Candidate { score, segment, doc });
+                best.offer(Candidate { score, segment: part.segment, doc });
             }
         }
     }
@@ -246,128 +319,52 @@ impl<'n> Walk<'n> {
     /// Scores a passage and moves the lists from `first` past it; gives up early on what cannot exceed the threshold.
     fn score(&mut self, doc: DocId, first: usize, threshold: f32) -> f32 {
         let norm = self.norms[usize::from(self.lengths.fieldnorm_id(doc))];
-        let mut score = 0.0;
+        self.sum.begin();
         for list in &mut self.lists[first..] {
-            if list.postings.doc() == doc {
-                score += list.at_doc(norm);
-                list.postings.advance();
+            if list.doc() == doc {
+                self.sum.add(list.role, list.at_doc(norm));
+                list.advance();
             }
         }
         for index in (0..first).rev() {
-            if score * ROUNDING + self.bounds[index + 1] <= threshold {
+            if self.sum.most * ROUNDING + self.bounds[index + 1] <= threshold {
                 return 0.0;
             }
             let list = &mut self.lists[index];
-            if list.postings.doc() < doc {
-                list.postings.seek(doc);
-            }
-            if list.postings.doc() == doc {
-                score += list.at_doc(norm);
+            list.seek(doc);
+            if list.doc() == doc {
+                self.sum.add(list.role, list.at_doc(norm));
             }
         }
-        score
+        self.sum.total()
+    }
+
+    /// Scores a passage that lies behind those scored before.
+    fn at(&mut self, doc: DocId) -> f32 {
+        for list in &mut self.lists {
+            list.seek(doc);
+        }
+        self.score(doc, 0, 0.0)
     }
 }
 
-impl List {
-    fn at_doc(&self, norm: f32) -> f32 {
-        let times = self.postings.term_freq() as f32;
-        self.weight * times / (times + norm)
-    }
-}
-
-/// The passages of one segment that the filter lets through.
-enum Allowed {
-    All,
-    Some(Passages),
-}
-
-impl Allowed {
-    /// `None` when the segment holds nothing that the filter lets through.
-    fn of(reader: &SegmentReader, filter: Filter<'_>) -> tantivy::Result<Option<Self>> {
-        match filter {
-            Filter::All => Ok(Some(Self::All)),
-            Filter::Documents(ids) => Self::among(reader, schema::DOCUMENT, ids.iter().map(|d| d.0)),
-            Filter::Collections(ids) => Self::among(reader, schema::COLLECTION, ids.iter().map(|c| c.0)),
-        }
-    }
-
-    fn among(reader: &SegmentReader, column: &str, ids: impl Iterator<Item = Uuid>) -> tantivy::Result<Option<Self>> {
-        let Some(column) = reader.fast_fields().bytes(column)? else {
-            return Ok(None);
-        };
-        let mut ordinals = HashSet::new();
-        for id in ids {
-            ordinals.extend(column.dictionary().term_ord(id.as_bytes())?);
-        }
-        if ordinals.is_empty() {
-            return Ok(None);
-        }
-        if ordinals.len() == column.num_terms() {
-            return Ok(Some(Self::All));
-        }
-        Ok(Some(Self::Some(Passages::of(reader.max_doc(), column.ords(), &ordinals))))
-    }
-
-    fn contains(&self, doc: DocId) -> bool {
-        match self {
-            Self::All => true,
-            Self::Some(passages) => passages.contains(doc),
-        }
-    }
-}
-
-/// A set of passages of one segment, kept as bits.
-struct Passages(Vec<u64>);
-
-impl Passages {
-    fn of(count: DocId, column: &Column<u64>, wanted: &HashSet<u64>) -> Self {
-        let mut bits = vec![0; (count as usize).div_ceil(64)];
-        // Passages of one document stand together, so the answer for the last ordinal mostly serves the next passage.
-        let mut last = (u64::MAX, false);
-        for doc in 0..count {
-            let Some(ordinal) = column.first(doc) else { continue };
-            if ordinal != last.0 {
-                last = (ordinal, wanted.contains(&ordinal));
-            }
-            if last.1 {
-                bits[doc as usize / 64] |= 1 << (doc % 64);
-            }
-        }
-        Self(bits)
-    }
-
-    fn contains(&self, doc: DocId) -> bool {
-        self.0.get(doc as usize / 64).is_some_and(|word| word >> (doc % 64) & 1 == 1)
-    }
-
-    fn len(&self) -> u64 {
-        self.0.iter().map(|word| u64::from(word.count_ones())).sum()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = DocId> {
-        let ones = |(start, &word): (DocId, &u64)| (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| start + bit);
-        (0..).step_by(64).zip(&self.0).flat_map(ones)
-    }
-}
-
-/// Fetches the ids of the best candidates.
-fn hits(searcher: &Searcher, best: Best) -> tantivy::Result<Vec<Hit>> {
-    let mut candidates: Vec<Candidate> = best.heap.into_iter().map(|c| c.0).collect();
-    candidates.sort_by_key(|c| (c.segment, c.doc));
+/// Reads the ids of candidates that stand in the order of the index; gives them best first.
+fn hits(searcher: &Searcher, candidates: &[Candidate], bonuses: &[f32]) -> tantivy::Result<Vec<Hit>> {
     let mut hits = Vec::with_capacity(candidates.len());
     let mut bytes = Vec::with_capacity(16);
-    for group in candidates.chunk_by(|a, b| a.segment == b.segment) {
-        let columns = searcher.segment_reader(group[0].segment).fast_fields();
+    let scored: Vec<(&Candidate, f32)> = candidates.iter().zip(bonuses.iter().copied()).collect();
+    for group in scored.chunk_by(|a, b| a.0.segment == b.0.segment) {
+        let columns = searcher.segment_reader(group[0].0.segment).fast_fields();
         let (high, low) = (columns.u64(schema::PASSAGE_HIGH)?, columns.u64(schema::PASSAGE_LOW)?);
         let Some(document) = columns.bytes(schema::DOCUMENT)? else { continue };
-        for Candidate { score, doc, .. } in group {
+        for (Candidate { score, doc, .. }, near) in group {
             let ids = (high.first(*doc), low.first(*doc), document.ords().first(*doc));
             let (Some(high), Some(low), Some(ordinal)) = ids else { continue };
             bytes.clear();
             document.ord_to_bytes(ordinal, &mut bytes)?;
             let Ok(owner) = Uuid::from_slice(&bytes) else { continue };
-            hits.push(Hit { passage: PassageId(Uuid::from_u64_pair(high, low)), document: DocumentId(owner), score: *score });
+            let passage = PassageId(Uuid::from_u64_pair(high, low));
+            hits.push(Hit { passage, document: DocumentId(owner), score: score + near, near: *near });
         }
     }
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));

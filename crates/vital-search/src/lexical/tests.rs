@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-fn passage(n: u128, document: u128, title: &str, body: &str) -> PassageEntry {
+pub(super) fn passage(n: u128, document: u128, title: &str, body: &str) -> PassageEntry {
     PassageEntry {
         passage: PassageId(Uuid::from_u128(n)),
         document: DocumentId(Uuid::from_u128(document)),
@@ -14,7 +14,7 @@ fn passage(n: u128, document: u128, title: &str, body: &str) -> PassageEntry {
     }
 }
 
-fn index_of(bodies: &[&str]) -> LexicalIndex {
+pub(super) fn index_of(bodies: &[&str]) -> LexicalIndex {
     let index = LexicalIndex::in_memory().unwrap();
     let passages: Vec<_> = (0..).zip(bodies).map(|(n, body)| passage(n, n, "", body)).collect();
     index.add(&passages).unwrap();

@@ -28,6 +28,8 @@ pub struct TermSpan {
     pub term: String,
     /// The bytes it stands for; those of whole and parts of a compound overlap.
     pub range: Range<usize>,
+    /// Words before it, stop words counted; whole and parts of a compound stand at one place, the whole first.
+    pub position: u32,
 }
 
 /// Returns the search terms of a text in order, repeated as often as they occur.
@@ -64,9 +66,11 @@ enum Reading {
 }
 
 fn read(text: &str, reading: Reading) -> Vec<TermSpan> {
-    let mut reader = Reader { text, reading, stemmer: Stemmer::create(Algorithm::English), spans: Vec::with_capacity(text.len() / 8) };
+    let mut reader =
+        Reader { text, reading, stemmer: Stemmer::create(Algorithm::English), spans: Vec::with_capacity(text.len() / 8), position: 0 };
     for word in words(text) {
         reader.word(&word);
+        reader.position += 1;
     }
     reader.spans
 }
@@ -76,6 +80,7 @@ struct Reader<'t> {
     reading: Reading,
     stemmer: Stemmer,
     spans: Vec<TermSpan>,
+    position: u32,
 }
 
 impl Reader<'_> {
@@ -139,7 +144,7 @@ impl Reader<'_> {
             return;
         }
         let term = if term.bytes().all(|b| b.is_ascii_lowercase()) { self.stemmer.stem(term).into_owned() } else { term.to_owned() };
-        self.spans.push(TermSpan { term, range });
+        self.spans.push(TermSpan { term, range, position: self.position });
     }
 }
 
