@@ -15,6 +15,7 @@ mod sandbox;
 mod starter;
 mod store;
 mod vectors;
+mod wording;
 
 use crate::{
     Platform,
@@ -46,6 +47,7 @@ pub use retrieve::{Retrieval, SearchHit, SearchQuery, SearchResults, retrieve, s
 pub use sandbox::Sandbox;
 pub(crate) use starter::seed;
 pub(crate) use vectors::{Embedded, embed_document, embed_query, embed_sentences, public_vectors};
+pub use wording::OtherWording;
 pub use vectors::{Embeddings, embed_texts, embedding_model};
 
 /// Slug of the collection that uploads go to unless another is named.

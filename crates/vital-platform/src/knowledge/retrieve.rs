@@ -1,6 +1,6 @@
 //! Hybrid retrieval: words and meaning in parallel, fused, then read through the tenant's transaction, within what the caller may read.
 
-use super::{Evidence, Recorded, Status, appraisal, indexes::blocking, store, vectors};
+use super::{Evidence, OtherWording, Recorded, Status, appraisal, indexes::blocking, store, vectors, wording};
 use crate::Platform;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -11,7 +11,7 @@ use time::Date;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vital_kernel::{AuditAction, AuditEntry, CollectionId, OpContext, PassageId, Permission, Result, limits, now};
-use vital_search::{Filter, Fused, FusionRule, LexicalIndex, fuse};
+use vital_search::{Filter, Found as Lexical, Fused, FusionRule, LexicalIndex, Question, fuse};
 use vital_store::{Read, TenantTx};
 
 /// Factor on the score of passages from documents that people added and from the collections that the expert prefers.
@@ -93,6 +93,11 @@ pub struct SearchResults {
     pub by_meaning: bool,
     /// Why it did not.
     pub note: Option<String>,
+    /// What share meaning had in the joint score, from 0 to 1: it follows what the words of the question reach.
+    pub dense_share: f32,
+    /// Other wordings by which the question was searched too.
+    #[serde(default)]
+    pub wordings: Vec<OtherWording>,
     /// The hits, best first.
     pub hits: Vec<SearchHit>,
 }
@@ -118,8 +123,9 @@ async fn retrieved(p: &Platform, cx: &OpContext, question: &str, vector: Option<
     let index = p.indexes.of(p, cx).await?;
     let mut read = p.db.read_audited(cx).await?;
     let within = readable(read.tx(), &[]).await?;
-    let lexical = lexical(&index, question, &within).await?;
-    let found = hybrid(p, read.tx(), &index, lexical, vector, &within, now().date()).await?;
+    let (question, _) = wording::read(question);
+    let lexical = lexical(&index, &question, &within).await?;
+    let found = hybrid(p, read.tx(), &index, &question, lexical, vector, &within, now().date()).await?;
     let mut scored: Vec<Evidence> = found
         .rows
         .into_iter()
@@ -155,10 +161,11 @@ async fn searched(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<Se
     let index = p.indexes.of(p, cx).await?;
     // Not one transaction for all of it: the model is awaited in between.
     let within = readable(&mut p.db.read(cx).await?, &query.collections).await?;
-    let (lexical, vector) = tokio::join!(lexical(&index, &query.query, &within), vectors::embed_query(p, &query.query));
+    let (question, wordings) = wording::read(&query.query);
+    let (lexical, vector) = tokio::join!(lexical(&index, &question, &within), vectors::embed_query(p, &query.query));
     let mut read = p.db.read_audited(cx).await?;
     let on = query.valid_on.unwrap_or_else(|| now().date());
-    let found = hybrid(p, read.tx(), &index, lexical?, vector, &within, on).await?;
+    let found = hybrid(p, read.tx(), &index, &question, lexical?, vector, &within, on).await?;
     let wanted = |r: &store::FoundRow| {
         (r.holds || query.valid_on.is_none())
             && query.authority.as_ref().is_none_or(|a| *a == r.evidence.authority)
@@ -189,7 +196,7 @@ async fn searched(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<Se
         })
         .collect();
     read.commit(AuditEntry::about(AuditAction::SearchPerformed, "documents", hits.iter().map(|h| h.document_id))).await?;
-    Ok(SearchResults { by_meaning: found.vector.is_some(), note: found.note, hits })
+    Ok(SearchResults { by_meaning: found.vector.is_some(), note: found.note, dense_share: found.dense_share, wordings, hits })
 }
 
 /// Opens passages of a record again at their bytes, with the scores of the record; none for one whose document has another text now, is gone, or is not the
@@ -208,6 +215,7 @@ struct Found {
     rows: Vec<store::FoundRow>,
     vector: Option<Vec<f32>>,
     note: Option<String>,
+    dense_share: f32,
 }
 
 /// The collections that the caller may read, of those wanted or of all. Searching among them alone gives full recall to somebody who may read
@@ -217,35 +225,48 @@ async fn readable(tx: &mut TenantTx<Read>, wanted: &[String]) -> Result<HashSet<
     Ok(visible.into_iter().filter(|(_, slug)| wanted.is_empty() || wanted.contains(slug)).map(|(id, _)| id).collect())
 }
 
-async fn lexical(index: &Arc<LexicalIndex>, query: &str, within: &HashSet<CollectionId>) -> Result<Vec<(PassageId, f32)>> {
-    let (index, words, within) = (index.clone(), query.to_owned(), within.clone());
-    let hits = blocking(move || index.search(&words, limits::RETRIEVE_CANDIDATES, Filter::Collections(&within))).await?;
-    Ok(hits.into_iter().map(|h| (h.passage, h.score)).collect())
+async fn lexical(index: &Arc<LexicalIndex>, question: &Question, within: &HashSet<CollectionId>) -> Result<Lexical> {
+    let (index, question, within) = (index.clone(), question.clone(), within.clone());
+    blocking(move || index.ask(&question, limits::RETRIEVE_CANDIDATES, Filter::Collections(&within))).await
 }
 
+/// Joins both searches. What only one of them brought up gets its true score of the other first, so that a passage is judged by both.
+#[expect(clippy::too_many_arguments, reason = "the parts of one search, which two callers make in different orders")]
 async fn hybrid(
     p: &Platform,
     tx: &mut TenantTx<Read>,
-    index: &LexicalIndex,
-    lexical: Vec<(PassageId, f32)>,
+    index: &Arc<LexicalIndex>,
+    question: &Question,
+    words: Lexical,
     vector: Option<Vec<f32>>,
     within: &HashSet<CollectionId>,
     on: Date,
 ) -> Result<Found> {
-    let dense = match (&vector, &p.embedder) {
-        (Some(v), Ok(model)) => dense(tx, index, model.model(), v, within).await?,
-        _ => Vec::new(),
-    };
-    let fused = fuse(&lexical, &dense, FusionRule::default());
+    let mut lexical: Vec<(PassageId, f32)> = words.hits.iter().map(|h| (h.passage, h.score)).collect();
+    let mut near = Vec::new();
+    if let (Some(vector), Ok(model)) = (&vector, &p.embedder) {
+        near = dense(tx, index, model.model(), vector, within).await?;
+        let by_words: HashSet<PassageId> = lexical.iter().map(|(id, _)| *id).collect();
+        let by_meaning: HashSet<PassageId> = near.iter().map(|(id, _)| *id).collect();
+        let only_near: Vec<PassageId> = by_meaning.difference(&by_words).copied().collect();
+        let only_words: Vec<Uuid> = by_words.difference(&by_meaning).map(|id| id.0).collect();
+        let (searched, asked, readable) = (index.clone(), question.clone(), within.clone());
+        let scored = blocking(move || searched.scores_of(&asked, &only_near, Filter::Collections(&readable))).await?;
+        lexical.extend(scored.into_iter().map(|h| (h.passage, h.score)));
+        near.extend(store::similarities(tx, model.model(), vector, &only_words).await?);
+    }
+    let rule = if near.is_empty() { FusionRule::Standard { dense_weight: 0.0 } } else { FusionRule::for_question(words.reach, question.identifiers()) };
+    let fused = fuse(&lexical, &near, rule);
     let rows = read(tx, &fused[..fused.len().min(limits::RETRIEVE_CANDIDATES)], on).await?;
-    Ok(Found { rows, note: if vector.is_some() { None } else { p.embedding_note() }, vector })
+    let dense_share = if let FusionRule::Standard { dense_weight } = rule { dense_weight } else { 0.0 };
+    Ok(Found { rows, note: if vector.is_some() { None } else { p.embedding_note() }, vector, dense_share })
 }
 
 /// Finds the nearest passages. How the scan goes depends on the passages that it can return: among few of many, the index of all would find
 /// too little.
 async fn dense(
     tx: &mut TenantTx<Read>,
-    index: &LexicalIndex,
+    index: &Arc<LexicalIndex>,
     model: &str,
     vector: &[f32],
     within: &HashSet<CollectionId>,
@@ -263,7 +284,8 @@ async fn read(tx: &mut TenantTx<Read>, fused: &[Fused], on: Date) -> Result<Vec<
     let scored = fused.iter().filter_map(|f| {
         let mut row = rows.remove(&f.id)?;
         row.evidence.score = f.score;
-        row.evidence.lexical = f.lexical;
+        // 0 says that no word of the question stands in it.
+        row.evidence.lexical = f.lexical.filter(|score| *score > 0.0);
         row.evidence.dense = f.dense;
         Some(row)
     });

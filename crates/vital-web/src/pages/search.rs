@@ -77,6 +77,8 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
 fn results(found: &SearchResults) -> Markup {
     html! {
         p.dim { (if found.by_meaning { "By words and by meaning." } else { "By words alone." }) @if let Some(note) = &found.note { " " (note) } }
+        @if found.by_meaning { p.dim { "Meaning counts " (percent(found.dense_share)) " of the joint score: the share follows what the words reach." } }
+        @for w in &found.wordings { p.dim { "Also searched for " q { (w.matched) } ": " (w.wordings.join(", ")) } }
         @if found.hits.is_empty() { p { "Nothing was found. Fewer or other words may help." } }
         ol.hits { @for hit in &found.hits { (result(hit)) } }
     }

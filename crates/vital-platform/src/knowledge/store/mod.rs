@@ -433,6 +433,24 @@ pub(super) async fn nearest(
     Ok(rows.into_iter().map(|r| (PassageId(r.passage_id), r.similarity as f32)).collect())
 }
 
+/// How similar given passages are to a question; those without a vector are left out.
+pub(super) async fn similarities(tx: &mut TenantTx<Read>, model: &str, query: &[f32], passages: &[Uuid]) -> Result<Vec<(PassageId, f32)>> {
+    if passages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        r#"select e.passage_id, -(e.embedding <#> $2::real[]::vector) as "similarity!" from passage_embeddings e
+           where e.model = $1 and e.passage_id = any ($3)"#,
+        model,
+        query,
+        passages
+    )
+    .fetch_all(tx.conn())
+    .await
+    .map_err(db_error)?;
+    Ok(rows.into_iter().map(|r| (PassageId(r.passage_id), r.similarity as f32)).collect())
+}
+
 pub(super) struct StarterRow {
     pub id: Uuid,
     pub slug: String,

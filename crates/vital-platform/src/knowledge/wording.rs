@@ -1,0 +1,88 @@
+//! Questions as the lexical index takes them: other wordings of their concepts, phrases in quotation marks, nearness.
+
+use include_dir::{Dir, include_dir};
+use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
+use utoipa::ToSchema;
+use vital_search::{Expansions, Question};
+
+static TERMS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../catalogue/terms");
+
+/// The tables that come with the product. A test reads each; one that could not be read would be left out.
+static BUILT_IN: LazyLock<Expansions> = LazyLock::new(|| {
+    tables().into_iter().fold(Expansions::default(), |all, (domain, text)| match Expansions::read(&domain, text) {
+        Ok(terms) => all.with(&domain, terms),
+        Err(error) => {
+            tracing::error!(%error, domain, "a table of terms that comes with the product cannot be read");
+            all
+        }
+    })
+});
+
+/// Name and text of each table.
+fn tables() -> Vec<(String, &'static str)> {
+    let mut tables: Vec<(String, &str)> = TERMS
+        .files()
+        .filter(|f| f.path().extension().is_some_and(|e| e == "toml"))
+        .filter_map(|f| Some((f.path().file_stem()?.to_str()?.to_owned(), f.contents_utf8()?)))
+        .collect();
+    tables.sort();
+    tables
+}
+
+/// Another wording by which a question was searched too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OtherWording {
+    /// The words of the question.
+    pub matched: String,
+    /// Wordings that mean the same.
+    pub wordings: Vec<String>,
+    /// The table that knows them.
+    pub domain: String,
+}
+
+/// Reads a question.
+pub(super) fn read(text: &str) -> (Question, Vec<OtherWording>) {
+    let expansions = BUILT_IN.of(text);
+    let question = Question::words(text).with_nearness().with_phrases(quoted(text)).with_expansions(text, &expansions);
+    let other = |e: vital_search::Expansion| OtherWording { matched: e.matched, wordings: e.wordings, domain: e.domain };
+    (question, expansions.into_iter().map(other).collect())
+}
+
+/// What stands in double quotation marks, straight or curved, and holds more than one word.
+fn quoted(text: &str) -> Vec<&str> {
+    let pieces: Vec<&str> = text.split(['"', '\u{201c}', '\u{201d}', '\u{201e}']).collect();
+    // Marks without a partner quote nothing.
+    if pieces.len().is_multiple_of(2) {
+        return Vec::new();
+    }
+    pieces.into_iter().skip(1).step_by(2).filter(|p| p.split_whitespace().nth(1).is_some()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_can_be_read() {
+        let tables = tables();
+        assert!(tables.len() >= 7, "{} tables", tables.len());
+        let read: usize = tables.iter().map(|(domain, text)| Expansions::read(domain, text).unwrap().len()).sum();
+        assert!(read >= 1_000 && BUILT_IN.len() == read, "{read} entries, {} in use", BUILT_IN.len());
+    }
+
+    #[test]
+    fn acronyms_and_what_they_stand_for_find_each_other() {
+        for (question, wording) in [("Who is the MAH?", "marketing authorisation holder"), ("duties of the marketing authorisation holder", "MAH")] {
+            let (_, other) = read(question);
+            assert!(other.iter().any(|o| o.wordings.iter().any(|w| w == wording)), "{question}: {other:?}");
+        }
+        assert!(read("What is a spoon?").1.is_empty());
+    }
+
+    #[test]
+    fn phrases_stand_between_marks_that_have_a_partner() {
+        assert_eq!(quoted("find \"retest period\" and \u{201c}shelf life\u{201d}"), ["retest period", "shelf life"]);
+        assert!(quoted("one \"word\"").is_empty() && quoted("a 5\" tube").is_empty());
+    }
+}
