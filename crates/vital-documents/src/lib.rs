@@ -17,6 +17,7 @@ mod html;
 mod laws;
 mod markdown;
 mod model;
+mod page;
 mod passages;
 mod pdf;
 mod sentences;
@@ -25,7 +26,12 @@ mod text;
 pub use detect::detect;
 pub use error::ParseError;
 pub use model::{Block, BlockKind, Format, ParseLimits, Parsed};
+pub use page::{
+    Draw, HEIGHT_PX_MAX, MARKS_MAX, PIXELS_MAX, PageMarks, PagePicture, PageRequest, PageView, Rect, WIDTH_PX_MAX, WIDTH_PX_MIN,
+    picture_size,
+};
 pub use passages::{Passage, PassageRules, passages};
+pub use pdf::{boxes, page_marks};
 pub use sentences::sentences;
 
 /// Parses a file into canonical text and blocks.

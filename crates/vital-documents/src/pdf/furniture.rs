@@ -126,6 +126,7 @@ mod tests {
             turns: 0,
             bold: false,
             page: number,
+            inks: vec![],
         };
         texts.iter().enumerate().map(line).collect()
     }

@@ -3,7 +3,7 @@
 //! Lines follow the order of drawing, which is the reading order in what word processors and typesetters write; a two-column
 //! page comes out column by column.
 
-use super::content::Glyph;
+use super::{content::Glyph, trace::Ink};
 use crate::canonical::raised;
 
 /// A gap of this share of the font size is a space; typesetters go down to 0.2, letter spacing stays under 0.15.
@@ -23,6 +23,8 @@ pub(super) struct Line {
     pub(super) turns: u8,
     pub(super) bold: bool,
     pub(super) page: u32,
+    /// Its glyphs with their place in the text, kept only while its page is traced.
+    pub(super) inks: Vec<Ink>,
 }
 
 /// A line under construction.
@@ -33,7 +35,7 @@ struct Open<'g> {
 }
 
 /// Reads the lines of a page; what the writer marked as page furniture is left out, unless that is all there is.
-pub(super) fn from_glyphs(glyphs: &[Glyph], page: u32) -> Vec<Line> {
+pub(super) fn from_glyphs(glyphs: &[Glyph], page: u32, traced: bool) -> Vec<Line> {
     let content = |g: &&Glyph| !g.artifact;
     let all = !glyphs.iter().any(|g| !g.artifact && !g.text.trim().is_empty());
     let mut lines = Vec::new();
@@ -42,12 +44,12 @@ pub(super) fn from_glyphs(glyphs: &[Glyph], page: u32) -> Vec<Line> {
         match &mut open {
             Some(line) if line.takes(glyph) => line.push(glyph),
             _ => {
-                lines.extend(open.take().and_then(|line| line.close(page)));
+                lines.extend(open.take().and_then(|line| line.close(page, traced)));
                 open = Some(Open { glyphs: vec![glyph], y: glyph.y, size: glyph.size });
             }
         }
     }
-    lines.extend(open.and_then(|line| line.close(page)));
+    lines.extend(open.and_then(|line| line.close(page, traced)));
     lines
 }
 
@@ -79,10 +81,11 @@ impl<'g> Open<'g> {
         self.glyphs.push(glyph);
     }
 
-    fn close(self, page: u32) -> Option<Line> {
+    fn close(self, page: u32, traced: bool) -> Option<Line> {
         let mut text = String::new();
         let mut end: Option<f32> = None;
         let mut bold = 0;
+        let mut inks = Vec::new();
         for glyph in &self.glyphs {
             let gap = end.map_or(0.0, |end| glyph.x0 - end);
             if gap > CELL_GAP * self.size && !text.is_empty() {
@@ -92,19 +95,28 @@ impl<'g> Open<'g> {
                 text.push(' ');
             }
             let small = glyph.size < 0.85 * self.size && glyph.y > self.y + 0.15 * self.size;
+            let start = text.len();
             text.push_str(&if small { raised(&glyph.text) } else { glyph.text.clone() });
+            if traced && !glyph.text.trim().is_empty() {
+                let Glyph { x0, x1, y, size, turns, .. } = **glyph;
+                inks.push(Ink { bytes: start..text.len(), x0, x1, y, size, turns });
+            }
             bold += usize::from(glyph.bold);
             // Spaces hold no place of their own: runs of them often fill the gap between cells.
             if !glyph.text.trim().is_empty() {
                 end = Some(glyph.x1);
             }
         }
+        let lead = text.len() - text.trim_start().len();
         let text = text.trim().to_owned();
+        for ink in &mut inks {
+            ink.bytes = ink.bytes.start.saturating_sub(lead)..ink.bytes.end.saturating_sub(lead).min(text.len());
+        }
         let shown = || self.glyphs.iter().filter(|g| !g.text.trim().is_empty());
         let first = shown().next()?;
         let bold = bold * 10 > self.glyphs.len() * 8;
         let size = usual_size(&self.glyphs).unwrap_or(self.size);
-        Some(Line { text, x0: first.x0, x1: end?, y: self.y, size, turns: first.turns, bold, page })
+        Some(Line { text, x0: first.x0, x1: end?, y: self.y, size, turns: first.turns, bold, page, inks })
     }
 }
 
@@ -130,7 +142,7 @@ mod tests {
 
     fn texts(runs: Vec<Vec<Glyph>>) -> Vec<String> {
         let glyphs: Vec<Glyph> = runs.into_iter().flatten().collect();
-        from_glyphs(&glyphs, 1).into_iter().map(|l| l.text).collect()
+        from_glyphs(&glyphs, 1, false).into_iter().map(|l| l.text).collect()
     }
 
     #[test]
