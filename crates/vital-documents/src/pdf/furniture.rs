@@ -126,6 +126,7 @@ mod tests {
             turns: 0,
             bold: false,
             page: number,
+            row: false,
             inks: vec![],
         };
         texts.iter().enumerate().map(line).collect()

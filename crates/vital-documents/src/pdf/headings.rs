@@ -156,6 +156,7 @@ mod tests {
             turns: 0,
             bold: false,
             page: 1,
+            row: false,
             inks: vec![],
         };
         let lines = [

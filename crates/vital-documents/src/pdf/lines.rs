@@ -1,10 +1,17 @@
-//! Puts the glyphs of a page together into lines of text.
+//! Puts the glyphs of a page together into lines of text, in reading order.
 //!
-//! Lines follow the order of drawing, which is the reading order in what word processors and typesetters write; a two-column
-//! page comes out column by column.
+//! Lines follow the order of drawing, except where the page is set in columns and where rules enclose the cells of a table:
+//! see `layout` and `rules`.
 
-use super::{content::Glyph, trace::Ink};
+use super::{
+    content::{Drawn, Glyph},
+    layout::{Part, reading_order},
+    rules::Grid,
+    trace::Ink,
+    wrap::is_hyphenated,
+};
 use crate::canonical::raised;
+use std::collections::BTreeMap;
 
 /// A gap of this share of the font size is a space; typesetters go down to 0.2, letter spacing stays under 0.15.
 const SPACE_GAP: f32 = 0.18;
@@ -23,6 +30,8 @@ pub(super) struct Line {
     pub(super) turns: u8,
     pub(super) bold: bool,
     pub(super) page: u32,
+    /// Whether it is a row of a ruled table: its cells are known, empty and wrapped ones too.
+    pub(super) row: bool,
     /// Its glyphs with their place in the text, kept only while its page is traced.
     pub(super) inks: Vec<Ink>,
 }
@@ -34,23 +43,93 @@ struct Open<'g> {
     size: f32,
 }
 
+/// Glyphs of one drawn line without a wide gap.
+struct Run<'g> {
+    glyphs: Vec<&'g Glyph>,
+    y: f32,
+    size: f32,
+    x0: f32,
+    x1: f32,
+    /// The number of its line in the order of drawing.
+    line: usize,
+}
+
+/// What is read as one: the cells of a ruled row, or one run.
+struct Piece<'g> {
+    cells: Vec<Vec<Run<'g>>>,
+    row: bool,
+}
+
 /// Reads the lines of a page; what the writer marked as page furniture is left out, unless that is all there is.
-pub(super) fn from_glyphs(glyphs: &[Glyph], page: u32, traced: bool) -> Vec<Line> {
-    let content = |g: &&Glyph| !g.artifact;
-    let all = !glyphs.iter().any(|g| !g.artifact && !g.text.trim().is_empty());
+pub(super) fn from_page(page: &Drawn, number: u32, traced: bool) -> Vec<Line> {
+    let all = !page.glyphs.iter().any(|g| !g.artifact && !g.text.trim().is_empty());
+    let glyphs: Vec<&Glyph> = page.glyphs.iter().filter(|g| all || !g.artifact).collect();
+    let turns = usual_turns(&glyphs);
+    let grid = Grid::of(&page.rules, turns);
+    let runs = drawn_lines(&glyphs).into_iter().enumerate().flat_map(|(at, line)| line.split(at, &grid));
+    let pieces = in_pieces(runs, &grid, turns);
+    let parts: Vec<Part> = pieces.iter().map(Piece::part).collect();
+    let mut pieces: Vec<Option<Piece<'_>>> = pieces.into_iter().map(Some).collect();
+    let mut lines: Vec<Line> = Vec::new();
+    let mut open: Option<Piece<'_>> = None;
+    for at in reading_order(&parts) {
+        let Some(next) = pieces.get_mut(at).and_then(Option::take) else { continue };
+        match &mut open {
+            // What was drawn as one line and is still together is one line.
+            Some(line) if line.line().is_some() && line.line() == next.line() => line.cells.extend(next.cells),
+            _ => lines.extend(open.replace(next).and_then(|line| line.close(number, traced))),
+        }
+    }
+    lines.extend(open.and_then(|line| line.close(number, traced)));
+    lines
+}
+
+/// The turn that most glyphs of a page have.
+fn usual_turns(glyphs: &[&Glyph]) -> u8 {
+    let mut count = [0_usize; 4];
+    for glyph in glyphs {
+        if let Some(count) = count.get_mut(usize::from(glyph.turns)) {
+            *count += 1;
+        }
+    }
+    (0..4_u8).max_by_key(|turns| (count.get(usize::from(*turns)), std::cmp::Reverse(*turns))).unwrap_or(0)
+}
+
+fn drawn_lines<'g>(glyphs: &[&'g Glyph]) -> Vec<Open<'g>> {
     let mut lines = Vec::new();
-    let mut open: Option<Open<'_>> = None;
-    for glyph in glyphs.iter().filter(|g| all || content(g)) {
+    let mut open: Option<Open<'g>> = None;
+    for glyph in glyphs {
         match &mut open {
             Some(line) if line.takes(glyph) => line.push(glyph),
             _ => {
-                lines.extend(open.take().and_then(|line| line.close(page, traced)));
-                open = Some(Open { glyphs: vec![glyph], y: glyph.y, size: glyph.size });
+                lines.extend(open.replace(Open { glyphs: vec![glyph], y: glyph.y, size: glyph.size }));
             }
         }
     }
-    lines.extend(open.and_then(|line| line.close(page, traced)));
+    lines.extend(open);
     lines
+}
+
+/// Puts the runs that stand in one row of a ruled table together; the row takes the place of its first run.
+fn in_pieces<'g>(runs: impl Iterator<Item = Run<'g>>, grid: &Grid, turns: u8) -> Vec<Piece<'g>> {
+    let mut pieces: Vec<Piece<'g>> = Vec::new();
+    let mut rows: BTreeMap<usize, usize> = BTreeMap::new();
+    for run in runs {
+        let upright = run.glyphs.first().is_some_and(|g| g.turns == turns);
+        let place = grid.cell(f32::midpoint(run.x0, run.x1), run.y + 0.3 * run.size).filter(|_| upright);
+        let Some((row, cell)) = place else {
+            pieces.push(Piece { cells: vec![vec![run]], row: false });
+            continue;
+        };
+        let at = *rows.entry(row).or_insert_with(|| {
+            pieces.push(Piece { cells: (0..grid.cells(row)).map(|_| Vec::new()).collect(), row: true });
+            pieces.len() - 1
+        });
+        if let Some(cell) = pieces.get_mut(at).and_then(|piece| piece.cells.get_mut(cell)) {
+            cell.push(run);
+        }
+    }
+    pieces
 }
 
 impl<'g> Open<'g> {
@@ -81,42 +160,106 @@ impl<'g> Open<'g> {
         self.glyphs.push(glyph);
     }
 
-    fn close(self, page: u32, traced: bool) -> Option<Line> {
-        let mut text = String::new();
+    /// Takes a line apart where its cells are: at wide gaps and at the walls of ruled tables.
+    fn split(self, line: usize, grid: &Grid) -> Vec<Run<'g>> {
+        let mut runs: Vec<Run<'g>> = Vec::new();
         let mut end: Option<f32> = None;
-        let mut bold = 0;
-        let mut inks = Vec::new();
-        for glyph in &self.glyphs {
-            let gap = end.map_or(0.0, |end| glyph.x0 - end);
-            if gap > CELL_GAP * self.size && !text.is_empty() {
-                text.truncate(text.trim_end().len());
-                text.push('\t');
-            } else if gap > SPACE_GAP * glyph.size.min(self.size) && !text.ends_with([' ', '\t']) && !glyph.text.starts_with(' ') {
-                text.push(' ');
+        for glyph in self.glyphs {
+            let blank = glyph.text.trim().is_empty();
+            let apart = end.is_none_or(|end| {
+                glyph.x0 - end > CELL_GAP * self.size
+                    || grid.parts(end - 0.1 * self.size, glyph.x0 + 0.1 * self.size, self.y + 0.3 * self.size)
+            });
+            match runs.last_mut() {
+                Some(run) if blank || !apart => run.glyphs.push(glyph),
+                None if blank => {}
+                _ => runs.push(Run { glyphs: vec![glyph], y: self.y, size: self.size, x0: glyph.x0, x1: glyph.x1, line }),
             }
-            let small = glyph.size < 0.85 * self.size && glyph.y > self.y + 0.15 * self.size;
-            let start = text.len();
-            text.push_str(&if small { raised(&glyph.text) } else { glyph.text.clone() });
-            if traced && !glyph.text.trim().is_empty() {
-                let Glyph { x0, x1, y, size, turns, .. } = **glyph;
-                inks.push(Ink { bytes: start..text.len(), x0, x1, y, size, turns });
-            }
-            bold += usize::from(glyph.bold);
             // Spaces hold no place of their own: runs of them often fill the gap between cells.
-            if !glyph.text.trim().is_empty() {
+            if let Some(run) = runs.last_mut().filter(|_| !blank) {
                 end = Some(glyph.x1);
+                run.x1 = glyph.x1;
             }
         }
-        let lead = text.len() - text.trim_start().len();
-        let text = text.trim().to_owned();
+        runs
+    }
+}
+
+impl Piece<'_> {
+    fn runs(&self) -> impl Iterator<Item = &Run<'_>> {
+        self.cells.iter().flatten()
+    }
+
+    /// The drawn line that it is of; a row of a table is of none.
+    fn line(&self) -> Option<usize> {
+        self.runs().next().map(|run| run.line).filter(|_| !self.row)
+    }
+
+    fn part(&self) -> Part {
+        let first = self.runs().next();
+        let (size, line) = first.map_or((1.0, 0), |run| (run.size.max(0.1), run.line));
+        let mark = first.and_then(|run| run.glyphs.first());
+        let marked =
+            mark.is_some_and(|g| g.text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '*' | '†' | '‡' | '§' | '¹' | '²' | '³')));
+        let x0 = self.runs().map(|run| run.x0).fold(f32::MAX, f32::min);
+        let x1 = self.runs().map(|run| run.x1).fold(f32::MIN, f32::max);
+        Part { x0, x1, y: self.runs().map(|run| run.y).fold(f32::MIN, f32::max), size, line, marked }
+    }
+
+    fn close(self, page: u32, traced: bool) -> Option<Line> {
+        let mut text = String::new();
+        let mut inks = Vec::new();
+        for (at, cell) in self.cells.iter().enumerate() {
+            if at > 0 {
+                text.truncate(text.trim_end_matches(' ').len());
+                text.push('\t');
+            }
+            for (at, run) in cell.iter().enumerate() {
+                let first = run.glyphs.first().map_or("", |g| g.text.as_str());
+                if at > 0 && is_hyphenated(&text) && first.starts_with(char::is_lowercase) {
+                    text.pop();
+                } else if at > 0 && !text.ends_with(' ') {
+                    text.push(' ');
+                }
+                run.write(&mut text, traced.then_some(&mut inks));
+            }
+        }
+        // An empty first cell is a cell, too.
+        let edge = |c: char| if self.row { c == ' ' } else { c.is_whitespace() };
+        let lead = text.len() - text.trim_start_matches(edge).len();
+        let text = text.trim_matches(edge).to_owned();
         for ink in &mut inks {
             ink.bytes = ink.bytes.start.saturating_sub(lead)..ink.bytes.end.saturating_sub(lead).min(text.len());
         }
-        let shown = || self.glyphs.iter().filter(|g| !g.text.trim().is_empty());
-        let first = shown().next()?;
-        let bold = bold * 10 > self.glyphs.len() * 8;
-        let size = usual_size(&self.glyphs).unwrap_or(self.size);
-        Some(Line { text, x0: first.x0, x1: end?, y: self.y, size, turns: first.turns, bold, page, inks })
+        let glyphs: Vec<&Glyph> = self.runs().flat_map(|run| run.glyphs.iter().copied()).collect();
+        let first = glyphs.iter().find(|g| !g.text.trim().is_empty())?;
+        let bold = glyphs.iter().filter(|g| g.bold).count() * 10 > glyphs.len() * 8;
+        let Part { x0, x1, y, .. } = self.part();
+        let size = usual_size(&glyphs)?;
+        Some(Line { text, x0, x1, y, size, turns: first.turns, bold, page, row: self.row, inks })
+    }
+}
+
+impl Run<'_> {
+    fn write(&self, text: &mut String, mut inks: Option<&mut Vec<Ink>>) {
+        let mut end: Option<f32> = None;
+        for glyph in &self.glyphs {
+            let gap = end.map_or(0.0, |end| glyph.x0 - end);
+            if gap > SPACE_GAP * glyph.size.min(self.size) && !text.ends_with([' ', '\t']) && !glyph.text.starts_with(' ') {
+                text.push(' ');
+            }
+            let start = text.len();
+            let small = glyph.size < 0.85 * self.size && glyph.y > self.y + 0.15 * self.size;
+            text.push_str(&if small { raised(&glyph.text) } else { glyph.text.clone() });
+            if glyph.text.trim().is_empty() {
+                continue;
+            }
+            end = Some(glyph.x1);
+            if let Some(inks) = &mut inks {
+                let Glyph { x0, x1, y, size, turns, .. } = **glyph;
+                inks.push(Ink { bytes: start..text.len(), x0, x1, y, size, turns });
+            }
+        }
     }
 }
 
@@ -142,7 +285,7 @@ mod tests {
 
     fn texts(runs: Vec<Vec<Glyph>>) -> Vec<String> {
         let glyphs: Vec<Glyph> = runs.into_iter().flatten().collect();
-        from_glyphs(&glyphs, 1, false).into_iter().map(|l| l.text).collect()
+        from_page(&Drawn { glyphs, rules: vec![] }, 1, false).into_iter().map(|l| l.text).collect()
     }
 
     #[test]

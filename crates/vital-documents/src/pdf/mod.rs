@@ -13,7 +13,11 @@ mod frame;
 mod furniture;
 mod glyphs;
 mod headings;
+mod layout;
 mod lines;
+#[cfg(test)]
+mod reading_tests;
+mod rules;
 mod structure;
 mod trace;
 mod wrap;
@@ -84,7 +88,7 @@ fn read(document: &Document, limits: &ParseLimits, trace: Option<&mut Trace>) ->
     let mut held = 0;
     for (page, number) in pages.into_iter().zip(1..) {
         let traced = trace.as_ref().is_some_and(|t| t.is_of(number));
-        let lines = lines::from_glyphs(&interpreter.page(page)?, number, traced);
+        let lines = lines::from_page(&interpreter.page(page)?, number, traced);
         if lines.is_empty() {
             textless.push(number);
         }

@@ -34,7 +34,7 @@ pub(super) fn push_blocks(pages: &[Vec<Line>], canonical: &mut Canonical, mut tr
     for (at, line) in lines.iter().enumerate() {
         let previous = at.checked_sub(1).and_then(|p| lines.get(p)).copied();
         let next = lines.get(at + 1).copied();
-        let kind = match headings.level(previous, line, next) {
+        let kind = match headings.level(previous, line, next).filter(|_| !line.row) {
             Some(level) => BlockKind::Heading { level },
             None if is_row(previous, line, next) => BlockKind::TableRow,
             None if item_text(&line.text).is_some() => BlockKind::ListItem,
@@ -79,7 +79,7 @@ fn usual_pitch(lines: &[&Line]) -> f32 {
 fn is_row(previous: Option<&Line>, line: &Line, next: Option<&Line>) -> bool {
     let cells = |line: &Line| item_text(&line.text).unwrap_or(&line.text).matches('\t').count();
     let near = |other: Option<&Line>| other.is_some_and(|o| o.page == line.page && cells(o) > 0 && (o.y - line.y).abs() < 4.0 * line.size);
-    cells(line) > 0 && (near(previous) || near(next))
+    line.row || (cells(line) > 0 && (near(previous) || near(next)))
 }
 
 /// The text of a list item without its bullet; enumerators such as "(a)" and "1." stay, for others refer to them.

@@ -151,7 +151,7 @@ mod tests {
             assert_eq!((marks.width_pt, marks.height_pt), Frame::of(&document, page).size());
             let height = marks.height_pt;
             let covers = |x: f32, y: f32| marks.rects.iter().any(|r: &Rect| x > r.x && x < r.x + r.width && y > r.y && y < r.y + r.height);
-            for glyph in interpreter.page(page).unwrap() {
+            for glyph in interpreter.page(page).unwrap().glyphs {
                 if covers((glyph.x0 + glyph.x1) / 2.0, height - glyph.y - 0.25 * glyph.size) {
                     found.push_str(&glyph.text);
                 }
