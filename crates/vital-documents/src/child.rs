@@ -197,7 +197,7 @@ mod tests {
     #![expect(clippy::single_range_in_vec_init, reason = "a list of one range of text is meant")]
 
     use super::*;
-    use crate::{PageMarks, boxes, fixtures};
+    use crate::{PageMarks, boxes, fixtures, hostile_pdf};
     use std::process::{Command, Stdio};
 
     /// Set for the test binary when it plays the child.
@@ -306,6 +306,15 @@ mod tests {
         for (name, file) in files {
             assert_eq!(through_a_process(MEMORY, &request(name, file)), parse(name, file, &ParseLimits::default()), "{name}");
         }
+    }
+
+    #[test]
+    fn hostile_pdfs_end_within_the_limits_of_the_process() {
+        const MEMORY: u64 = 512 << 20;
+        let crowded = through_a_process(MEMORY, &request("a.pdf", &hostile_pdf::crowded())).unwrap();
+        assert_eq!(crowded.text, "Some words of the page");
+        let bomb = through_a_process(MEMORY, &request("a.pdf", &hostile_pdf::bomb())).unwrap_err();
+        assert!(matches!(bomb, ParseError::Bomb { .. } | ParseError::Exhausted), "{bomb}");
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod docx;
 mod error;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod hostile_pdf;
 mod html;
 #[cfg(test)]
 mod laws;

@@ -5,6 +5,7 @@
 
 use super::{
     font::Font,
+    frame::lineage,
     rules::{Path, Rule},
 };
 use crate::{ParseError, ParseLimits};
@@ -103,10 +104,12 @@ impl<'d> Interpreter<'d> {
     pub(super) fn page(&mut self, id: ObjectId) -> Result<Drawn, ParseError> {
         let content = self.document.get_page_content_with_limit(id, self.unpacked_left).map_err(|_| self.bomb())?;
         self.spend(content.len())?;
-        let mut resources = Vec::new();
-        if let Ok((direct, referenced)) = self.document.get_page_resources(id) {
-            resources.extend(direct);
-            resources.extend(referenced.into_iter().filter_map(|id| self.document.get_dictionary(id).ok()));
+        let mut resources: Vec<&'d Dictionary> = Vec::new();
+        for own in lineage(self.document, id).filter_map(|node| node.get_deref(b"Resources", self.document).and_then(Object::as_dict).ok())
+        {
+            if !resources.iter().any(|known| std::ptr::eq(*known, own)) {
+                resources.push(own);
+            }
         }
         let state = State { ctm: IDENTITY, font: None, size: 0.0, char_space: 0.0, word_space: 0.0, scale: 1.0, leading: 0.0, rise: 0.0 };
         let mut drawn = Drawn { glyphs: Vec::new(), rules: Vec::new() };

@@ -72,16 +72,16 @@ impl Box {
     }
 }
 
+/// A page and the nodes of the page tree above it, from the page up.
+pub(super) fn lineage(document: &Document, page: ObjectId) -> impl Iterator<Item = &Dictionary> {
+    let first = document.get_dictionary(page).ok();
+    // A tree that holds itself has no top.
+    std::iter::successors(first, |node| node.get_deref(b"Parent", document).and_then(Object::as_dict).ok()).take(ANCESTORS_MAX)
+}
+
 /// An entry of a page or of the nearest node above it that has one.
 fn inherited<'d>(document: &'d Document, page: ObjectId, key: &[u8]) -> Option<&'d Object> {
-    let mut node: &Dictionary = document.get_dictionary(page).ok()?;
-    for _ in 0..ANCESTORS_MAX {
-        if let Ok(found) = node.get_deref(key, document) {
-            return Some(found);
-        }
-        node = node.get_deref(b"Parent", document).and_then(Object::as_dict).ok()?;
-    }
-    None
+    lineage(document, page).find_map(|node| node.get_deref(key, document).ok())
 }
 
 #[cfg(test)]

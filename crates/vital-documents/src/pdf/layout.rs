@@ -37,9 +37,10 @@ pub(super) struct Part {
     pub(super) marked: bool,
 }
 
-/// The numbers of the parts in reading order; `parts` is in order of drawing.
-pub(super) fn reading_order(parts: &[Part]) -> Vec<usize> {
-    arrange(parts, (0..parts.len()).collect(), 0)
+/// The numbers of the parts in reading order; `parts` is in order of drawing. Columns are read from the left, or `backward`
+/// from the right.
+pub(super) fn reading_order(parts: &[Part], backward: bool) -> Vec<usize> {
+    arrange(parts, (0..parts.len()).collect(), backward, 0)
 }
 
 /// A gutter with the bands that it parts into columns.
@@ -49,7 +50,7 @@ struct Gutter {
     score: usize,
 }
 
-fn arrange(parts: &[Part], items: Vec<usize>, depth: usize) -> Vec<usize> {
+fn arrange(parts: &[Part], items: Vec<usize>, backward: bool, depth: usize) -> Vec<usize> {
     let Some(gutter) = (depth < DEPTH_MAX).then(|| best_gutter(parts, &items)).flatten() else { return items };
     let mut order = Vec::with_capacity(items.len());
     let mut plain: Vec<usize> = Vec::new();
@@ -57,10 +58,11 @@ fn arrange(parts: &[Part], items: Vec<usize>, depth: usize) -> Vec<usize> {
         if let Band::Columns { left, right } = band {
             plain.sort_unstable();
             order.append(&mut plain);
-            let (left, mut notes) = without_footnotes(parts, arrange(parts, left, depth + 1));
-            let (right, more) = without_footnotes(parts, arrange(parts, right, depth + 1));
+            let (first, second) = if backward { (right, left) } else { (left, right) };
+            let (first, mut notes) = without_footnotes(parts, arrange(parts, first, backward, depth + 1));
+            let (second, more) = without_footnotes(parts, arrange(parts, second, backward, depth + 1));
             notes.extend(more);
-            order.extend(left.into_iter().chain(right).chain(notes));
+            order.extend(first.into_iter().chain(second).chain(notes));
         } else if let Band::Whole(items) = band {
             plain.extend(items);
         }

@@ -4,6 +4,7 @@
 //! see `layout` and `rules`.
 
 use super::{
+    bidi::{is_line_right_to_left, is_mostly_right_to_left, is_right_to_left, logical_order},
     content::{Drawn, Glyph},
     layout::{Part, reading_order},
     rules::Grid,
@@ -11,12 +12,16 @@ use super::{
     wrap::is_hyphenated,
 };
 use crate::canonical::raised;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
+use unicode_normalization::char::canonical_combining_class;
 
 /// A gap of this share of the font size is a space; typesetters go down to 0.2, letter spacing stays under 0.15.
 const SPACE_GAP: f32 = 0.18;
 /// A gap of this many font sizes separates cells of a table.
 const CELL_GAP: f32 = 1.2;
+
+/// In a right-to-left line a name or a number may set off this many font sizes to the left.
+const BACKWARD_MAX: f32 = 10.0;
 
 /// A line of text; lengths in points, in a frame in which it runs to the right.
 #[derive(Debug, Clone)]
@@ -41,6 +46,8 @@ struct Open<'g> {
     glyphs: Vec<&'g Glyph>,
     y: f32,
     size: f32,
+    x0: f32,
+    right_to_left: bool,
 }
 
 /// Glyphs of one drawn line without a wide gap.
@@ -52,6 +59,8 @@ struct Run<'g> {
     x1: f32,
     /// The number of its line in the order of drawing.
     line: usize,
+    /// Whether its line has letters of a right-to-left script; its glyphs are then in order of place.
+    right_to_left: bool,
 }
 
 /// What is read as one: the cells of a ruled row, or one run.
@@ -72,7 +81,8 @@ pub(super) fn from_page(page: &Drawn, number: u32, traced: bool) -> Vec<Line> {
     let mut pieces: Vec<Option<Piece<'_>>> = pieces.into_iter().map(Some).collect();
     let mut lines: Vec<Line> = Vec::new();
     let mut open: Option<Piece<'_>> = None;
-    for at in reading_order(&parts) {
+    let backward = is_mostly_right_to_left(glyphs.iter().map(|g| g.text.as_str()));
+    for at in reading_order(&parts, backward) {
         let Some(next) = pieces.get_mut(at).and_then(Option::take) else { continue };
         match &mut open {
             // What was drawn as one line and is still together is one line.
@@ -102,7 +112,7 @@ fn drawn_lines<'g>(glyphs: &[&'g Glyph]) -> Vec<Open<'g>> {
         match &mut open {
             Some(line) if line.takes(glyph) => line.push(glyph),
             _ => {
-                lines.extend(open.replace(Open { glyphs: vec![glyph], y: glyph.y, size: glyph.size }));
+                lines.extend(open.replace(Open::of(glyph)));
             }
         }
     }
@@ -132,7 +142,20 @@ fn in_pieces<'g>(runs: impl Iterator<Item = Run<'g>>, grid: &Grid, turns: u8) ->
     pieces
 }
 
+fn has_right_to_left(glyph: &Glyph) -> bool {
+    glyph.text.chars().any(is_right_to_left)
+}
+
+/// Whether a glyph stands on the one before it, as an accent does.
+fn is_mark(glyph: &Glyph) -> bool {
+    glyph.text.chars().next().is_some_and(|c| canonical_combining_class(c) != 0)
+}
+
 impl<'g> Open<'g> {
+    fn of(glyph: &'g Glyph) -> Self {
+        Self { glyphs: vec![glyph], y: glyph.y, size: glyph.size, x0: glyph.x0, right_to_left: has_right_to_left(glyph) }
+    }
+
     /// Whether the glyph stands on this line, to the right of what it has.
     fn takes(&self, glyph: &Glyph) -> bool {
         let Some(last) = self.glyphs.last() else { return true };
@@ -140,7 +163,9 @@ impl<'g> Open<'g> {
         let up = glyph.y - self.y;
         // Raised and lowered characters are smaller and stay within the line.
         let on_line = if (glyph.size - self.size).abs() < 0.1 * large { up.abs() < 0.3 * large } else { up.abs() < 0.6 * large };
-        let onward = glyph.x0 > last.x1 - 0.8 * large || self.redraws(glyph);
+        // Letters of right-to-left scripts may be drawn in the order in which they are read.
+        let backward = (self.right_to_left || has_right_to_left(glyph)) && glyph.x1 < last.x1 && self.x0 - glyph.x1 < BACKWARD_MAX * large;
+        let onward = glyph.x0 > last.x1 - 0.8 * large || backward || self.redraws(glyph);
         last.turns == glyph.turns && on_line && onward
     }
 
@@ -157,29 +182,47 @@ impl<'g> Open<'g> {
         if glyph.size > self.size * 1.15 {
             (self.y, self.size) = (glyph.y, glyph.size);
         }
+        self.x0 = self.x0.min(glyph.x0);
+        self.right_to_left |= has_right_to_left(glyph);
         self.glyphs.push(glyph);
+    }
+
+    /// The glyphs from the left to the right of the page, each with the marks on it.
+    fn by_place(mut self) -> Self {
+        let mut places: Vec<(f32, &'g Glyph)> = Vec::with_capacity(self.glyphs.len());
+        for glyph in std::mem::take(&mut self.glyphs) {
+            let place = places.last().map(|(place, _)| *place).filter(|_| is_mark(glyph)).unwrap_or(glyph.x0);
+            places.push((place, glyph));
+        }
+        places.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.glyphs = places.into_iter().map(|(_, glyph)| glyph).collect();
+        self
     }
 
     /// Takes a line apart where its cells are: at wide gaps and at the walls of ruled tables.
     fn split(self, line: usize, grid: &Grid) -> Vec<Run<'g>> {
+        let line_of = if self.right_to_left { self.by_place() } else { self };
         let mut runs: Vec<Run<'g>> = Vec::new();
         let mut end: Option<f32> = None;
-        for glyph in self.glyphs {
+        let Self { y, size, right_to_left, .. } = line_of;
+        let backward = right_to_left && is_line_right_to_left(line_of.glyphs.iter().map(|g| g.text.as_str()));
+        for glyph in line_of.glyphs {
             let blank = glyph.text.trim().is_empty();
-            let apart = end.is_none_or(|end| {
-                glyph.x0 - end > CELL_GAP * self.size
-                    || grid.parts(end - 0.1 * self.size, glyph.x0 + 0.1 * self.size, self.y + 0.3 * self.size)
-            });
+            let apart = end
+                .is_none_or(|end| glyph.x0 - end > CELL_GAP * size || grid.parts(end - 0.1 * size, glyph.x0 + 0.1 * size, y + 0.3 * size));
             match runs.last_mut() {
                 Some(run) if blank || !apart => run.glyphs.push(glyph),
                 None if blank => {}
-                _ => runs.push(Run { glyphs: vec![glyph], y: self.y, size: self.size, x0: glyph.x0, x1: glyph.x1, line }),
+                _ => runs.push(Run { glyphs: vec![glyph], y, size, x0: glyph.x0, x1: glyph.x1, line, right_to_left }),
             }
             // Spaces hold no place of their own: runs of them often fill the gap between cells.
             if let Some(run) = runs.last_mut().filter(|_| !blank) {
                 end = Some(glyph.x1);
                 run.x1 = glyph.x1;
             }
+        }
+        if backward {
+            runs.reverse();
         }
         runs
     }
@@ -242,24 +285,50 @@ impl Piece<'_> {
 
 impl Run<'_> {
     fn write(&self, text: &mut String, mut inks: Option<&mut Vec<Ink>>) {
-        let mut end: Option<f32> = None;
-        for glyph in &self.glyphs {
-            let gap = end.map_or(0.0, |end| glyph.x0 - end);
-            if gap > SPACE_GAP * glyph.size.min(self.size) && !text.ends_with([' ', '\t']) && !glyph.text.starts_with(' ') {
-                text.push(' ');
-            }
-            let start = text.len();
-            let small = glyph.size < 0.85 * self.size && glyph.y > self.y + 0.15 * self.size;
-            text.push_str(&if small { raised(&glyph.text) } else { glyph.text.clone() });
-            if glyph.text.trim().is_empty() {
+        for step in self.steps() {
+            let Some(glyphs) = self.glyphs.get(step.clone()).filter(|glyphs| !glyphs.is_empty()) else {
+                if !text.ends_with([' ', '\t']) {
+                    text.push(' ');
+                }
                 continue;
-            }
-            end = Some(glyph.x1);
-            if let Some(inks) = &mut inks {
-                let Glyph { x0, x1, y, size, turns, .. } = **glyph;
-                inks.push(Ink { bytes: start..text.len(), x0, x1, y, size, turns });
+            };
+            for glyph in glyphs {
+                let start = text.len();
+                let small = glyph.size < 0.85 * self.size && glyph.y > self.y + 0.15 * self.size;
+                text.push_str(&if small { raised(&glyph.text) } else { glyph.text.clone() });
+                if let Some(inks) = inks.as_mut().filter(|_| !glyph.text.trim().is_empty()) {
+                    let Glyph { x0, x1, y, size, turns, .. } = **glyph;
+                    inks.push(Ink { bytes: start..text.len(), x0, x1, y, size, turns });
+                }
             }
         }
+    }
+
+    /// The glyphs in the order in which they are read, each with the marks on it; an empty step is a gap between words.
+    fn steps(&self) -> Vec<Range<usize>> {
+        let mut steps: Vec<Range<usize>> = Vec::with_capacity(self.glyphs.len());
+        let mut end: Option<f32> = None;
+        for (at, glyph) in self.glyphs.iter().enumerate() {
+            let gap = end.map_or(0.0, |end| glyph.x0 - end);
+            match steps.last_mut() {
+                Some(last) if self.right_to_left && is_mark(glyph) => last.end = at + 1,
+                _ => {
+                    if gap > SPACE_GAP * glyph.size.min(self.size) && !glyph.text.starts_with(' ') {
+                        steps.push(at..at);
+                    }
+                    steps.push(at..at + 1);
+                }
+            }
+            if !glyph.text.trim().is_empty() {
+                end = Some(glyph.x1);
+            }
+        }
+        if !self.right_to_left {
+            return steps;
+        }
+        let shown = |step: &Range<usize>| self.glyphs.get(step.start).filter(|_| !step.is_empty()).map_or(" ", |g| g.text.as_str());
+        let order = logical_order(&steps.iter().map(shown).collect::<Vec<_>>());
+        order.into_iter().filter_map(|at| steps.get(at).cloned()).collect()
     }
 }
 

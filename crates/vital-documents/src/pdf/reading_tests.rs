@@ -202,3 +202,57 @@ fn ragged_columns_drawn_together_are_read_one_after_the_other() {
     let parsed = read(l.into_iter().zip(r).flat_map(|(l, r)| [l, r]).collect());
     assert_eq!(order(&parsed, &["left", "right"]), numbered(&[("left", 1..=18), ("right", 1..=18)]));
 }
+
+/// A page of one line whose letters stand at places of their own, drawn in this order.
+fn placed(letters: &[(char, i64)]) -> Vec<u8> {
+    let mut codes: Vec<char> = letters.iter().map(|(c, _)| *c).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    let code = |c: char| codes.iter().position(|known| *known == c).unwrap() + 33;
+    let map: String = codes.iter().map(|c| format!("<{:02x}> <{:04x}> ", code(*c), *c as u32)).collect();
+    let shown: String = letters.iter().map(|(c, x)| format!("1 0 0 1 {x} 700 Tm <{:02x}> Tj ", code(*c))).collect();
+    let mut document = pdf_of(vec![Stream::new(dictionary! {}, format!("BT /F1 10 Tf {shown} ET").into_bytes())]);
+    let map = document.add_object(Stream::new(dictionary! {}, format!("{} beginbfchar {map} endbfchar", codes.len()).into_bytes()));
+    let widths = vec![lopdf::Object::from(600); 224];
+    for object in document.objects.values_mut() {
+        if let lopdf::Object::Dictionary(dict) = object
+            && dict.get(b"BaseFont").is_ok()
+        {
+            dict.set("ToUnicode", map);
+            dict.set("FirstChar", 32);
+            dict.set("Widths", widths.clone());
+        }
+    }
+    let mut bytes = Vec::new();
+    document.save_to(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn right_to_left_text_is_read_in_its_order_whichever_way_it_was_drawn() {
+    const LINE: &str = "מינון של 12.5 ליום לפי Acme בלבד";
+    let shown = "דבלב Acme יפל םויל 12.5 לש ןונימ";
+    let visual: Vec<(char, i64)> = shown.chars().zip((0..).map(|n| 100 + n * 6)).filter(|(c, _)| *c != ' ').collect();
+    // The same places in the order of reading: letters from the right, the name and the number from the left.
+    let mut logical: Vec<(char, i64)> = Vec::new();
+    for word in visual.chunk_by(|a, b| b.1 - a.1 == 6).rev() {
+        let backward = word[0].0 > '\u{500}';
+        logical.extend(word.iter().copied().rev().filter(|_| backward));
+        logical.extend(word.iter().copied().filter(|_| !backward));
+    }
+    for letters in [visual, logical] {
+        let file = placed(&letters);
+        let parsed = parse("a.pdf", &file, &ParseLimits::default()).unwrap();
+        assert_eq!(parsed.text, LINE);
+        let at = LINE.find("12.5").unwrap();
+        let rects = boxes(&file, 1, std::slice::from_ref(&(at..at + 4)), &ParseLimits::default()).unwrap();
+        assert_eq!(rects.len(), 1);
+        assert!((rects[0].x - (100.0 + 6.0 * 19.0)).abs() < 0.1 && (rects[0].width - 24.0).abs() < 0.1, "{rects:?}");
+    }
+}
+
+#[test]
+fn arabic_letters_in_the_form_of_their_place_become_letters() {
+    let shown: Vec<(char, i64)> = "\u{fe94}\u{fecb}\u{fead}\u{fe9f}".chars().zip((0..).map(|n| 100 + n * 6)).collect();
+    assert_eq!(parse("a.pdf", &placed(&shown), &ParseLimits::default()).unwrap().text, "جرعة");
+}
