@@ -4,7 +4,8 @@
 //! non-empty. Formats differ in how they find blocks, never in how blocks become text.
 
 use crate::{Block, BlockKind, Format, ParseError, ParseLimits, Parsed};
-use unicode_normalization::UnicodeNormalization;
+use std::ops::Range;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, char::canonical_combining_class, is_nfc_quick};
 
 /// Longest title kept, in characters.
 const TITLE_CHARS_MAX: usize = 300;
@@ -66,6 +67,11 @@ impl Canonical {
         self.new_table = true;
     }
 
+    /// The block that was pushed last.
+    pub(crate) fn last(&self) -> Option<&Block> {
+        self.blocks.last()
+    }
+
     /// Notes something a reader should know, once.
     pub(crate) fn warn(&mut self, warning: impl Into<String>) {
         let warning = warning.into();
@@ -115,26 +121,47 @@ fn invisible(c: char) -> bool {
 /// Makes running text: NFC, every run of white space one space. Line breaks asked for with `\u{2028}` are kept.
 pub(crate) fn prose(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
-    let mut gap = None;
-    for c in raw.nfc().filter(|c| !invisible(*c)) {
-        if c == '\u{2028}' {
-            gap = Some('\n');
-        } else if c.is_whitespace() {
-            gap = gap.or(Some(' '));
-        } else {
-            if let Some(space) = gap.take().filter(|_| !out.is_empty()) {
-                out.push(space);
+    prose_each(raw, |c, _| out.push(c));
+    out
+}
+
+/// Makes running text character by character, and says for each which bytes of `raw` it stands for; a space stands for none.
+///
+/// NFC is done piece by piece, cut where a character neither combines with nor composes with what stands before it; there
+/// the pieces cannot act on each other (Unicode Standard Annex #15, section 9.1).
+pub(crate) fn prose_each(raw: &str, mut put: impl FnMut(char, Range<usize>)) {
+    let (mut gap, mut any) = (None, false);
+    let mut emit = |piece: &str, from: Range<usize>| {
+        // Unseen characters go first: left in, they would keep a letter and its accent apart.
+        for c in piece.chars().filter(|c| !invisible(*c)).nfc() {
+            if c == '\u{2028}' {
+                gap = Some('\n');
+            } else if c.is_whitespace() {
+                gap = gap.or(Some(' '));
+            } else {
+                if let Some(space) = gap.take().filter(|_| any) {
+                    put(space, 0..0);
+                }
+                any = true;
+                put(c, from.clone());
             }
-            out.push(c);
+        }
+    };
+    let mut start = 0;
+    for (at, c) in raw.char_indices().skip(1) {
+        if c.is_ascii() || (!invisible(c) && canonical_combining_class(c) == 0 && is_nfc_quick(std::iter::once(c)) == IsNormalized::Yes) {
+            emit(raw.get(start..at).unwrap_or_default(), start..at);
+            start = at;
         }
     }
-    out
+    emit(raw.get(start..).unwrap_or_default(), start..raw.len());
 }
 
 /// Makes preformatted text: NFC, line breaks and indents kept, trailing spaces and empty edge lines dropped.
 fn code(raw: &str) -> String {
     let raw = raw.replace("\r\n", "\n").replace('\r', "\n");
-    let clean: String = raw.nfc().filter(|c| !invisible(*c)).map(|c| if c.is_whitespace() && c != '\n' { ' ' } else { c }).collect();
+    let clean: String =
+        raw.chars().filter(|c| !invisible(*c)).nfc().map(|c| if c.is_whitespace() && c != '\n' { ' ' } else { c }).collect();
     let lines: Vec<&str> = clean.split('\n').map(str::trim_end).collect();
     let first = lines.iter().position(|l| !l.is_empty()).unwrap_or(lines.len());
     let last = lines.iter().rposition(|l| !l.is_empty()).map_or(first, |i| i + 1);
@@ -166,6 +193,7 @@ pub(crate) fn raised(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn separators_follow_the_kinds_and_ranges_address_the_text() {
@@ -189,6 +217,28 @@ mod tests {
     #[test]
     fn text_is_nfc_without_characters_that_nobody_sees() {
         assert_eq!(prose("cafe\u{301} co\u{ad}operate \u{202e}abc\u{0} 5\u{2009}mg"), "café cooperate abc 5 mg");
+    }
+
+    #[test]
+    fn an_unseen_character_between_a_letter_and_its_accent_does_not_break_nfc() {
+        assert_eq!(prose("e\u{200b}\u{301}x"), "éx");
+        assert_eq!(code("e\u{200b}\u{301}"), "é");
+    }
+
+    proptest! {
+        #[test]
+        fn prose_is_the_nfc_of_the_whole_and_each_character_knows_its_bytes(
+            raw in "[a-z \\n\u{301}\u{327}\u{200b}\u{ad}\u{1100}-\u{1112}\u{1161}-\u{1175}\u{11a8}-\u{11c2}\u{ac00}é\u{9c7}\u{9be}\u{212b}]{0,40}"
+        ) {
+            let whole: String = raw.chars().filter(|c| !invisible(*c)).nfc().collect();
+            let whole = whole.split_whitespace().collect::<Vec<_>>().join(" ");
+            prop_assert_eq!(prose(&raw), whole);
+            let mut end = 0;
+            prose_each(&raw, |c, from| {
+                assert!(c == ' ' || (from.start >= end || from.end >= end) && raw.get(from.clone()).is_some());
+                end = end.max(from.start);
+            });
+        }
     }
 
     #[test]

@@ -88,6 +88,20 @@ pub enum ParseError {
         /// The limit.
         limit: usize,
     },
+    /// The document has no page of that number.
+    #[error("The document has no page {page}; it has {pages}.")]
+    NoSuchPage {
+        /// The page asked for, counted from 1.
+        page: u32,
+        /// How many pages there are.
+        pages: u32,
+    },
+    /// The page is there and cannot be shown as a picture.
+    #[error("The page cannot be drawn: {detail}. Its text can still be read.")]
+    NotDrawn {
+        /// Why, as a clause.
+        detail: String,
+    },
     /// The parser process used up its memory or time.
     #[error(
         "Reading the file took more memory or time than one file may use, so it was stopped. Nothing else was affected. Split the file, or print it to a new PDF, and send that."
@@ -113,6 +127,8 @@ impl ParseError {
             Self::NotUtf8 { .. } => "document.not_utf8",
             Self::Bomb { .. } => "document.bomb",
             Self::TooDeep { .. } => "document.too_deep",
+            Self::NoSuchPage { .. } => "document.no_such_page",
+            Self::NotDrawn { .. } => "document.not_drawn",
             Self::Exhausted => "document.exhausted",
         }
     }
@@ -189,6 +205,8 @@ mod tests {
             ParseError::NotUtf8 { offset: 7 },
             ParseError::Bomb { detail: "more than 256 MiB".into() },
             ParseError::TooDeep { limit: 512 },
+            ParseError::NoSuchPage { page: 9, pages: 3 },
+            ParseError::NotDrawn { detail: "nothing here draws pages".into() },
             ParseError::Exhausted,
         ]
     }

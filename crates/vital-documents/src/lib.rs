@@ -16,6 +16,8 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod flow;
+#[cfg(test)]
+mod hostile_pdf;
 mod html;
 mod jats;
 #[cfg(test)]
@@ -23,6 +25,7 @@ mod laws;
 mod markdown;
 mod model;
 mod package;
+mod page;
 mod passages;
 mod pdf;
 mod pptx;
@@ -38,6 +41,11 @@ pub use error::ParseError;
 pub use model::{Block, BlockKind, Format, ParseLimits, Parsed};
 pub use passages::{Passage, PassageRules, TokenCount, estimated_tokens, passages};
 pub use quality::{Direction, Language, Quality, Verdict, quality};
+pub use page::{
+    Draw, HEIGHT_PX_MAX, MARKS_MAX, PIXELS_MAX, PageMarks, PagePicture, PageRequest, PageView, Rect, WIDTH_PX_MAX, WIDTH_PX_MIN,
+    picture_size,
+};
+pub use pdf::{boxes, page_marks};
 pub use sentences::sentences;
 
 /// Parses a file into canonical text and blocks.

@@ -24,6 +24,8 @@ pub const PARSER_MEMORY_BYTES_MAX: u64 = 512 * 1024 * 1024;
 pub const PARSER_CPU: Duration = Duration::from_secs(30);
 /// Wall-clock time of the parser process.
 pub const PARSER_WALL: Duration = Duration::from_secs(60);
+/// Pages of PDFs that one process draws at once; further ones wait.
+pub const PAGES_DRAWN_AT_ONCE: usize = 2;
 /// Attempts of a background job before it stays failed.
 pub const JOB_ATTEMPTS_MAX: i16 = 3;
 /// How long a claimed job stays claimed without a sign of life.

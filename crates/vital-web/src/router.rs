@@ -322,6 +322,7 @@ fn api_of_the_work() -> OpenApiRouter<AppState> {
         .routes(routes!(documents::find, documents::delete))
         .routes(routes!(documents::appraisal, documents::appraise))
         .routes(routes!(documents::text))
+        .routes(routes!(documents::page))
         .routes(routes!(documents::retry))
         .routes(routes!(search::search))
         .routes(routes!(find::find))

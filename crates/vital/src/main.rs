@@ -32,10 +32,8 @@ fn main() -> ExitCode {
     let begun = Instant::now();
     let Cli { verb } = Cli::parse();
     if matches!(verb, Verb::ParseDocument) {
-        return child::run(ProcessLimits {
-            memory_bytes_max: limits::PARSER_MEMORY_BYTES_MAX,
-            cpu_seconds_max: limits::PARSER_CPU.as_secs(),
-        });
+        let limits = ProcessLimits { memory_bytes_max: limits::PARSER_MEMORY_BYTES_MAX, cpu_seconds_max: limits::PARSER_CPU.as_secs() };
+        return child::run_with(limits, vital_pages::draw);
     }
     vital_llm::ensure_crypto_provider();
     match run(verb, begun) {

@@ -1,9 +1,13 @@
 //! Interprets the content streams of a page just far enough to know where each glyph lands.
 //!
-//! Colours, paths, clipping and images are passed over. All work is bounded: bytes unpacked over the whole document, nesting
+//! Straight lines are noted, for they make tables; colours, other paths, clipping and images are passed over. All work is bounded: bytes unpacked over the whole document, nesting
 //! of form objects, the stack of graphics states and the glyphs of a page.
 
-use super::font::Font;
+use super::{
+    font::Font,
+    frame::lineage,
+    rules::{Path, Rule},
+};
 use crate::{ParseError, ParseLimits};
 use lopdf::{
     Dictionary, Document, Error, Object, ObjectId, Stream,
@@ -32,6 +36,12 @@ pub(super) struct Glyph {
     pub(super) bold: bool,
     /// Marked by the writer as page furniture (14.8.2.2).
     pub(super) artifact: bool,
+}
+
+/// What a page draws, as far as it is read.
+pub(super) struct Drawn {
+    pub(super) glyphs: Vec<Glyph>,
+    pub(super) rules: Vec<Rule>,
 }
 
 /// An affine map `[a b c d e f]` (8.3.3).
@@ -68,7 +78,8 @@ pub(super) struct Interpreter<'d> {
 /// What one page or form needs beside the interpreter.
 struct Run<'d, 'g> {
     resources: Vec<&'d Dictionary>,
-    glyphs: &'g mut Vec<Glyph>,
+    drawn: &'g mut Drawn,
+    path: Path,
     state: State,
     saved: Vec<State>,
     text: Matrix,
@@ -89,21 +100,32 @@ impl<'d> Interpreter<'d> {
         }
     }
 
-    /// Reads the glyphs of a page in the order in which they are drawn, turned as the page is shown.
-    pub(super) fn page(&mut self, id: ObjectId) -> Result<Vec<Glyph>, ParseError> {
+    /// Reads the glyphs and straight lines of a page in the order in which they are drawn, turned as the page is shown.
+    pub(super) fn page(&mut self, id: ObjectId) -> Result<Drawn, ParseError> {
         let content = self.document.get_page_content_with_limit(id, self.unpacked_left).map_err(|_| self.bomb())?;
         self.spend(content.len())?;
-        let mut resources = Vec::new();
-        if let Ok((direct, referenced)) = self.document.get_page_resources(id) {
-            resources.extend(direct);
-            resources.extend(referenced.into_iter().filter_map(|id| self.document.get_dictionary(id).ok()));
+        let mut resources: Vec<&'d Dictionary> = Vec::new();
+        for own in lineage(self.document, id).filter_map(|node| node.get_deref(b"Resources", self.document).and_then(Object::as_dict).ok())
+        {
+            if !resources.iter().any(|known| std::ptr::eq(*known, own)) {
+                resources.push(own);
+            }
         }
         let state = State { ctm: IDENTITY, font: None, size: 0.0, char_space: 0.0, word_space: 0.0, scale: 1.0, leading: 0.0, rise: 0.0 };
-        let mut glyphs = Vec::new();
-        let mut run =
-            Run { resources, glyphs: &mut glyphs, state, saved: Vec::new(), text: IDENTITY, line: IDENTITY, marked: Vec::new(), depth: 0 };
+        let mut drawn = Drawn { glyphs: Vec::new(), rules: Vec::new() };
+        let mut run = Run {
+            resources,
+            drawn: &mut drawn,
+            path: Path::default(),
+            state,
+            saved: Vec::new(),
+            text: IDENTITY,
+            line: IDENTITY,
+            marked: Vec::new(),
+            depth: 0,
+        };
         self.run(&content, &mut run)?;
-        Ok(glyphs)
+        Ok(drawn)
     }
 
     fn bomb(&self) -> ParseError {
@@ -119,7 +141,7 @@ impl<'d> Interpreter<'d> {
     fn run(&mut self, content: &[u8], run: &mut Run<'d, '_>) -> Result<(), ParseError> {
         for operation in Content::<Vec<Operation>>::decode_iter(content) {
             let Ok(operation) = operation else { break };
-            if run.glyphs.len() > PAGE_GLYPHS_MAX {
+            if run.drawn.glyphs.len() > PAGE_GLYPHS_MAX {
                 return Err(ParseError::Bomb { detail: format!("one page draws more than {PAGE_GLYPHS_MAX} letters") });
             }
             self.operate(&operation, run)?;
@@ -170,7 +192,7 @@ impl<'d> Interpreter<'d> {
             "BMC" | "BDC" => run.marked.push(operands.first().and_then(|o| o.as_name().ok()) == Some(b"Artifact")),
             "EMC" => _ = run.marked.pop(),
             "Do" => self.form(operands, run)?,
-            _ => {}
+            operator => run.draw(operator, number),
         }
         Ok(())
     }
@@ -223,7 +245,8 @@ impl<'d> Interpreter<'d> {
         state.ctm = then(&placed, &state.ctm);
         let mut inner = Run {
             resources: own.map_or_else(|| run.resources.clone(), |own| vec![own]),
-            glyphs: &mut *run.glyphs,
+            drawn: &mut *run.drawn,
+            path: Path::default(),
             state,
             saved: Vec::new(),
             text: IDENTITY,
@@ -236,6 +259,33 @@ impl<'d> Interpreter<'d> {
 }
 
 impl Run<'_, '_> {
+    /// Follows the operators of paths (8.5).
+    fn draw(&mut self, operator: &str, number: impl Fn(usize) -> f32) {
+        let ctm = self.state.ctm;
+        let at = |x: f32, y: f32| {
+            let [.., e, f] = then(&[1.0, 0.0, 0.0, 1.0, x, y], &ctm);
+            (e, f)
+        };
+        let rules = &mut self.drawn.rules;
+        match operator {
+            "m" => self.path.move_to(at(number(0), number(1))),
+            "l" => self.path.line_to(at(number(0), number(1))),
+            "c" => self.path.curve_to(at(number(4), number(5))),
+            "v" | "y" => self.path.curve_to(at(number(2), number(3))),
+            "h" => self.path.close(),
+            "re" => self.path.add_box(at(number(0), number(1)), at(number(0) + number(2), number(1) + number(3))),
+            "S" => self.path.paint(true, false, rules),
+            "s" | "b" | "b*" => {
+                self.path.close();
+                self.path.paint(true, operator != "s", rules);
+            }
+            "f" | "F" | "f*" => self.path.paint(false, true, rules),
+            "B" | "B*" => self.path.paint(true, true, rules),
+            "n" => self.path.paint(false, false, rules),
+            _ => {}
+        }
+    }
+
     fn next_line(&mut self, x: f32, y: f32) {
         self.line = then(&[1.0, 0.0, 0.0, 1.0, x, y], &self.line);
         self.text = self.line;
@@ -274,7 +324,7 @@ impl Run<'_, '_> {
         let ((x0, y), (x1, _)) = (turned(at(0.0)), turned(at(width)));
         if [x0, x1, y].iter().all(|v| v.is_finite()) {
             let artifact = self.marked.contains(&true);
-            self.glyphs.push(Glyph { text, x0, x1, y, size, turns, bold, artifact });
+            self.drawn.glyphs.push(Glyph { text, x0, x1, y, size, turns, bold, artifact });
         }
     }
 }
@@ -301,7 +351,7 @@ mod tests {
     fn glyphs(content: &str) -> Vec<Glyph> {
         let document = pdf_of(vec![Stream::new(dictionary! {}, content.as_bytes().to_vec())]);
         let page = document.page_iter().next().unwrap();
-        Interpreter::new(&document, &ParseLimits::default()).page(page).unwrap()
+        Interpreter::new(&document, &ParseLimits::default()).page(page).unwrap().glyphs
     }
 
     #[test]

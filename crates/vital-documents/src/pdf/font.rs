@@ -78,10 +78,10 @@ fn text_of(units: &[u16], dingbats: bool) -> Option<String> {
     known.then(|| unligated(&text))
 }
 
-/// Writes ligatures and full-width letters as the letters they stand for.
+/// Writes ligatures, Arabic letters in the form of their place, and full-width letters as the letters they stand for.
 fn unligated(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
-    let compatible = |c: char| matches!(c, '\u{fb00}'..='\u{fb06}' | '\u{ff01}'..='\u{ff5e}' | 'ĳ' | 'Ĳ' | 'ŉ');
+    let compatible = |c: char| matches!(c, '\u{fb00}'..='\u{fb06}' | '\u{fb50}'..='\u{fdfb}' | '\u{fe70}'..='\u{fefc}' | '\u{ff01}'..='\u{ff5e}' | 'ĳ' | 'Ĳ' | 'ŉ');
     text.chars().flat_map(|c| if compatible(c) { c.nfkc().collect::<Vec<_>>() } else { vec![c] }).collect()
 }
 

@@ -28,19 +28,26 @@ pub(super) fn remove(pages: &mut [Vec<Line>]) {
     let needed = PAGES_MIN.max(pages.len() * PAGES_PERCENT_MIN / 100);
     let many = pages.len() > 1;
     let shift = numbering(pages);
-    for (page, edge) in pages.iter_mut().zip(&edges) {
+    let goes = |page: &[Line], edge: &[usize]| -> Vec<bool> {
         let outermost = outermost(page);
-        let mut at = 0;
-        page.retain(|line| {
-            let here = at;
-            at += 1;
+        let is_furniture = |(here, line): (usize, &Line)| {
             let key = key(&line.text);
             // Rows of numbers look alike once their numbers are blanked, so a line must have words to recur.
             let worded = key.chars().filter(|c| c.is_alphabetic()).count() >= LETTERS_MIN;
             let recurs = worded && edge.contains(&here) && seen.get(&key).is_some_and(|pages| *pages >= needed);
             let numbered = many && outermost.contains(&here) && (is_page_number(&line.text) || shift.is_some_and(|s| carries(line, s)));
-            !(recurs || numbered)
-        });
+            recurs || numbered
+        };
+        page.iter().enumerate().map(is_furniture).collect()
+    };
+    let furniture: Vec<Vec<bool>> = pages.iter().zip(&edges).map(|(page, edge)| goes(page, edge)).collect();
+    // Where every line recurs, as on labels or forms, the lines are the text.
+    if furniture.iter().flatten().all(|goes| *goes) {
+        return;
+    }
+    for (page, furniture) in pages.iter_mut().zip(furniture) {
+        let mut furniture = furniture.into_iter();
+        page.retain(|_| !furniture.next().unwrap_or(false));
     }
 }
 
@@ -126,6 +133,8 @@ mod tests {
             turns: 0,
             bold: false,
             page: number,
+            row: false,
+            inks: vec![],
         };
         texts.iter().enumerate().map(line).collect()
     }
@@ -156,6 +165,13 @@ mod tests {
             .collect();
         remove(&mut pages);
         assert!(pages.iter().all(|p| p.len() == 2 && p[0].text.starts_with("Text")), "{pages:?}");
+    }
+
+    #[test]
+    fn pages_that_are_all_alike_keep_their_text() {
+        let mut pages: Vec<Vec<Line>> = (1..=5).map(|n| page(n, &["Label of the device", "Sterile"])).collect();
+        remove(&mut pages);
+        assert!(pages.iter().all(|p| p.len() == 2));
     }
 
     #[test]

@@ -147,7 +147,18 @@ mod tests {
 
     #[test]
     fn numbered_lines_on_top_of_each_other_are_a_list() {
-        let line = |text: &str, y: f32| Line { text: text.to_owned(), x0: 72.0, x1: 200.0, y, size: 10.0, turns: 0, bold: false, page: 1 };
+        let line = |text: &str, y: f32| Line {
+            text: text.to_owned(),
+            x0: 72.0,
+            x1: 200.0,
+            y,
+            size: 10.0,
+            turns: 0,
+            bold: false,
+            page: 1,
+            row: false,
+            inks: vec![],
+        };
         let lines = [
             line("1. Wash hands", 700.0),
             line("2. Put on gloves", 680.0),

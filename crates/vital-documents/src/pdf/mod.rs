@@ -6,21 +6,31 @@
 //! paragraphs nor repeated page headers can be told. lopdf's reader of character maps is not used, see `cmap`. Section
 //! numbers in comments are those of ISO 32000-1:2008.
 
+mod bidi;
 mod cmap;
 mod content;
 mod font;
+mod frame;
 mod furniture;
 mod glyphs;
 mod headings;
+mod layout;
 mod lines;
+#[cfg(test)]
+mod reading_tests;
+mod rules;
 mod structure;
+mod trace;
 mod wrap;
 
 pub(crate) use glyphs::symbol_char;
 
-use crate::{Format, ParseError, ParseLimits, Parsed, canonical::Canonical};
+use crate::{Format, MARKS_MAX, PageMarks, ParseError, ParseLimits, Parsed, Rect, canonical::Canonical};
 use content::Interpreter;
+use frame::Frame;
 use lopdf::{DecompressError, Document, Error, LoadOptions, Object, xref::XrefRecovery};
+use std::ops::Range;
+use trace::Trace;
 
 /// The end-of-file mark is looked for in this many bytes at the end; some servers append a few of their own.
 const EOF_WITHIN: usize = 2 * 1024;
@@ -28,7 +38,42 @@ const EOF_WITHIN: usize = 2 * 1024;
 const PAGES_NAMED_MAX: usize = 8;
 
 pub(crate) fn parse(bytes: &[u8], limits: &ParseLimits) -> Result<Parsed, ParseError> {
+    read(&load(bytes, limits)?, limits, None)
+}
+
+/// Where text stands on a page: the boxes of these byte ranges of `Parsed::text`, as far as they are on this page (counted from
+/// 1), line by line. It agrees with [`crate::parse`] to the byte if the limits are the same, and takes about as long.
+///
+/// # Errors
+/// Those of [`crate::parse`], and `NoSuchPage`.
+pub fn boxes(bytes: &[u8], page: u32, ranges: &[Range<usize>], limits: &ParseLimits) -> Result<Vec<Rect>, ParseError> {
+    page_marks(bytes, page, ranges, limits).map(|marks| marks.rects)
+}
+
+/// What a renderer needs to mark these ranges on a page, see [`boxes`]; of more than [`MARKS_MAX`] ranges the first.
+///
+/// # Errors
+/// Those of [`crate::parse`], and `NoSuchPage`.
+pub fn page_marks(bytes: &[u8], page: u32, ranges: &[Range<usize>], limits: &ParseLimits) -> Result<PageMarks, ParseError> {
+    if bytes.len() > limits.file_bytes_max {
+        return Err(ParseError::TooLarge { bytes: bytes.len(), limit: limits.file_bytes_max });
+    }
     let document = load(bytes, limits)?;
+    let at = usize::try_from(page).ok().and_then(|page| page.checked_sub(1));
+    let Some(object) = at.and_then(|at| document.page_iter().take(limits.pages_max as usize).nth(at)) else {
+        let pages = u32::try_from(document.page_iter().take(limits.pages_max as usize).count()).unwrap_or(u32::MAX);
+        return Err(ParseError::NoSuchPage { page, pages });
+    };
+    let mut trace = Trace::new(page);
+    read(&document, limits, Some(&mut trace))?;
+    let frame = Frame::of(&document, object);
+    let (width_pt, height_pt) = frame.size();
+    let rects = trace.rects(ranges.get(..MARKS_MAX).unwrap_or(ranges), &frame);
+    Ok(PageMarks { object: object.0, width_pt, height_pt, rects })
+}
+
+/// Reads the text, and traces one page of it if asked.
+fn read(document: &Document, limits: &ParseLimits, trace: Option<&mut Trace>) -> Result<Parsed, ParseError> {
     let pages: Vec<_> = document.page_iter().take(limits.pages_max as usize + 1).collect();
     let count = u32::try_from(pages.len()).unwrap_or(u32::MAX);
     if count > limits.pages_max {
@@ -38,12 +83,13 @@ pub(crate) fn parse(bytes: &[u8], limits: &ParseLimits) -> Result<Parsed, ParseE
         return Err(damaged("no page can be found in it"));
     }
     let mut canonical = Canonical::new(limits);
-    let mut interpreter = Interpreter::new(&document, limits);
-    let mut read = Vec::with_capacity(pages.len());
+    let mut interpreter = Interpreter::new(document, limits);
+    let mut all = Vec::with_capacity(pages.len());
     let mut textless = Vec::new();
     let mut held = 0;
     for (page, number) in pages.into_iter().zip(1..) {
-        let lines = lines::from_glyphs(&interpreter.page(page)?, number);
+        let traced = trace.as_ref().is_some_and(|t| t.is_of(number));
+        let lines = lines::from_page(&interpreter.page(page)?, number, traced);
         if lines.is_empty() {
             textless.push(number);
         }
@@ -52,15 +98,15 @@ pub(crate) fn parse(bytes: &[u8], limits: &ParseLimits) -> Result<Parsed, ParseE
         if held > limits.text_bytes_max.saturating_mul(2) {
             return Err(ParseError::TooMuchText { limit: limits.text_bytes_max });
         }
-        read.push(lines);
+        all.push(lines);
     }
     if textless.len() == count as usize {
         return Err(ParseError::NoText { pages: Some(count) });
     }
-    warn_about(&mut canonical, &textless, &document, interpreter.unmapped);
-    furniture::remove(&mut read);
-    structure::push_blocks(&read, &mut canonical)?;
-    canonical.finish(Format::Pdf, title(&document), Some(count))
+    warn_about(&mut canonical, &textless, document, interpreter.unmapped);
+    furniture::remove(&mut all);
+    structure::push_blocks(&all, &mut canonical, trace)?;
+    canonical.finish(Format::Pdf, title(document), Some(count))
 }
 
 fn load(bytes: &[u8], limits: &ParseLimits) -> Result<Document, ParseError> {

@@ -6,13 +6,10 @@
 use super::{
     headings::Headings,
     lines::Line,
+    trace::{Piece, Trace},
     wrap::{Words, is_hyphenated},
 };
-use crate::{
-    BlockKind, ParseError,
-    canonical::{Canonical, row},
-    text::bullet,
-};
+use crate::{BlockKind, ParseError, canonical::Canonical, text::bullet};
 
 /// Lines of one paragraph are at most this much further apart than the document's usual distance.
 const PITCH_SLACK: f32 = 1.25;
@@ -23,11 +20,12 @@ const PITCH_USUAL: f32 = 1.25;
 struct Open<'l> {
     kind: BlockKind,
     text: String,
-    lines: Vec<&'l Line>,
+    /// What `text` is made of, each piece a line or a cell of one.
+    pieces: Vec<Piece<'l>>,
 }
 
-/// Pushes the blocks of a document given as the lines of its pages.
-pub(super) fn push_blocks(pages: &[Vec<Line>], canonical: &mut Canonical) -> Result<(), ParseError> {
+/// Pushes the blocks of a document given as the lines of its pages, and traces one page if asked.
+pub(super) fn push_blocks(pages: &[Vec<Line>], canonical: &mut Canonical, mut trace: Option<&mut Trace>) -> Result<(), ParseError> {
     let lines: Vec<&Line> = pages.iter().flatten().filter(|line| !is_contents_entry(&line.text)).collect();
     let pitch = usual_pitch(&lines);
     let words = Words::of(&lines);
@@ -36,7 +34,7 @@ pub(super) fn push_blocks(pages: &[Vec<Line>], canonical: &mut Canonical) -> Res
     for (at, line) in lines.iter().enumerate() {
         let previous = at.checked_sub(1).and_then(|p| lines.get(p)).copied();
         let next = lines.get(at + 1).copied();
-        let kind = match headings.level(previous, line, next) {
+        let kind = match headings.level(previous, line, next).filter(|_| !line.row) {
             Some(level) => BlockKind::Heading { level },
             None if is_row(previous, line, next) => BlockKind::TableRow,
             None if item_text(&line.text).is_some() => BlockKind::ListItem,
@@ -46,13 +44,13 @@ pub(super) fn push_blocks(pages: &[Vec<Line>], canonical: &mut Canonical) -> Res
             Some(block) if block.continues_with(line, kind, pitch) => block.join(line, &words),
             _ => {
                 if let Some(block) = open.take() {
-                    block.push(canonical)?;
+                    block.push(canonical, trace.as_deref_mut())?;
                 }
                 open = Some(Open::start(kind, line));
             }
         }
     }
-    open.map_or(Ok(()), |block| block.push(canonical))
+    open.map_or(Ok(()), |block| block.push(canonical, trace))
 }
 
 /// A line of a table of contents: leader dots up to a page number.
@@ -81,7 +79,7 @@ fn usual_pitch(lines: &[&Line]) -> f32 {
 fn is_row(previous: Option<&Line>, line: &Line, next: Option<&Line>) -> bool {
     let cells = |line: &Line| item_text(&line.text).unwrap_or(&line.text).matches('\t').count();
     let near = |other: Option<&Line>| other.is_some_and(|o| o.page == line.page && cells(o) > 0 && (o.y - line.y).abs() < 4.0 * line.size);
-    cells(line) > 0 && (near(previous) || near(next))
+    line.row || (cells(line) > 0 && (near(previous) || near(next)))
 }
 
 /// The text of a list item without its bullet; enumerators such as "(a)" and "1." stay, for others refer to them.
@@ -105,25 +103,56 @@ fn ends_sentence(text: &str) -> bool {
 
 impl<'l> Open<'l> {
     fn start(kind: BlockKind, line: &'l Line) -> Self {
-        let text = match kind {
-            BlockKind::TableRow => row(&line.text.split('\t').collect::<Vec<_>>()),
-            BlockKind::ListItem => item_text(&line.text).unwrap_or(&line.text).replace('\t', " "),
-            _ => line.text.replace('\t', " "),
-        };
-        Self { kind, text, lines: vec![line] }
+        let mut block = Self { kind, text: String::new(), pieces: Vec::new() };
+        match kind {
+            BlockKind::TableRow => block.cells(line),
+            BlockKind::ListItem => {
+                let text = item_text(&line.text).unwrap_or(&line.text);
+                block.pieces.push(Piece { line, from: line.text.len() - text.len(), at: 0 });
+                block.text = text.replace('\t', " ");
+            }
+            _ => {
+                block.pieces.push(Piece { line, from: 0, at: 0 });
+                block.text = line.text.replace('\t', " ");
+            }
+        }
+        block
+    }
+
+    /// Takes the cells of a row.
+    fn cells(&mut self, line: &'l Line) {
+        let mut from = 0;
+        for cell in line.text.split('\t') {
+            if from > 0 {
+                self.text.push_str(" | ");
+            }
+            self.pieces.push(Piece { line, from, at: self.text.len() });
+            self.text.push_str(cell);
+            from += cell.len() + 1;
+        }
     }
 
     fn join(&mut self, line: &'l Line, words: &Words<'_>) {
+        // A tab and a space are one byte each, so what is taken from the line keeps its place.
         words.join(&mut self.text, &line.text.replace('\t', " "));
-        self.lines.push(line);
+        self.pieces.push(Piece { line, from: 0, at: self.text.len() - line.text.len() });
     }
 
-    fn push(self, canonical: &mut Canonical) -> Result<(), ParseError> {
-        canonical.push(self.kind, &self.text, self.lines.first().map(|l| l.page))
+    fn push(self, canonical: &mut Canonical, trace: Option<&mut Trace>) -> Result<(), ParseError> {
+        let before = canonical.last().map(|block| block.end);
+        canonical.push(self.kind, &self.text, self.pieces.first().map(|p| p.line.page))?;
+        if let (Some(trace), Some(block)) = (trace, canonical.last().filter(|block| Some(block.end) != before)) {
+            trace.add(block, &self.text, &self.pieces);
+        }
+        Ok(())
+    }
+
+    fn last(&self) -> Option<&'l Line> {
+        self.pieces.last().map(|p| p.line)
     }
 
     fn continues_with(&self, line: &Line, kind: BlockKind, pitch: f32) -> bool {
-        let Some(last) = self.lines.last() else { return false };
+        let Some(last) = self.last() else { return false };
         let alike = (last.size - line.size).abs() <= 0.08 * last.size && last.turns == line.turns;
         match (self.kind, kind) {
             (BlockKind::Heading { level }, BlockKind::Heading { level: next }) => {
@@ -152,29 +181,29 @@ impl<'l> Open<'l> {
     }
 
     fn near(&self, line: &Line, pitch: f32) -> bool {
-        self.lines.last().is_some_and(|last| last.y - line.y <= pitch * PITCH_SLACK * last.size.max(line.size))
+        self.last().is_some_and(|last| last.y - line.y <= pitch * PITCH_SLACK * last.size.max(line.size))
     }
 
     /// Whether the paragraph goes on in the next column or on the next page.
     fn flows_over(&self, line: &Line) -> bool {
-        let full = self.lines.last().is_some_and(|last| last.x1 > self.right_edge() - 3.0 * last.size);
+        let full = self.last().is_some_and(|last| last.x1 > self.right_edge() - 3.0 * last.size);
         let goes_on = full || line.text.starts_with(char::is_lowercase);
         !ends_sentence(&self.text) && goes_on && !starts_numbered(&line.text)
     }
 
     fn right_edge(&self) -> f32 {
-        self.lines.iter().map(|l| l.x1).fold(f32::MIN, f32::max)
+        self.pieces.iter().map(|p| p.line.x1).fold(f32::MIN, f32::max)
     }
 
     /// Whether the last line was the paragraph's end: there was room for the next word, or the next line is indented.
     fn ended_before(&self, line: &Line) -> bool {
-        let Some(last) = self.lines.last() else { return false };
+        let Some(last) = self.last() else { return false };
         let indent = line.x0 - last.x0;
-        let hanging = self.kind == BlockKind::ListItem && self.lines.len() == 1;
+        let hanging = self.kind == BlockKind::ListItem && self.pieces.len() == 1;
         if indent > 0.8 * line.size && indent < 8.0 * line.size && !hanging && ends_sentence(&self.text) {
             return true;
         }
-        let outdented = self.kind == BlockKind::ListItem && self.lines.len() > 1 && indent < -0.5 * line.size;
+        let outdented = self.kind == BlockKind::ListItem && self.pieces.len() > 1 && indent < -0.5 * line.size;
         let letters = line.text.chars().count().max(1) as f32;
         let first_word = line.text.split_whitespace().next().map_or(0, |w| w.chars().count()) as f32;
         let room = self.right_edge().max(line.x1) - last.x1;

@@ -69,7 +69,18 @@ mod tests {
     use super::*;
 
     fn join(first: &str, second: &str, elsewhere: &str) -> String {
-        let line = |text: &str| Line { text: text.to_owned(), x0: 0.0, x1: 0.0, y: 0.0, size: 10.0, turns: 0, bold: false, page: 1 };
+        let line = |text: &str| Line {
+            text: text.to_owned(),
+            x0: 0.0,
+            x1: 0.0,
+            y: 0.0,
+            size: 10.0,
+            turns: 0,
+            bold: false,
+            page: 1,
+            row: false,
+            inks: vec![],
+        };
         let lines = [line(first), line(second), line(elsewhere)];
         let words = Words::of(&lines.iter().collect::<Vec<_>>());
         let mut text = first.to_owned();

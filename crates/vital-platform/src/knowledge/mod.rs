@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-use vital_documents::Block;
+use vital_documents::{Block, PagePicture, PageRequest, ParseError};
 use vital_kernel::{AuditAction, AuditEntry, DocumentId, Error, OpContext, Permission, Result, limits};
 use vital_store::JobKind;
 
@@ -277,6 +277,25 @@ pub async fn read_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Resu
     })?;
     read.commit(AuditEntry::new(AuditAction::DocumentRead, "document", id)).await?;
     Ok(DocumentText { document, text, blocks })
+}
+
+/// Draws a page of a PDF with some bytes of its canonical text marked. Who saw it is recorded.
+///
+/// # Errors
+/// `NotFound` when the tenant has no such document or it has no such page; `Invalid` where it is no PDF or the page cannot be drawn.
+pub async fn page_picture(p: &Platform, cx: &OpContext, id: DocumentId, page: &PageRequest) -> Result<PagePicture> {
+    cx.require(Permission::DocumentRead)?;
+    let mut read = p.db.read_audited(cx).await?;
+    let document = store::document(read.tx(), id).await?.ok_or_else(unknown)?;
+    if document.format.as_deref() != Some("pdf") {
+        return Err(Error::invalid("document.no_pages", "Only a PDF that was read has pages to be shown. Read its text instead."));
+    }
+    let (_, bytes, _) = store::file(read.tx(), id).await?.ok_or_else(unknown)?;
+    read.commit(AuditEntry::new(AuditAction::DocumentRead, "document", id)).await?;
+    p.sandbox.draw(page, bytes).await?.map_err(|why| match why {
+        ParseError::NoSuchPage { .. } => Error::not_found(why.code(), why.to_string()),
+        _ => Error::invalid(why.code(), why.to_string()),
+    })
 }
 
 /// Queues the ingestion of a failed document again.

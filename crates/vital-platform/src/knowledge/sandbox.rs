@@ -1,11 +1,12 @@
 //! The parent's side of the parser process: one process a file, bounded in memory, CPU, time and output, with an empty environment.
 
-use std::{process::Stdio, time::Duration};
+use std::{process::Stdio, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     process::Command,
+    sync::Semaphore,
 };
-use vital_documents::{ParseError, ParseLimits, Parsed, child};
+use vital_documents::{PagePicture, PageRequest, ParseError, ParseLimits, Parsed, child};
 use vital_kernel::{Error, Result, limits};
 
 /// Largest reply of the parser: the text, its blocks and the framing of both.
@@ -16,13 +17,19 @@ const REPLY_BYTES_MAX: u64 = 4 * limits::DOCUMENT_TEXT_BYTES_MAX as u64;
 pub struct Sandbox {
     command: Vec<String>,
     wall: Duration,
+    pages: Arc<Semaphore>,
+}
+
+/// What a file may hold; the byte ranges of its text count in what was read under these limits.
+fn bounds() -> ParseLimits {
+    ParseLimits { file_bytes_max: limits::UPLOAD_BYTES_MAX, text_bytes_max: limits::DOCUMENT_TEXT_BYTES_MAX, ..ParseLimits::default() }
 }
 
 impl Sandbox {
     /// A sandbox that runs this program with these arguments.
     #[must_use]
     pub fn new(command: Vec<String>) -> Self {
-        Self { command, wall: limits::PARSER_WALL }
+        Self { command, wall: limits::PARSER_WALL, pages: Arc::new(Semaphore::new(limits::PAGES_DRAWN_AT_ONCE)) }
     }
 
     /// Parses a file in a process of its own.
@@ -30,12 +37,22 @@ impl Sandbox {
     /// # Errors
     /// The outer error means the process could not be run and trying again makes sense; the inner one says what is wrong with the file.
     pub async fn parse(&self, file_name: &str, bytes: Vec<u8>) -> Result<Result<Parsed, ParseError>> {
-        let bounds = ParseLimits {
-            file_bytes_max: limits::UPLOAD_BYTES_MAX,
-            text_bytes_max: limits::DOCUMENT_TEXT_BYTES_MAX,
-            ..ParseLimits::default()
-        };
-        let request = child::request_head(file_name, bytes.len(), &bounds);
+        let answer = self.answer(child::request_head(file_name, bytes.len(), &bounds()), bytes).await?;
+        Ok(answer.map_or(Err(ParseError::Exhausted), |answer| child::decode_answer(&answer)))
+    }
+
+    /// Draws a page of a PDF in a process of its own. A few are drawn at once; others wait.
+    ///
+    /// # Errors
+    /// As [`Sandbox::parse`].
+    pub async fn draw(&self, page: &PageRequest, bytes: Vec<u8>) -> Result<Result<PagePicture, ParseError>> {
+        let _place = self.pages.acquire().await.map_err(Error::internal)?;
+        let answer = self.answer(child::page_request_head(page, bytes.len(), &bounds()), bytes).await?;
+        Ok(answer.map_or(Err(ParseError::Exhausted), |answer| child::decode_page(&answer)))
+    }
+
+    /// What the process answers; none where its time ran out.
+    async fn answer(&self, request: Vec<u8>, bytes: Vec<u8>) -> Result<Option<Vec<u8>>> {
         let Some((program, arguments)) = self.command.split_first() else { return Err(Error::internal("no parser program is configured")) };
         let mut process = Command::new(program)
             .args(arguments)
@@ -65,10 +82,9 @@ impl Sandbox {
         };
         let ran = tokio::time::timeout(self.wall, async { tokio::join!(write, read) }).await;
         let Ok(((), reply)) = ran else {
-            return Ok(Err(ParseError::Exhausted));
+            return Ok(None);
         };
-        let reply = reply.map_err(Error::internal)?;
-        Ok(child::decode_answer(&reply))
+        reply.map(Some).map_err(Error::internal)
     }
 }
 

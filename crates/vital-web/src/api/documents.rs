@@ -10,18 +10,21 @@ use crate::{
 };
 use axum::{
     Json,
-    extract::State,
+    extract::{Path, State},
     http::{StatusCode, header},
     response::IntoResponse,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use vital_documents::BlockKind;
+use vital_documents::{BlockKind, PageRequest, WIDTH_PX_MAX, WIDTH_PX_MIN};
 use vital_kernel::{DocumentId, Error};
 use vital_platform::{
     ask::{self, Appraised},
     knowledge::{self, Appraisal, Document, DocumentFilter},
 };
+
+/// Width of a drawn page unless the caller says otherwise, in pixels.
+const WIDTH_PX: u32 = 1_000;
 
 /// Which documents to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -148,6 +151,44 @@ pub(crate) async fn appraise(
 #[utoipa::path(get, path = "/api/v1/documents/{id}/appraisal", tag = "documents", params(("id" = Uuid, Path)), responses((status = 200, body = Appraised)))]
 pub(crate) async fn appraisal(State(s): State<AppState>, SignedIn(caller): SignedIn, Id(id): Id<DocumentId>) -> Reply<Json<Appraised>> {
     Ok(Json(ask::reach(&s.platform, &caller.cx, id).await?))
+}
+
+/// How a page is to be drawn.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Drawing {
+    /// Width in pixels, 100 to 4,000; 1,000 unless given.
+    #[param(minimum = 100, maximum = 4000)]
+    width: Option<u32>,
+    /// First byte of the canonical text to be marked.
+    start: Option<usize>,
+    /// One past the last byte to be marked.
+    end: Option<usize>,
+}
+
+/// Draws a page of a PDF, with a range of its text marked.
+#[utoipa::path(get, path = "/api/v1/documents/{id}/pages/{page}", tag = "documents",
+    params(("id" = Uuid, Path), ("page" = u32, Path, description = "Number of the page, from 1"), Drawing),
+    responses((status = 200, description = "The page", content_type = "image/png", body = Vec<u8>)))]
+pub(crate) async fn page(
+    State(s): State<AppState>,
+    SignedIn(caller): SignedIn,
+    Path((id, page)): Path<(String, String)>,
+    Params(given): Params<Drawing>,
+) -> Reply<impl IntoResponse> {
+    let unknown = || Error::not_found("document.unknown", "There is no such page, or it is not yours to see.");
+    let id = id.parse().map(DocumentId).map_err(|_| unknown())?;
+    let page = page.parse().ok().filter(|n| *n > 0).ok_or_else(unknown)?;
+    let width_px = given.width.unwrap_or(WIDTH_PX);
+    if !(WIDTH_PX_MIN..=WIDTH_PX_MAX).contains(&width_px) {
+        let says = format!("A page can be drawn {WIDTH_PX_MIN} to {WIDTH_PX_MAX} pixels wide.");
+        return Err(Error::invalid("document.width", says.clone()).with_field("/width", says).into());
+    }
+    let marks = given.start.zip(given.end).filter(|(start, end)| start < end).map(|(start, end)| start..end);
+    let request = PageRequest { page, width_px, marks: marks.into_iter().collect() };
+    let picture = knowledge::page_picture(&s.platform, &caller.cx, id, &request).await?;
+    Ok(([(header::CONTENT_TYPE, "image/png")], picture.png))
 }
 
 /// Queues the reading of a failed document again.

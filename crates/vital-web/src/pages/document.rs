@@ -10,7 +10,7 @@ use crate::{
         document::{badge, facts},
         layout::{Section, bare, page},
         passage::{self, Window},
-        text::{count, moment},
+        text::{count, link_with, moment},
         trail,
     },
     extract::{Id, Params},
@@ -44,6 +44,8 @@ pub(crate) struct Given {
     end: Option<usize>,
     /// Where the window begins, in bytes; around the citation unless given.
     from: Option<usize>,
+    /// A page of a PDF to show as it looks, from 1.
+    page: Option<u32>,
     /// True for the source pane: nothing but the text.
     #[serde(default)]
     pub(crate) pane: bool,
@@ -76,22 +78,64 @@ pub(crate) async fn show(
     let bytes = if given.pane { PANE_BYTES } else { PAGE_BYTES };
     let window = Window::choose(&read.blocks, given.from, given.start, bytes);
     let text = passage::text(&read.text, &read.blocks, &window, given.cited().as_ref());
+    if let Some(number) = given.page.filter(|_| !given.pane && has_pages(&read.document)) {
+        return Ok(page(&view, &read.document.title, Section::Library, &[], &picture(&read.document, number, given.cited().as_ref())));
+    }
     Ok(if given.pane {
         bare(&view, &read.document.title, &text)
     } else {
-        page(&view, &read.document.title, Section::Library, &[], &whole(&caller, &read, &window, &text, seen.as_deref()))
+        page(&view, &read.document.title, Section::Library, &[], &whole(&caller, &read, &window, &text, seen.as_deref(), given.cited().as_ref()))
     })
 }
 
-fn whole(caller: &Caller, read: &DocumentText, window: &Window, text: &Markup, seen: Option<&[Sighting]>) -> Markup {
+fn whole(caller: &Caller, read: &DocumentText, window: &Window, text: &Markup, seen: Option<&[Sighting]>, cited: Option<&Range<usize>>) -> Markup {
     let d = &read.document;
     html! {
         article.document {
             (head(d))
+            @if has_pages(d) {
+                p { a.button.quiet href=(page_address(d, page_of(read, cited), cited)) { "Show the page as it looks" } }
+            }
             (turner(d, window))
             (text)
             (turner(d, window))
             @if let Some(seen) = seen { (who_saw(caller, d, seen)) }
+        }
+    }
+}
+
+/// Whether its pages can be shown as they look.
+fn has_pages(d: &Document) -> bool {
+    d.format.as_deref() == Some("pdf")
+}
+
+/// The page on which the cited words begin, or the first.
+fn page_of(read: &DocumentText, cited: Option<&Range<usize>>) -> u32 {
+    let holds = |b: &&vital_documents::Block| cited.is_some_and(|c| b.end > c.start);
+    read.blocks.iter().find(holds).and_then(|b| b.page).unwrap_or(1)
+}
+
+fn page_address(d: &Document, number: u32, cited: Option<&Range<usize>>) -> String {
+    let (start, end) = cited.map_or_else(Default::default, |c| (c.start.to_string(), c.end.to_string()));
+    link_with(&format!("/library/documents/{}", d.id), &[("page", &number.to_string()), ("start", &start), ("end", &end)])
+}
+
+/// A page as it looks, with the cited words marked.
+fn picture(d: &Document, number: u32, cited: Option<&Range<usize>>) -> Markup {
+    let (start, end) = cited.map_or_else(Default::default, |c| (c.start.to_string(), c.end.to_string()));
+    let source = link_with(&format!("/api/v1/documents/{}/pages/{number}", d.id), &[("width", "1400"), ("start", &start), ("end", &end)]);
+    let text = link_with(&format!("/library/documents/{}", d.id), &[("start", &start), ("end", &end)]);
+    let last = d.pages.and_then(|n| u32::try_from(n).ok()).unwrap_or(number);
+    html! {
+        article.document {
+            p.crumbs { a href={ (text) "#cited" } { "Back to the text" } }
+            h1 { (d.title) }
+            nav.turner aria-label="Pages" {
+                @if number > 1 { a.button.quiet href=(page_address(d, number - 1, cited)) { "← Page " (number - 1) } }
+                span { "Page " (number) " of " (last) }
+                @if number < last { a.button.quiet href=(page_address(d, number + 1, cited)) { "Page " (number + 1) " →" } }
+            }
+            a href={ (text) "#cited" } { img.sheet src=(source) alt={ "Page " (number) " of " (d.title) " as a picture; the link leads to its text" }; }
         }
     }
 }
