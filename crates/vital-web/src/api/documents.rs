@@ -158,8 +158,8 @@ pub(crate) async fn appraisal(State(s): State<AppState>, SignedIn(caller): Signe
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Drawing {
-    /// Width in pixels, 100 to 4,000; 1,000 unless given.
-    #[param(minimum = 100, maximum = 4000)]
+    /// Width in pixels, 64 to 2,400; 1,000 unless given.
+    #[param(minimum = 64, maximum = 2400)]
     width: Option<u32>,
     /// First byte of the canonical text to be marked.
     start: Option<usize>,
