@@ -41,9 +41,6 @@ const RATE_POLITE: Limit = Limit { name: "tools.crossref_polite", burst: 3, per:
 const NAME: &str = "Crossref";
 /// Most notices that are listed of a work.
 const NOTICES_MAX: usize = 20;
-const FIELDS: &str = "DOI,title,subtitle,container-title,publisher,type,subtype,published,issued,author,abstract,license,update-to,updated-by,relation,\
-    is-referenced-by-count,clinical-trial-number,volume,issue,page,link";
-
 static INPUT: LazyLock<Value> = LazyLock::new(|| {
     let year = json!({ "type": "integer", "minimum": 1600, "maximum": 2100 });
     json!({ "type": "object", "additionalProperties": false, "properties": {
@@ -156,8 +153,7 @@ fn search(url: &mut Url, input: &Input, words: &str) {
     pairs
         .append_pair("query.bibliographic", words)
         .append_pair("rows", &input.limit.to_string())
-        .append_pair("offset", &input.offset.to_string())
-        .append_pair("select", FIELDS);
+        .append_pair("offset", &input.offset.to_string());
     if !filters.is_empty() {
         pairs.append_pair("filter", &filters);
     }

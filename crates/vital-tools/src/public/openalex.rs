@@ -175,7 +175,7 @@ fn search(url: &mut Url, input: &Input, words: &str) {
     let mut pairs = url.query_pairs_mut();
     pairs
         .append_pair("search", words)
-        .append_pair("per-page", &input.limit.to_string())
+        .append_pair("per_page", &input.limit.to_string())
         .append_pair("cursor", input.page_token.as_deref().unwrap_or("*"));
     if !filters.is_empty() {
         pairs.append_pair("filter", &filters);

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{sync::LazyLock, time::Duration};
 use tokio::time::Instant;
+use url::Url;
 
 pub(crate) const INFO: ToolInfo = ToolInfo {
     name: "ecfr_search",
@@ -85,18 +86,7 @@ pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> 
     if !is_day(&day) || day > latest {
         return Err(ToolError::argument(INFO.name, "/date", format!("title {} is up to date as of {latest}", input.title)));
     }
-    let mut url = below(&sources.endpoints.ecfr, &["api", "search", "v1", "results"]);
-    let mut pairs = url.query_pairs_mut();
-    pairs
-        .append_pair("query", &words)
-        .append_pair("date", &day)
-        .append_pair("hierarchy[title]", &input.title.to_string())
-        .append_pair("per_page", &input.limit.to_string())
-        .append_pair("page", &input.page.to_string());
-    if let Some(part) = &input.part {
-        pairs.append_pair("hierarchy[part]", part);
-    }
-    drop(pairs);
+    let url = address(sources, input, &words, &day);
     let found = sources.json(url.clone(), &RATE, deadline).await?;
     if !found.get("results").is_some_and(Value::is_array) {
         return Err(ToolError::unreadable("no results"));
@@ -106,6 +96,22 @@ pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> 
     let mut output = record::output(total, &records, &json!({ "as_of": day }));
     from_source(&mut output.texts, NAME, LICENCE, &url);
     Ok(output.bounded("records"))
+}
+
+fn address(sources: &Sources, input: &Input, words: &str, day: &str) -> Url {
+    let mut url = below(&sources.endpoints.ecfr, &["api", "search", "v1", "results"]);
+    let mut pairs = url.query_pairs_mut();
+    pairs
+        .append_pair("query", words)
+        .append_pair("date", day)
+        .append_pair("hierarchy[title]", &input.title.to_string())
+        .append_pair("per_page", &input.limit.to_string())
+        .append_pair("page", &input.page.to_string());
+    if let Some(part) = &input.part {
+        pairs.append_pair("hierarchy[part]", part);
+    }
+    drop(pairs);
+    url
 }
 
 fn record(result: &Value, title: u64, day: &str) -> Option<Record> {

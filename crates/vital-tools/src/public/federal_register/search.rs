@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{sync::LazyLock, time::Duration};
 use tokio::time::Instant;
+use url::Url;
 
 pub(crate) const INFO: ToolInfo = ToolInfo {
     name: "federal_register_search",
@@ -96,6 +97,23 @@ fn one() -> u32 {
 
 /// Runs the tool.
 pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> Result<ToolOutput, ToolError> {
+    let url = address(sources, input)?;
+    let found = sources.json(url.clone(), &RATE, deadline).await?;
+    let total = json::number(&found, "/count").ok_or_else(|| ToolError::unreadable("no count"))?;
+    // Without a match the answer has no results at all.
+    if total > 0 && input.page == 1 && !found.get("results").is_some_and(Value::is_array) {
+        return Err(ToolError::unreadable("no results"));
+    }
+    let told =
+        |document: &Value| record(document).map(|(record, facts)| record.telling(facts, plain(&json::text(document, "/abstract")), ""));
+    let all: Vec<Record> = json::list(&found, "/results").iter().filter_map(told).collect();
+    let pages = json::number(&found, "/total_pages").unwrap_or(u64::from(total > 0));
+    let mut output = records::output(total, &all, &json!({ "pages": pages }));
+    from_source(&mut output.texts, NAME, LICENCE, &url);
+    Ok(output.bounded("records"))
+}
+
+fn address(sources: &Sources, input: &Input) -> Result<Url, ToolError> {
     let conditions = conditions(input)?;
     let mut url = below(&sources.endpoints.federal_register, &["api", "v1", "documents.json"]);
     let mut pairs = url.query_pairs_mut();
@@ -110,19 +128,7 @@ pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> 
     pairs.append_pair("order", order).append_pair("per_page", &input.limit.to_string()).append_pair("page", &input.page.to_string());
     pairs.extend_pairs(FIELDS.map(|field| ("fields[]", field)));
     drop(pairs);
-    let found = sources.json(url.clone(), &RATE, deadline).await?;
-    let total = json::number(&found, "/count").ok_or_else(|| ToolError::unreadable("no count"))?;
-    // Without a match the answer has no results at all.
-    if total > 0 && input.page == 1 && !found.get("results").is_some_and(Value::is_array) {
-        return Err(ToolError::unreadable("no results"));
-    }
-    let told =
-        |document: &Value| record(document).map(|(record, facts)| record.telling(facts, plain(&json::text(document, "/abstract")), ""));
-    let all: Vec<Record> = json::list(&found, "/results").iter().filter_map(told).collect();
-    let pages = json::number(&found, "/total_pages").unwrap_or(u64::from(total > 0));
-    let mut output = records::output(total, &all, &json!({ "pages": pages }));
-    from_source(&mut output.texts, NAME, LICENCE, &url);
-    Ok(output.bounded("records"))
+    Ok(url)
 }
 
 /// The conditions, with the names that follow `conditions`.
