@@ -5,7 +5,7 @@ use super::{
     fetch::from_source,
     json,
     literature::{self, ABSTRACT_BYTES_MAX, Work},
-    markup::plain,
+    markup::{plain, plain_line},
     query::words,
 };
 use crate::{Family, Reach, ToolError, ToolInfo, ToolOutput, endpoints::below, output::cut};
@@ -176,7 +176,7 @@ fn work(record: &Value) -> Option<Work> {
         identifier: format!("DOI {doi}"),
         identifiers: vec![format!("DOI {doi}")],
         url: below(&doi_base()?, &doi.split('/').collect::<Vec<_>>()).into(),
-        title: plain(&title),
+        title: plain_line(&title),
         journal: journal(record),
         publisher: at("/publisher"),
         date: [date(record, "/published/date-parts/0"), date(record, "/issued/date-parts/0")]
@@ -217,7 +217,7 @@ fn name(author: &Value) -> String {
 
 fn journal(record: &Value) -> String {
     let at = |path: &str| json::text(record, path);
-    let title = plain(&at("/container-title/0"));
+    let title = plain_line(&at("/container-title/0"));
     let place = [("volume ", at("/volume")), ("issue ", at("/issue")), ("pages ", at("/page"))];
     let place = place.iter().filter(|(_, text)| !title.is_empty() && !text.is_empty()).map(|(what, text)| format!("{what}{text}"));
     std::iter::once(title.clone()).chain(place).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")

@@ -5,7 +5,7 @@ use super::{
     fetch::from_source,
     json,
     literature::{self, ABSTRACT_BYTES_MAX, Work},
-    markup::plain,
+    markup::{plain, plain_line},
     query::words,
 };
 use crate::{Family, Reach, ToolError, ToolInfo, ToolOutput, endpoints::below, output::cut};
@@ -207,7 +207,7 @@ pub(super) fn work(record: &Value) -> Work {
         url: format!("https://europepmc.org/article/{source}/{id}"),
         identifier,
         identifiers,
-        title: plain(&at("/title")),
+        title: plain_line(&at("/title")),
         journal: journal(record),
         publisher: at("/bookOrReportDetails/publisher"),
         date,

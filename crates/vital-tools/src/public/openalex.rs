@@ -5,7 +5,7 @@ use super::{
     fetch::from_source,
     json,
     literature::{self, ABSTRACT_BYTES_MAX, Work},
-    markup::plain,
+    markup::{plain, plain_line},
     query::words,
 };
 use crate::{Family, Reach, ToolError, ToolInfo, ToolOutput, endpoints::below, output::cut};
@@ -211,7 +211,7 @@ fn work(record: &Value) -> Option<Work> {
         url: format!("https://openalex.org/{id}"),
         identifiers: std::iter::once(identifier.clone()).chain(others.into_iter().flatten()).collect(),
         identifier,
-        title: plain(&at("/display_name")),
+        title: plain_line(&at("/display_name")),
         journal: journal(record),
         publisher: at("/primary_location/source/host_organization_name"),
         date: at("/publication_date"),

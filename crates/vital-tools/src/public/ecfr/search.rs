@@ -8,7 +8,7 @@ use crate::{
         Sources,
         fetch::from_source,
         json,
-        markup::plain,
+        markup::{plain, plain_line},
         query::words,
         record::{self, Facts, Record},
     },
@@ -128,10 +128,10 @@ fn record(result: &Value, title: u64, day: &str) -> Option<Record> {
         _ => return None,
     };
     let heading =
-        ["section", "appendix", "part"].iter().map(|level| plain(&at(&format!("/headings/{level}")))).find(|text| !text.is_empty());
+        ["section", "appendix", "part"].iter().map(|level| plain_line(&at(&format!("/headings/{level}")))).find(|text| !text.is_empty());
     let mut facts = Facts::default().add("citation", "Citation", identifier.clone());
     for (level, label) in LEVELS {
-        let (number, name) = (at(&format!("/hierarchy/{level}")), plain(&at(&format!("/headings/{level}"))));
+        let (number, name) = (at(&format!("/hierarchy/{level}")), plain_line(&at(&format!("/headings/{level}"))));
         facts = facts.add(level, label, format!("{number} {name}").trim());
     }
     let ends = at("/ends_on");
