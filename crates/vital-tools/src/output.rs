@@ -61,7 +61,7 @@ impl SourceText {
     /// A kept document then tells its origin wherever it is read, and its sentences can be cited as before.
     #[must_use]
     pub fn document(&self) -> String {
-        let mut lines = vec![self.title.clone(), String::new()];
+        let mut lines = vec![self.title.split_whitespace().collect::<Vec<_>>().join(" "), String::new()];
         let mut add = |label: &str, text: &str| {
             if !text.is_empty() {
                 lines.push(format!("{label}: {}", text.split_whitespace().collect::<Vec<_>>().join(" ")));
