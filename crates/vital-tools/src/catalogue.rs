@@ -90,7 +90,7 @@ pub fn catalogue() -> &'static [ToolInfo] {
     &ALL
 }
 
-static ALL: [ToolInfo; 22] = [
+static ALL: [ToolInfo; 23] = [
     local::calculate::INFO,
     local::dates::INFO,
     local::sample_size::means::INFO,
@@ -98,6 +98,7 @@ static ALL: [ToolInfo; 22] = [
     local::two_by_two::INFO,
     public::pubmed::INFO,
     public::europe_pmc::INFO,
+    public::full_text::INFO,
     public::crossref::INFO,
     public::openalex::INFO,
     public::trials::INFO,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Largest output, in bytes of its JSON: value and texts together.
 pub const RESULT_BYTES_MAX: usize = 256 * 1024;
@@ -54,6 +54,41 @@ pub struct Provenance {
     pub retrieved_at: OffsetDateTime,
     /// Under which terms the text may be kept and quoted: the record's own licence where it has one, else the source's.
     pub licence: String,
+}
+
+impl SourceText {
+    /// Returns the text as a plain file that can be kept as a document: title, where it comes from and under which terms, status, text.
+    /// A kept document then tells its origin wherever it is read, and its sentences can be cited as before.
+    #[must_use]
+    pub fn document(&self) -> String {
+        let mut lines = vec![self.title.split_whitespace().collect::<Vec<_>>().join(" "), String::new()];
+        let mut add = |label: &str, text: &str| {
+            if !text.is_empty() {
+                lines.push(format!("{label}: {}", text.split_whitespace().collect::<Vec<_>>().join(" ")));
+            }
+        };
+        add("Status", &self.status);
+        add("Identifiers", &if self.identifiers.is_empty() { self.identifier.clone() } else { self.identifiers.join(", ") });
+        add("Date", &self.date);
+        add("Address", &self.url);
+        if let Some(from) = &self.provenance {
+            add("Source", &from.source);
+            add("Request", &from.request);
+            add("Retrieved", &from.retrieved_at.format(&Rfc3339).unwrap_or_default());
+            add("Licence", &from.licence);
+        }
+        lines.extend([String::new(), self.text.clone(), String::new()]);
+        lines.join("\n")
+    }
+
+    /// Returns a name for that file from the identifier: `pmid-123.txt`; small ASCII letters, digits and hyphens alone, at most 84 bytes.
+    #[must_use]
+    pub fn document_name(&self) -> String {
+        let words = self.identifier.to_ascii_lowercase();
+        let words = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+        let words = words.get(..words.len().min(80)).unwrap_or_default().trim_end_matches('-');
+        format!("{}.txt", if words.is_empty() { "source" } else { words })
+    }
 }
 
 impl ToolOutput {
@@ -116,6 +151,32 @@ mod tests {
         assert_eq!(output.value["found"].as_array().unwrap().len(), 6);
         assert_eq!(output.texts.len(), 6);
         assert!(output.value["note"].as_str().unwrap().starts_with("4 further result(s)"), "{}", output.value["note"]);
+    }
+
+    #[test]
+    fn a_kept_text_tells_where_it_comes_from_and_has_a_harmless_name() {
+        let mut text = SourceText {
+            title: "A trial".to_owned(),
+            url: "https://x.example/1".to_owned(),
+            identifier: "FR Doc. 2024-01709, ../../89 FR 7496 ä".to_owned(),
+            text: "It ended.".to_owned(),
+            status: "retracted".to_owned(),
+            ..SourceText::default()
+        };
+        text.provenance = Some(Provenance {
+            source: "Example".to_owned(),
+            request: "https://x.example/api?id=1".to_owned(),
+            retrieved_at: OffsetDateTime::UNIX_EPOCH,
+            licence: "cc by\nTitle: forged".to_owned(),
+        });
+        assert_eq!(
+            text.document(),
+            "A trial\n\nStatus: retracted\nIdentifiers: FR Doc. 2024-01709, ../../89 FR 7496 ä\nAddress: https://x.example/1\nSource: Example\n\
+             Request: https://x.example/api?id=1\nRetrieved: 1970-01-01T00:00:00Z\nLicence: cc by Title: forged\n\nIt ended.\n"
+        );
+        assert_eq!(text.document_name(), "fr-doc-2024-01709-89-fr-7496.txt");
+        text.identifier = "é".repeat(200);
+        assert_eq!(text.document_name(), "source.txt");
     }
 
     #[test]

@@ -106,6 +106,7 @@ impl Toolbox {
             "pubmed_search" => public::pubmed::run(sources, &typed(tool, arguments)?, deadline).await,
             "clinical_trials_search" => public::trials::run(sources, &typed(tool, arguments)?, deadline).await,
             "europe_pmc_search" => public::europe_pmc::run(sources, &typed(tool, arguments)?, deadline).await,
+            "europe_pmc_full_text" => public::full_text::run(sources, &typed(tool, arguments)?, deadline).await,
             "crossref_works" => public::crossref::run(sources, &typed(tool, arguments)?, deadline).await,
             "openalex_works" => public::openalex::run(sources, &typed(tool, arguments)?, deadline).await,
             "drug_labels" => public::openfda::labels::run(sources, &typed(tool, arguments)?, deadline).await,

@@ -5,7 +5,7 @@ use super::{
     fetch::from_source,
     json,
     literature::{self, ABSTRACT_BYTES_MAX, Work},
-    markup::plain,
+    markup::{plain, plain_line},
     query::words,
 };
 use crate::{Family, Reach, ToolError, ToolInfo, ToolOutput, endpoints::below, output::cut};
@@ -41,9 +41,6 @@ const RATE_POLITE: Limit = Limit { name: "tools.crossref_polite", burst: 3, per:
 const NAME: &str = "Crossref";
 /// Most notices that are listed of a work.
 const NOTICES_MAX: usize = 20;
-const FIELDS: &str = "DOI,title,subtitle,container-title,publisher,type,subtype,published,issued,author,abstract,license,update-to,updated-by,relation,\
-    is-referenced-by-count,clinical-trial-number,volume,issue,page,link";
-
 static INPUT: LazyLock<Value> = LazyLock::new(|| {
     let year = json!({ "type": "integer", "minimum": 1600, "maximum": 2100 });
     json!({ "type": "object", "additionalProperties": false, "properties": {
@@ -156,8 +153,7 @@ fn search(url: &mut Url, input: &Input, words: &str) {
     pairs
         .append_pair("query.bibliographic", words)
         .append_pair("rows", &input.limit.to_string())
-        .append_pair("offset", &input.offset.to_string())
-        .append_pair("select", FIELDS);
+        .append_pair("offset", &input.offset.to_string());
     if !filters.is_empty() {
         pairs.append_pair("filter", &filters);
     }
@@ -180,7 +176,7 @@ fn work(record: &Value) -> Option<Work> {
         identifier: format!("DOI {doi}"),
         identifiers: vec![format!("DOI {doi}")],
         url: below(&doi_base()?, &doi.split('/').collect::<Vec<_>>()).into(),
-        title: plain(&title),
+        title: plain_line(&title),
         journal: journal(record),
         publisher: at("/publisher"),
         date: [date(record, "/published/date-parts/0"), date(record, "/issued/date-parts/0")]
@@ -221,7 +217,7 @@ fn name(author: &Value) -> String {
 
 fn journal(record: &Value) -> String {
     let at = |path: &str| json::text(record, path);
-    let title = plain(&at("/container-title/0"));
+    let title = plain_line(&at("/container-title/0"));
     let place = [("volume ", at("/volume")), ("issue ", at("/issue")), ("pages ", at("/page"))];
     let place = place.iter().filter(|(_, text)| !title.is_empty() && !text.is_empty()).map(|(what, text)| format!("{what}{text}"));
     std::iter::once(title.clone()).chain(place).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")

@@ -5,7 +5,7 @@ use super::{
     fetch::from_source,
     json,
     literature::{self, ABSTRACT_BYTES_MAX, Work},
-    markup::plain,
+    markup::{plain, plain_line},
     query::words,
 };
 use crate::{Family, Reach, ToolError, ToolInfo, ToolOutput, endpoints::below, output::cut};
@@ -22,7 +22,7 @@ pub(crate) const INFO: ToolInfo = ToolInfo {
     summary: "Searches Europe PMC (PubMed's articles, preprints, guidelines, books) and returns title, authors, journal, date, abstract, licence, \
         open access, links to the full text, retractions and corrections. Use it for preprints, for open full texts, and where PubMed finds too \
         little; it searches full texts as well. Write plain words, or `syntax` `europe_pmc` for its fields. `page_token` of one answer gets the \
-        next page. Never put details of a patient into the query: it leaves the house.",
+        next page; `europe_pmc_full_text` has open full texts. Never put details of a patient into the query: it leaves the house.",
     input_schema: || &INPUT,
     output_schema: || &OUTPUT,
     reach: Reach::Public { host: "www.ebi.ac.uk" },
@@ -36,8 +36,8 @@ pub(crate) const INFO: ToolInfo = ToolInfo {
 };
 
 /// Europe PMC states no figure; 10 a second is what it accepts of one address.
-const RATE: Limit = Limit { name: "tools.europe_pmc", burst: 10, per: Duration::from_secs(1) };
-const NAME: &str = "Europe PMC";
+pub(super) const RATE: Limit = Limit { name: "tools.europe_pmc", burst: 10, per: Duration::from_secs(1) };
+pub(super) const NAME: &str = "Europe PMC";
 const OPERATORS: [&str; 3] = ["AND", "OR", "NOT"];
 /// Most subjects that are listed of a work.
 const SUBJECTS_MAX: usize = 20;
@@ -175,7 +175,7 @@ fn address(sources: &Sources, input: &Input, query: &str) -> Url {
     url
 }
 
-fn work(record: &Value) -> Work {
+pub(super) fn work(record: &Value) -> Work {
     let at = |path: &str| json::text(record, path);
     let (source, id) = (at("/source"), at("/id"));
     let plain_id =
@@ -207,7 +207,7 @@ fn work(record: &Value) -> Work {
         url: format!("https://europepmc.org/article/{source}/{id}"),
         identifier,
         identifiers,
-        title: plain(&at("/title")),
+        title: plain_line(&at("/title")),
         journal: journal(record),
         publisher: at("/bookOrReportDetails/publisher"),
         date,

@@ -107,6 +107,11 @@ pub(crate) fn plain(text: &str) -> String {
     paragraphs(&untagged(text))
 }
 
+/// Returns the text without its tags as one line: a title or a heading.
+pub(crate) fn plain_line(text: &str) -> String {
+    plain(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Returns the text without its tags, with its lines and spaces as they are.
 pub(crate) fn untagged(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -5,7 +5,7 @@ use super::{
     fetch::from_source,
     json,
     literature::{self, ABSTRACT_BYTES_MAX, Work},
-    markup::plain,
+    markup::{plain, plain_line},
     query::words,
 };
 use crate::{Family, Reach, ToolError, ToolInfo, ToolOutput, endpoints::below, output::cut};
@@ -175,7 +175,7 @@ fn search(url: &mut Url, input: &Input, words: &str) {
     let mut pairs = url.query_pairs_mut();
     pairs
         .append_pair("search", words)
-        .append_pair("per-page", &input.limit.to_string())
+        .append_pair("per_page", &input.limit.to_string())
         .append_pair("cursor", input.page_token.as_deref().unwrap_or("*"));
     if !filters.is_empty() {
         pairs.append_pair("filter", &filters);
@@ -211,7 +211,7 @@ fn work(record: &Value) -> Option<Work> {
         url: format!("https://openalex.org/{id}"),
         identifiers: std::iter::once(identifier.clone()).chain(others.into_iter().flatten()).collect(),
         identifier,
-        title: plain(&at("/display_name")),
+        title: plain_line(&at("/display_name")),
         journal: journal(record),
         publisher: at("/primary_location/source/host_organization_name"),
         date: at("/publication_date"),

@@ -49,8 +49,13 @@ impl Element {
 
     /// The text in it and in all elements below, with single spaces.
     pub(crate) fn text(&self) -> String {
+        self.text_without(|_| false)
+    }
+
+    /// The text in it without that of elements whose names are left out.
+    pub(crate) fn text_without(&self, left_out: fn(&str) -> bool) -> String {
         let mut text = String::new();
-        self.collect(&mut text);
+        self.collect(&mut text, left_out);
         clean(&text).split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
@@ -59,11 +64,12 @@ impl Element {
         self.at(path).map(Self::text).unwrap_or_default()
     }
 
-    fn collect(&self, text: &mut String) {
+    fn collect(&self, text: &mut String, left_out: fn(&str) -> bool) {
         for node in &self.inside {
             match node {
                 Node::Text(part) => text.push_str(part),
-                Node::Element(element) => element.collect(text),
+                Node::Element(element) if left_out(&element.name) => {}
+                Node::Element(element) => element.collect(text, left_out),
             }
         }
     }

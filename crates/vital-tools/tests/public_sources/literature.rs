@@ -257,3 +257,48 @@ async fn instructions_and_invisible_signs_in_texts_stay_words_and_lead_nowhere()
     assert!(!json.contains(['\u{202e}', '\u{200b}', '\u{e0041}']) && !json.contains("\\u0000"));
     assert_eq!(server.targets().len(), 1, "nothing else was asked");
 }
+
+#[tokio::test]
+async fn open_full_texts_come_in_parts_with_their_licence_and_what_has_become_of_them() {
+    let article = |paragraphs: usize| {
+        let body = "<p>We gave the invented fluid to everybody in the group and waited.</p>".repeat(paragraphs);
+        format!(
+            "<!DOCTYPE article PUBLIC \"-//NLM//DTD JATS 1.3//EN\" \"JATS.dtd\"><article xmlns:xlink=\"http://www.w3.org/1999/xlink\"><front><article-meta>\
+             <permissions><copyright-statement>© Doe</copyright-statement><license xlink:href=\"https://creativecommons.org/licenses/by/4.0/\">\
+             <license-p>Open access under CC BY.</license-p></license></permissions><abstract><p>In short.</p></abstract></article-meta></front>\
+             <body><sec><title>Methods</title>{body}</sec></body><back><ref-list><ref><mixed-citation>Not a text</mixed-citation></ref></ref-list></back></article>"
+        )
+    };
+    let retracted = core(
+        &json!({ "commentCorrectionList": { "commentCorrection": [{ "id": "444", "source": "MED", "reference": "J", "type": "Retraction in" }] } }),
+    );
+    let other = core(&json!({ "id": "7", "pmcid": "PMC999" }));
+    let server = ScriptedServer::new(vec![("/search", hits(&[other, retracted])), ("/PMC222/fullTextXML", Reply::Xml(article(900)))]).await;
+    let tools = server.tools();
+    let output = call(&tools, "europe_pmc_full_text", json!({ "pmcid": "PMC222" })).await.unwrap();
+    assert_eq!((&output.value["part"], &output.value["parts"]), (&json!(1), &json!(2)));
+    assert_eq!(output.value["licence"], "cc by; https://creativecommons.org/licenses/by/4.0/; Open access under CC BY.");
+    let text = &output.texts[0];
+    assert_eq!((text.status.as_str(), text.url.as_str()), ("retracted", "https://europepmc.org/articles/PMC222"));
+    assert!(
+        text.text.contains("Retraction in: J (MED 444).")
+            && text.text.contains("In short.\n\nMethods\n\nWe gave")
+            && !text.text.contains("Not a text")
+    );
+    assert_eq!(text.identifiers, ["PMID 111", "PMCID PMC222", "DOI 10.1000/epmc.111"]);
+    let provenance = text.provenance.as_ref().unwrap();
+    assert!(provenance.request.ends_with("/PMC222/fullTextXML") && provenance.licence.starts_with("cc by"), "{provenance:?}");
+    assert_eq!(pair(&server, 0, "query"), "PMCID:PMC222");
+    let beyond = call(&tools, "europe_pmc_full_text", json!({ "pmcid": "PMC222", "part": 3 })).await.unwrap_err();
+    assert_eq!(beyond.code(), "tool.arguments");
+    for (body, code) in [("<article><body><p>cut", "tool.unreadable"), ("<html>Down</html>", "tool.unreadable")] {
+        let server = ScriptedServer::new(vec![("/search", hits(&[core(&json!({}))])), ("fullTextXML", Reply::Xml(body.to_owned()))]).await;
+        assert_eq!(call(&server.tools(), "europe_pmc_full_text", json!({ "pmcid": "PMC222" })).await.unwrap_err().code(), code);
+    }
+    let closed = Reply::Raw(404, "", "text/html", "<html>404</html>".to_owned());
+    let server = ScriptedServer::new(vec![("/search", hits(&[core(&json!({}))])), ("fullTextXML", closed)]).await;
+    let tools = server.tools();
+    assert_eq!(call(&tools, "europe_pmc_full_text", json!({ "pmcid": "PMC222" })).await.unwrap_err().code(), "tool.no_result");
+    let unknown = call(&tools, "europe_pmc_full_text", json!({ "pmcid": "PMC1" })).await.unwrap();
+    assert_eq!(unknown.value["total"], 0);
+}

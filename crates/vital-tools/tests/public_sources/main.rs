@@ -319,3 +319,11 @@ async fn what_does_not_fit_the_schema_is_refused_before_anything_is_sent() {
     let sum = call(&tools, "calculate", json!({ "expression": "5 mg/kg * 70 kg" })).await.unwrap();
     assert_eq!(sum.value["text"], "350 mg");
 }
+
+#[tokio::test]
+async fn a_call_can_be_made_in_a_task_that_moves_between_threads() {
+    let server = ScriptedServer::new(vec![]).await;
+    let tools = server.tools();
+    let task = tokio::spawn(async move { tools.call("calculate", &json!({ "expression": "1 + 1" }), Instant::now() + server::FAR).await });
+    assert_eq!(task.await.unwrap().unwrap().value["value"], 2.0);
+}

@@ -143,10 +143,11 @@ pub async fn call(tools: &Toolbox, name: &str, arguments: Value) -> Result<ToolO
 }
 
 /// One call of each search.
-pub fn searches() -> [(&'static str, Value); 17] {
+pub fn searches() -> [(&'static str, Value); 18] {
     [
         ("pubmed_search", json!({ "query": "sepsis" })),
         ("europe_pmc_search", json!({ "query": "sepsis" })),
+        ("europe_pmc_full_text", json!({ "pmcid": "PMC222" })),
         ("crossref_works", json!({ "query": "sepsis" })),
         ("openalex_works", json!({ "query": "sepsis" })),
         ("clinical_trials_search", json!({ "query": "sepsis" })),

@@ -202,7 +202,7 @@ async fn built_in_tools_calculate_and_public_sources_wait_for_the_organisation()
     app.client(Persona::TenantAdmin).request("PUT", "/api/v1/tool-policy").json(&policy).send().await.expect(204);
     let tools = session.call("tools/list", json!({})).await;
     let tools = names(&tools["result"]["tools"], "name");
-    assert!(tools.len() == OFFERED.len() + 17 && tools.contains(&"pubmed_search"), "{tools:?}");
+    assert!(tools.len() == OFFERED.len() + 18 && tools.contains(&"pubmed_search"), "{tools:?}");
     let reader = Session::open(with_key(&app, &["expert.read"]).await).await;
     let refused = reader.tool("calculate", json!({ "expression": "1 + 1" })).await;
     assert_eq!(refused["_meta"]["vital-path/problem"]["status"], 403, "{refused:#}");

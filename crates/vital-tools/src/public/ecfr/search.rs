@@ -8,7 +8,7 @@ use crate::{
         Sources,
         fetch::from_source,
         json,
-        markup::plain,
+        markup::{plain, plain_line},
         query::words,
         record::{self, Facts, Record},
     },
@@ -114,6 +114,22 @@ pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> 
     Ok(output.bounded("records"))
 }
 
+fn address(sources: &Sources, input: &Input, words: &str, day: &str) -> Url {
+    let mut url = below(&sources.endpoints.ecfr, &["api", "search", "v1", "results"]);
+    let mut pairs = url.query_pairs_mut();
+    pairs
+        .append_pair("query", words)
+        .append_pair("date", day)
+        .append_pair("hierarchy[title]", &input.title.to_string())
+        .append_pair("per_page", &input.limit.to_string())
+        .append_pair("page", &input.page.to_string());
+    if let Some(part) = &input.part {
+        pairs.append_pair("hierarchy[part]", part);
+    }
+    drop(pairs);
+    url
+}
+
 fn record(result: &Value, title: u64, day: &str) -> Option<Record> {
     let at = |path: &str| json::text(result, path);
     let plain_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".()-".contains(&byte));
@@ -128,10 +144,10 @@ fn record(result: &Value, title: u64, day: &str) -> Option<Record> {
         _ => return None,
     };
     let heading =
-        ["section", "appendix", "part"].iter().map(|level| plain(&at(&format!("/headings/{level}")))).find(|text| !text.is_empty());
+        ["section", "appendix", "part"].iter().map(|level| plain_line(&at(&format!("/headings/{level}")))).find(|text| !text.is_empty());
     let mut facts = Facts::default().add("citation", "Citation", identifier.clone());
     for (level, label) in LEVELS {
-        let (number, name) = (at(&format!("/hierarchy/{level}")), plain(&at(&format!("/headings/{level}"))));
+        let (number, name) = (at(&format!("/hierarchy/{level}")), plain_line(&at(&format!("/headings/{level}"))));
         facts = facts.add(level, label, format!("{number} {name}").trim());
     }
     let ends = at("/ends_on");

@@ -36,8 +36,17 @@ pub(crate) const INFO: ToolInfo = ToolInfo {
 
 /// Most entries of an outline.
 const OUTLINE_MAX: usize = 400;
-/// Elements that stand within a line.
-const INLINE: [&str; 12] = ["I", "E", "B", "SU", "SUB", "SUP", "FR", "AC", "A", "SPAN", "STRONG", "EM"];
+/// Elements that are paragraphs, or hold some.
+const BLOCKS: [&str; 27] = [
+    "P", "HED", "PSPACE", "TABLE", "THEAD", "TBODY", "TR", "GPOTABLE", "ROW", "BOXHD", "EXTRACT", "NOTE", "NOTES", "EXAMPLE", "CITA",
+    "SECAUTH", "AUTH", "SOURCE", "EDNOTE", "EFFDNOT", "CROSSREF", "FTNT", "APPRO", "BOXTXT", "UL", "OL", "LI",
+];
+
+/// Whether an element is a paragraph or holds some, whichever case its name is in.
+fn is_block(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    BLOCKS.contains(&name.as_str()) || ["FP", "HD", "DIV"].iter().any(|begins| name.starts_with(begins))
+}
 
 static INPUT: LazyLock<Value> = LazyLock::new(|| {
     json!({ "type": "object", "additionalProperties": false, "required": ["title"], "properties": {
@@ -188,18 +197,13 @@ impl Place<'_> {
 
 /// The paragraphs of an element, its heading left out; rows of tables are lines.
 fn blocks(element: &Element, out: &mut Vec<String>) {
-    for inner in element.elements() {
-        let name = inner.name.to_ascii_uppercase();
-        if name == "HEAD" || INLINE.contains(&name.as_str()) {
-            continue;
-        }
-        if name == "TR" {
+    for inner in element.elements().filter(|inner| is_block(&inner.name)) {
+        if matches!(inner.name.to_ascii_uppercase().as_str(), "TR" | "ROW" | "BOXHD") {
             let cells: Vec<String> = inner.elements().map(Element::text).filter(|cell| !cell.is_empty()).collect();
             out.extend(Some(cells.join(" | ")).filter(|row| !row.is_empty()));
-        } else if inner.elements().any(|below| !INLINE.contains(&below.name.to_ascii_uppercase().as_str())) {
-            blocks(inner, out);
         } else {
-            out.extend(Some(inner.text()).filter(|text| !text.is_empty()));
+            out.extend(Some(inner.text_without(is_block)).filter(|text| !text.is_empty()));
+            blocks(inner, out);
         }
     }
 }
@@ -210,7 +214,7 @@ mod tests {
 
     #[test]
     fn paragraphs_tables_and_notes_are_read_in_order() {
-        let xml = "<DIV8 N=\"1.1\" TYPE=\"SECTION\"><HEAD>§ 1.1 Scope.</HEAD><P>(a) <I>First.</I> One.</P><EXTRACT><HD1>Form</HD1><P>Two.</P></EXTRACT>\
+        let xml = "<DIV8 N=\"1.1\" TYPE=\"SECTION\"><HEAD>§ 1.1 Scope.</HEAD><P>(a) <I>First.</I> One<FTREF/>.</P><EXTRACT><HD1>Form</HD1><P>Two.</P></EXTRACT>\
             <DIV><TABLE><TR><TH>A</TH><TH>B</TH></TR><TR><TD>1</TD><TD/></TR></TABLE></DIV><CITA TYPE=\"N\">[89 FR 1, Jan. 1, 2024]</CITA></DIV8>";
         let root = xml::parse(xml.as_bytes()).unwrap();
         let mut out = Vec::new();

@@ -9,6 +9,7 @@ use crate::{
         fetch::from_source,
         json,
         markup::plain,
+        parts::parts,
         record::{self as records, Record, line, text_of},
     },
 };
@@ -77,16 +78,16 @@ pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> 
     let document = answer.json()?;
     let (described, facts) = record(&document).ok_or_else(|| ToolError::unreadable("no document number"))?;
     let summary = plain(&json::text(&document, "/abstract"));
-    let (asked, parts) = match raw_address(base, &json::text(&document, "/raw_text_url")) {
+    let (asked, texts) = match raw_address(base, &json::text(&document, "/raw_text_url")) {
         Some(address) => (address.clone(), full_text(sources, address, &input.number, deadline).await?),
         // Older documents have none; the abstract is what there is.
         None => (url, Vec::new()),
     };
-    let count = parts.len().max(1);
+    let count = texts.len().max(1);
     if input.part > count {
         return Err(ToolError::argument(INFO.name, "/part", format!("the document has {count} part(s)")));
     }
-    let body = parts.into_iter().nth(input.part - 1).unwrap_or_default();
+    let body = texts.into_iter().nth(input.part - 1).unwrap_or_default();
     let which = if count > 1 { line("Part of the full text", &format!("{} of {count}", input.part)) } else { String::new() };
     let abstract_once = if input.part == 1 { summary.as_str() } else { "" };
     let titled = if count > 1 { format!("{} (part {} of {count})", described.title, input.part) } else { described.title.clone() };
@@ -119,7 +120,7 @@ async fn full_text(sources: &Sources, url: Url, number: &str, deadline: Instant)
     if !text.contains(number) || !text.contains("Federal Register") {
         return Err(ToolError::unreadable("the full text is not that of the document"));
     }
-    Ok(raw::parts(&raw::unwrapped(&text), PART_BYTES_MAX))
+    Ok(parts(&raw::unwrapped(&text), PART_BYTES_MAX))
 }
 
 #[cfg(test)]

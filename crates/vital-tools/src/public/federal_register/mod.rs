@@ -6,6 +6,7 @@ pub(crate) mod search;
 
 use super::{
     json,
+    markup::plain_line,
     record::{Facts, Record},
 };
 use serde_json::Value;
@@ -95,7 +96,7 @@ pub(super) fn record(document: &Value) -> Option<(Record, Facts)> {
     };
     let citation = at("/citation");
     let record = Record {
-        title: at("/title"),
+        title: plain_line(&at("/title")),
         url: page(&at("/html_url"), &number),
         date: at("/publication_date"),
         status: status.to_owned(),

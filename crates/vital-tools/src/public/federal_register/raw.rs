@@ -42,30 +42,9 @@ pub(super) fn unwrapped(raw: &str) -> String {
     out.join("\n\n")
 }
 
-/// Cuts a text between paragraphs into parts of at most so many bytes; a longer paragraph is cut between characters.
-pub(super) fn parts(text: &str, bytes_max: usize) -> Vec<String> {
-    let mut parts: Vec<String> = Vec::new();
-    for paragraph in text.split("\n\n") {
-        let mut rest = paragraph;
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(rest.floor_char_boundary(bytes_max));
-            match parts.last_mut() {
-                Some(last) if last.len() + 2 + now.len() <= bytes_max => {
-                    last.push_str("\n\n");
-                    last.push_str(now);
-                }
-                _ => parts.push(now.to_owned()),
-            }
-            rest = later;
-        }
-    }
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn lines_become_paragraphs_and_pages_disappear() {
@@ -75,15 +54,5 @@ mod tests {
             unwrapped(raw),
             "Federal Register, Volume 89\n\n[Federal Register Volume 89]\n\nThe first para-graph ends & here.\n\nThe second goes on and ends there.\nItem 1\nOther........ 2"
         );
-    }
-
-    proptest! {
-        #[test]
-        fn parts_hold_every_paragraph_within_the_limit(paragraphs in prop::collection::vec("[a-zä]{1,40}", 0..30), bytes_max in 8_usize..64) {
-            let text = paragraphs.join("\n\n");
-            let parts = parts(&text, bytes_max);
-            prop_assert!(parts.iter().all(|part| !part.is_empty() && part.len() <= bytes_max));
-            prop_assert_eq!(parts.concat().replace('\n', ""), text.replace('\n', ""));
-        }
     }
 }

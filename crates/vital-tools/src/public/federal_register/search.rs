@@ -95,27 +95,9 @@ fn one() -> u32 {
     1
 }
 
-fn address(sources: &Sources, input: &Input, conditions: &[(&'static str, String)]) -> Url {
-    let mut url = below(&sources.endpoints.federal_register, &["api", "v1", "documents.json"]);
-    let mut pairs = url.query_pairs_mut();
-    for (name, value) in conditions {
-        pairs.append_pair(&format!("conditions{name}"), value);
-    }
-    let order = match input.sort {
-        Sort::Relevance => "relevance",
-        Sort::Newest => "newest",
-        Sort::Oldest => "oldest",
-    };
-    pairs.append_pair("order", order).append_pair("per_page", &input.limit.to_string()).append_pair("page", &input.page.to_string());
-    pairs.extend_pairs(FIELDS.map(|field| ("fields[]", field)));
-    drop(pairs);
-    url
-}
-
 /// Runs the tool.
 pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> Result<ToolOutput, ToolError> {
-    let conditions = conditions(input)?;
-    let url = address(sources, input, &conditions);
+    let url = address(sources, input)?;
     let found = sources.json(url.clone(), &RATE, deadline).await?;
     let total = json::number(&found, "/count").ok_or_else(|| ToolError::unreadable("no count"))?;
     // Without a match the answer has no results at all.
@@ -129,6 +111,24 @@ pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> 
     let mut output = records::output(total, &all, &json!({ "pages": pages }));
     from_source(&mut output.texts, NAME, LICENCE, &url);
     Ok(output.bounded("records"))
+}
+
+fn address(sources: &Sources, input: &Input) -> Result<Url, ToolError> {
+    let conditions = conditions(input)?;
+    let mut url = below(&sources.endpoints.federal_register, &["api", "v1", "documents.json"]);
+    let mut pairs = url.query_pairs_mut();
+    for (name, value) in &conditions {
+        pairs.append_pair(&format!("conditions{name}"), value);
+    }
+    let order = match input.sort {
+        Sort::Relevance => "relevance",
+        Sort::Newest => "newest",
+        Sort::Oldest => "oldest",
+    };
+    pairs.append_pair("order", order).append_pair("per_page", &input.limit.to_string()).append_pair("page", &input.page.to_string());
+    pairs.extend_pairs(FIELDS.map(|field| ("fields[]", field)));
+    drop(pairs);
+    Ok(url)
 }
 
 /// The conditions, with the names that follow `conditions`.
