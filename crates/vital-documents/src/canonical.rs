@@ -114,9 +114,14 @@ fn invisible(c: char) -> bool {
 
 /// Makes running text: NFC, every run of white space one space. Line breaks asked for with `\u{2028}` are kept.
 pub(crate) fn prose(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
+    // ASCII is in NFC as it is, and most cells of a table are ASCII.
+    if raw.is_ascii() { squeezed(raw.chars(), raw.len()) } else { squeezed(raw.nfc(), raw.len()) }
+}
+
+fn squeezed(chars: impl Iterator<Item = char>, bytes: usize) -> String {
+    let mut out = String::with_capacity(bytes);
     let mut gap = None;
-    for c in raw.nfc().filter(|c| !invisible(*c)) {
+    for c in chars.filter(|c| !invisible(*c)) {
         if c == '\u{2028}' {
             gap = Some('\n');
         } else if c.is_whitespace() {
