@@ -34,12 +34,17 @@ impl Canonical {
         }
     }
 
+    /// Begins a table: its first row is set off from the rows of a table before it, as a paragraph is.
+    pub(crate) fn begin_table(&mut self) {
+        self.new_table = true;
+    }
+
     /// Appends a block; one without visible text leaves no trace.
     ///
     /// # Errors
     /// `TooMuchText` when the text would pass its limit, `TooManyBlocks` when the blocks would.
     pub(crate) fn push(&mut self, kind: BlockKind, raw: &str, page: Option<u32>) -> Result<(), ParseError> {
-        let clean = if kind == BlockKind::Code { code(raw) } else { prose(raw) };
+        let clean = if kind == BlockKind::Code { code(raw) } else { running(raw) };
         if clean.is_empty() {
             return Ok(());
         }
@@ -59,11 +64,6 @@ impl Canonical {
         self.text.push_str(&clean);
         self.blocks.push(Block { kind, start, end: self.text.len(), page });
         Ok(())
-    }
-
-    /// Begins a table: its first row is set off from the rows of a table before it, as a paragraph is.
-    pub(crate) fn begin_table(&mut self) {
-        self.new_table = true;
     }
 
     /// Notes something a reader should know, once.
@@ -101,8 +101,28 @@ pub(crate) fn title_of_many(first: Option<String>, articles: usize) -> Option<St
 
 /// Joins the cells of a table row; a row of empty cells is empty.
 pub(crate) fn row<S: AsRef<str>>(cells: &[S]) -> String {
-    let cells: Vec<String> = cells.iter().map(|c| prose(c.as_ref())).collect();
+    let cells: Vec<String> = cells.iter().map(|c| running(c.as_ref())).collect();
     if cells.iter().all(String::is_empty) { String::new() } else { cells.join(" | ") }
+}
+
+/// Makes running text as [`prose`] does; ASCII, which most cells of a table are, is in NFC as it is.
+fn running(raw: &str) -> String {
+    if !raw.is_ascii() {
+        return prose(raw);
+    }
+    let mut out = String::with_capacity(raw.len());
+    let mut gap = false;
+    for c in raw.chars().filter(|c| !invisible(*c)) {
+        if c.is_whitespace() {
+            gap = true;
+            continue;
+        }
+        if std::mem::take(&mut gap) && !out.is_empty() {
+            out.push(' ');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// Characters that no reader sees and that would only break matching: format controls, the soft hyphen, and the
@@ -114,14 +134,9 @@ fn invisible(c: char) -> bool {
 
 /// Makes running text: NFC, every run of white space one space. Line breaks asked for with `\u{2028}` are kept.
 pub(crate) fn prose(raw: &str) -> String {
-    // ASCII is in NFC as it is, and most cells of a table are ASCII.
-    if raw.is_ascii() { squeezed(raw.chars(), raw.len()) } else { squeezed(raw.nfc(), raw.len()) }
-}
-
-fn squeezed(chars: impl Iterator<Item = char>, bytes: usize) -> String {
-    let mut out = String::with_capacity(bytes);
+    let mut out = String::with_capacity(raw.len());
     let mut gap = None;
-    for c in chars.filter(|c| !invisible(*c)) {
+    for c in raw.nfc().filter(|c| !invisible(*c)) {
         if c == '\u{2028}' {
             gap = Some('\n');
         } else if c.is_whitespace() {
@@ -194,6 +209,13 @@ mod tests {
     #[test]
     fn text_is_nfc_without_characters_that_nobody_sees() {
         assert_eq!(prose("cafe\u{301} co\u{ad}operate \u{202e}abc\u{0} 5\u{2009}mg"), "café cooperate abc 5 mg");
+    }
+
+    #[test]
+    fn ascii_is_read_as_any_other_text() {
+        for raw in ["", " \t\r\n", "a", " a\u{0}b \u{b} c\n\nd ", "\u{1f}x \u{1f} y\u{7f}"] {
+            assert_eq!(running(raw), prose(raw), "{raw:?}");
+        }
     }
 
     #[test]
