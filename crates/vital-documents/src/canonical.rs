@@ -35,12 +35,17 @@ impl Canonical {
         }
     }
 
+    /// Begins a table: its first row is set off from the rows of a table before it, as a paragraph is.
+    pub(crate) fn begin_table(&mut self) {
+        self.new_table = true;
+    }
+
     /// Appends a block; one without visible text leaves no trace.
     ///
     /// # Errors
     /// `TooMuchText` when the text would pass its limit, `TooManyBlocks` when the blocks would.
     pub(crate) fn push(&mut self, kind: BlockKind, raw: &str, page: Option<u32>) -> Result<(), ParseError> {
-        let clean = if kind == BlockKind::Code { code(raw) } else { prose(raw) };
+        let clean = if kind == BlockKind::Code { code(raw) } else { running(raw) };
         if clean.is_empty() {
             return Ok(());
         }
@@ -60,11 +65,6 @@ impl Canonical {
         self.text.push_str(&clean);
         self.blocks.push(Block { kind, start, end: self.text.len(), page });
         Ok(())
-    }
-
-    /// Begins a table: its first row is set off from the rows of a table before it, as a paragraph is.
-    pub(crate) fn begin_table(&mut self) {
-        self.new_table = true;
     }
 
     /// The block that was pushed last.
@@ -107,8 +107,28 @@ pub(crate) fn title_of_many(first: Option<String>, articles: usize) -> Option<St
 
 /// Joins the cells of a table row; a row of empty cells is empty.
 pub(crate) fn row<S: AsRef<str>>(cells: &[S]) -> String {
-    let cells: Vec<String> = cells.iter().map(|c| prose(c.as_ref())).collect();
+    let cells: Vec<String> = cells.iter().map(|c| running(c.as_ref())).collect();
     if cells.iter().all(String::is_empty) { String::new() } else { cells.join(" | ") }
+}
+
+/// Makes running text as [`prose`] does; ASCII, which most cells of a table are, is in NFC as it is.
+fn running(raw: &str) -> String {
+    if !raw.is_ascii() {
+        return prose(raw);
+    }
+    let mut out = String::with_capacity(raw.len());
+    let mut gap = false;
+    for c in raw.chars().filter(|c| !invisible(*c)) {
+        if c.is_whitespace() {
+            gap = true;
+            continue;
+        }
+        if std::mem::take(&mut gap) && !out.is_empty() {
+            out.push(' ');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// Characters that no reader sees and that would only break matching: format controls, the soft hyphen, and the
@@ -252,5 +272,12 @@ mod tests {
         let mut canonical = Canonical::new(&ParseLimits { text_bytes_max: 16, ..ParseLimits::default() });
         canonical.push(BlockKind::Paragraph, "ten bytes.", None).unwrap();
         assert_eq!(canonical.push(BlockKind::Paragraph, "ten bytes.", None), Err(ParseError::TooMuchText { limit: 16 }));
+    }
+
+    #[test]
+    fn ascii_is_read_as_any_other_text() {
+        for raw in ["", " \t\r\n", "a", " a\u{0}b \u{b} c\n\nd ", "\u{1f}x \u{1f} y\u{7f}"] {
+            assert_eq!(running(raw), prose(raw), "{raw:?}");
+        }
     }
 }

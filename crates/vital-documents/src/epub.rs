@@ -100,7 +100,7 @@ fn contents(package: &mut Package<'_>, root: &str, limits: &ParseLimits) -> Resu
 /// Makes a chapter readable for an HTML reader: decodes it, refuses declarations of entities, and closes the elements that
 /// XHTML may close in themselves, because `<title/>` opens a title without an end in HTML.
 fn chapter(package: &Package<'_>, part: &str, bytes: &[u8]) -> Result<String, ParseError> {
-    let source = text::decode(bytes).map_err(|_| package.damaged(format!("its chapter {part} is in no known encoding")))?.text;
+    let source = text::decode_page(bytes).map_err(|_| package.damaged(format!("its chapter {part} is in no known encoding")))?.text;
     let mut page = String::with_capacity(source.len());
     let mut reader = Reader::from_str(&source);
     let mut from = 0;

@@ -77,7 +77,9 @@ pub enum ParseError {
         offset: usize,
     },
     /// A small file that unpacks to an enormous one.
-    #[error("The file unpacks to far more data than it may ({detail}), as files made to overload a reader do. It was not read.")]
+    #[error(
+        "The file unpacks to far more data than it may ({detail}), as files made to overload a reader do. It was not read. If it is an ordinary document, split it and send the parts."
+    )]
     Bomb {
         /// Which limit was passed, as a clause.
         detail: String,

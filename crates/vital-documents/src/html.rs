@@ -56,7 +56,7 @@ const BLOCKS: &[&str] = &[
 ];
 
 pub(crate) fn parse(bytes: &[u8], limits: &ParseLimits) -> Result<Parsed, ParseError> {
-    let decoded = text::decode(bytes)?;
+    let decoded = text::decode_page(bytes)?;
     let mut canonical = Canonical::new(limits);
     if let Some(warning) = decoded.warning {
         canonical.warn(warning);

@@ -1,6 +1,7 @@
 //! Plain text: telling the encoding, and finding paragraphs, list items and headings in lines.
 
 use crate::{BlockKind, Format, ParseError, ParseLimits, Parsed, canonical::Canonical};
+use encoding_rs::Encoding;
 
 /// A line at least this long, in characters, is taken to be wrapped: the next one continues it. Shorter ones (addresses,
 /// verses, log lines) keep their line break.
@@ -51,6 +52,36 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded, ParseError> {
     }
     let warning = "The text is not UTF-8 and was read as Windows-1252; check accented letters and symbols.".to_owned();
     Ok(Decoded { text, warning: Some(warning) })
+}
+
+/// Decodes a page of HTML: as [`decode`], but in the encoding that the page states before anything is guessed.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_page(bytes: &[u8]) -> Result<Decoded, ParseError> {
+    let is_unicode = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || std::str::from_utf8(bytes).is_ok();
+    if is_unicode || bytes.contains(&0) {
+        return decode(bytes);
+    }
+    match stated_encoding(bytes) {
+        Some(encoding) if encoding == encoding_rs::WINDOWS_1252 => decode(bytes).map(|decoded| Decoded { warning: None, ..decoded }),
+        Some(encoding) => match encoding.decode_without_bom_handling_and_without_replacement(bytes) {
+            Some(text) => Ok(Decoded { text: text.into_owned(), warning: None }),
+            None => decode(bytes),
+        },
+        None => decode(bytes),
+    }
+}
+
+/// The encoding in `<meta charset="…">`, `<meta … content="text/html; charset=…">` or an XML declaration, looked for where
+/// browsers look (HTML, 13.2.3.2).
+fn stated_encoding(bytes: &[u8]) -> Option<&'static Encoding> {
+    const WITHIN: usize = 1024;
+    let head = String::from_utf8_lossy(bytes.get(..WITHIN).unwrap_or(bytes)).to_ascii_lowercase();
+    let (_, after) = head.split_once("charset").or_else(|| head.split_once("encoding").filter(|_| head.starts_with("<?xml")))?;
+    let value = after.trim_start().strip_prefix('=')?.trim_start().trim_start_matches(['"', '\'']);
+    let name: String = value.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.')).collect();
+    Encoding::for_label(name.as_bytes()).filter(|e| e.is_ascii_compatible() && *e != encoding_rs::UTF_8)
 }
 
 fn utf16(bytes: &[u8], read: fn([u8; 2]) -> u16) -> Result<String, ParseError> {
@@ -178,6 +209,21 @@ mod tests {
         let decoded = decode(b"caf\xe9 \x80 5 \x96 10").unwrap();
         assert_eq!(decoded.text, "café € 5 – 10");
         assert!(decoded.warning.unwrap().contains("Windows-1252"));
+    }
+
+    #[test]
+    fn pages_are_read_in_the_encoding_that_they_state() {
+        let read = |bytes: &[u8]| decode_page(bytes).map(|d| (d.text, d.warning));
+        let (text, warning) = read(b"<meta charset=\"windows-1251\"><p>\xc1\xee\xeb\xfc").unwrap();
+        assert!(text.ends_with("Боль") && warning.is_none());
+        let (text, _) = read(b"<meta http-equiv=Content-Type content='text/html; charset=Shift_JIS'>\x92\xc9\x82\xdd").unwrap();
+        assert!(text.ends_with("痛み"), "{text}");
+        assert!(read(b"<?xml version='1.0' encoding='iso-8859-2'?><p>\xb1").unwrap().0.ends_with('ą'));
+        assert_eq!(read(b"<meta charset=latin1>\xe9").unwrap().1, None);
+        let (text, warning) = read(b"<meta charset=utf-8>caf\xe9").unwrap();
+        assert!(text.ends_with("café") && warning.is_some(), "a false statement is not believed");
+        assert!(read("<meta charset=windows-1251>µ".as_bytes()).unwrap().0.ends_with('µ'), "what is UTF-8 is UTF-8");
+        assert!(read(b"<meta charset=klingon>\xe9").unwrap().1.is_some());
     }
 
     #[test]

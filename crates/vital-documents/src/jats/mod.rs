@@ -13,7 +13,7 @@ use crate::{
     flow::Flow,
     xml::{self, Xml, attribute},
 };
-use citation::{in_citation, separator_after};
+use citation::Citation;
 
 /// Subtrees without words of the article.
 const SKIPPED: &[&str] = &[
@@ -92,6 +92,7 @@ pub(crate) fn parse(bytes: &[u8], limits: &ParseLimits) -> Result<Parsed, ParseE
 
 struct Reader<'c> {
     flow: Flow<'c>,
+    citation: Citation,
     title: Option<String>,
     articles: usize,
     /// The open elements.
@@ -114,6 +115,7 @@ impl<'c> Reader<'c> {
     fn new(canonical: &'c mut Canonical) -> Self {
         Self {
             flow: Flow::new(canonical),
+            citation: Citation::default(),
             title: None,
             articles: 0,
             open: Vec::new(),
@@ -132,6 +134,9 @@ impl<'c> Reader<'c> {
             Xml::Close { .. } if self.skipping > 0 => self.skipping -= 1,
             Xml::Open { name, .. } if self.is_skipped(name) => self.skipping = 1,
             Xml::Open { name, element } => {
+                if let Some(separator) = self.citation.open(name, &self.open) {
+                    self.flow.write(separator);
+                }
                 self.open(name)?;
                 if matches!(*name, "td" | "th") {
                     self.flow.open_cell(Span::of(attribute(element, "colspan").as_deref(), attribute(element, "rowspan").as_deref()));
@@ -140,6 +145,10 @@ impl<'c> Reader<'c> {
             }
             Xml::Close { name } => {
                 self.open.pop();
+                if let Some(words) = self.citation.close(name, &self.open) {
+                    self.begin_text()?;
+                    self.flow.write(words);
+                }
                 self.close(name)?;
             }
             Xml::Text(_) if self.skipping > 0 => {}
@@ -147,7 +156,9 @@ impl<'c> Reader<'c> {
                 if self.quiet == 0 && !text.trim().is_empty() {
                     self.begin_text()?;
                 }
-                self.flow.write(text);
+                if self.citation.text(text, &self.open) {
+                    self.flow.write(text);
+                }
             }
         }
         Ok(())
@@ -219,11 +230,6 @@ impl<'c> Reader<'c> {
             "tr" => self.flow.open_row(),
             "sup" => self.flow.raise(),
             "break" => self.flow.line_break(),
-            "lpage" if in_citation(&self.open) => {
-                let before = self.flow.take();
-                self.flow.write(before.trim_end().trim_end_matches(','));
-                self.flow.write("–");
-            }
             _ => {}
         }
         if self.is_quiet(name) {
@@ -288,17 +294,10 @@ impl<'c> Reader<'c> {
                 self.flow.leave();
                 return Ok(());
             }
-            "element-citation" | "nlm-citation" => {
-                let citation = self.flow.take();
-                self.flow.write(citation.trim_end().trim_end_matches(','));
-            }
             _ => {}
         }
         if matches!(name, "caption" | "def-item") {
             self.joined = self.joined.saturating_sub(1);
-        }
-        if let Some(separator) = separator_after(name, &self.open) {
-            self.flow.write(separator);
         }
         if SECTIONS.contains(&name) {
             self.flush_label()?;

@@ -85,6 +85,25 @@ fn references_are_list_items() {
 }
 
 #[test]
+fn references_without_punctuation_get_it_and_others_keep_theirs() {
+    let parsed = read(
+        "<back><ref-list><ref><mixed-citation><name><surname>Roca</surname><given-names>O</given-names></name><name><surname>Li</surname><given-names>B</given-names></name><etal/>\
+         <article-title>A <italic>cohort</italic><sup>2</sup></article-title><source>Med Intensiva</source><year>2006</year><volume>30</volume><fpage>6</fpage><lpage>12</lpage></mixed-citation></ref>\
+         <ref><mixed-citation><string-name><surname>Doe</surname> <given-names>J</given-names></string-name>. <article-title>Pain</article-title>. <source>BMJ</source> <year>2020</year>;<volume>3</volume>:<fpage>4</fpage>-<lpage>9</lpage>.</mixed-citation></ref>
+         <ref><element-citation>
+            <name><surname>Roe</surname>
+            <given-names>R</given-names></name>
+            <etal>et al</etal>
+            <year>2021</year>
+         </element-citation></ref></ref-list></back>",
+    );
+    assert_eq!(
+        parsed.text,
+        "References\n\nRoca O, Li B, et al., A cohort², Med Intensiva, 2006, 30, 6–12\nDoe J. Pain. BMJ 2020;3:4-9.\nRoe R, et al, 2021"
+    );
+}
+
+#[test]
 fn formulas_definitions_and_quotes_are_read() {
     let parsed = read(
         "<body><sec><title>A</title><disp-formula><label>(1)</label><mml:math xmlns:mml='m'><mml:mi>x</mml:mi><mml:mo>=</mml:mo><mml:mn>1</mml:mn></mml:math><tex-math>\\x</tex-math></disp-formula>

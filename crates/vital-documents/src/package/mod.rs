@@ -148,3 +148,6 @@ impl Read for Metered<'_> {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ mod tokens;
 
 use crate::{BlockKind, Parsed, sentences};
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 use tokens::size;
 pub use tokens::{TokenCount, estimated_tokens};
 
@@ -72,6 +72,19 @@ pub struct Passage {
     /// For a passage that begins within a table: where the first row of that table stands in `Parsed::text`. A reader shows it
     /// above the passage and an index reads it with it; its bytes are no part of the passage.
     pub table_header: Option<Range<usize>>,
+}
+
+impl Passage {
+    /// The passage as an index and a model read it, out of `Parsed::text`: under the header of the table that it continues.
+    /// What is quoted is the text from `start` to `end` alone.
+    #[must_use]
+    pub fn with_header<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let body = text.get(self.start..self.end).unwrap_or_default();
+        match self.table_header.clone().and_then(|header| text.get(header)) {
+            Some(header) => Cow::Owned(format!("{header}\n{body}")),
+            None => Cow::Borrowed(body),
+        }
+    }
 }
 
 /// A piece that is never cut again.

@@ -145,10 +145,12 @@ fn a_passage_that_continues_a_table_names_its_header() {
     let (parsed, passages) = cut(&format!("Before.\n\n| N | Value |\n|---|---|\n{rows}\nAfter."));
     assert!(passages.len() > 3);
     assert_eq!(passages[0].table_header, None);
+    assert_eq!(passages[0].with_header(&parsed.text), &parsed.text[passages[0].start..passages[0].end]);
     for passage in &passages[1..] {
         let header = passage.table_header.clone().unwrap();
         assert_eq!(&parsed.text[header], "N | Value");
         assert!(!parsed.text[passage.start..passage.end].contains("N | Value"));
+        assert!(passage.with_header(&parsed.text).starts_with("N | Value\n"));
     }
 }
 
