@@ -276,3 +276,13 @@ fn two_addresses_side_by_side_stay_whole() {
     assert!(no_rows(&parsed));
     assert!(parsed.text.find("High Street").unwrap() < parsed.text.find("Investigator").unwrap(), "{}", parsed.text);
 }
+
+#[test]
+fn the_mark_of_a_cell_ends_before_the_next_cell() {
+    let file = ruled(&CELLS, false);
+    let text = parse("a.pdf", &file, &ParseLimits::default()).unwrap().text;
+    let start = text.find("Requirement").unwrap();
+    let range = start..start + "Requirement | ".len();
+    let rects = boxes(&file, 1, std::slice::from_ref(&range), &ParseLimits::default()).unwrap();
+    assert!(rects.len() == 1 && rects[0].x + rects[0].width < 210.0, "{rects:?}");
+}

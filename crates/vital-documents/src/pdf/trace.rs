@@ -33,7 +33,9 @@ pub(super) struct Piece<'l> {
     pub(super) line: &'l Line,
     /// Where it begins in the text of the line.
     pub(super) from: usize,
-    /// Where it begins in the text of the block; it reaches up to the next piece, or its own length.
+    /// How many bytes of the line it is.
+    pub(super) len: usize,
+    /// Where it begins in the text of the block; the next piece may cut off its end, a hyphen.
     pub(super) at: usize,
 }
 
@@ -84,7 +86,8 @@ impl Trace {
         let mut raw_inks = Vec::new();
         let ends = pieces.iter().skip(1).map(|p| p.at).chain([raw.len()]);
         for (piece, end) in pieces.iter().zip(ends).filter(|(p, _)| p.line.page == self.page) {
-            for ink in piece.line.inks.iter().filter(|ink| ink.bytes.end > piece.from) {
+            let own = |ink: &&Ink| ink.bytes.end > piece.from && ink.bytes.start < piece.from + piece.len;
+            for ink in piece.line.inks.iter().filter(own) {
                 let bytes = piece.at + ink.bytes.start.max(piece.from) - piece.from..(piece.at + ink.bytes.end - piece.from).min(end);
                 if !bytes.is_empty() {
                     raw_inks.push(Ink { bytes, ..ink.clone() });
