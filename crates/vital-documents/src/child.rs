@@ -330,8 +330,10 @@ mod tests {
         const MEMORY: u64 = 512 << 20;
         let crowded = through_a_process(MEMORY, &request("a.pdf", &hostile_pdf::crowded())).unwrap();
         assert_eq!(crowded.text, "Some words of the page");
-        let bomb = through_a_process(MEMORY, &request("a.pdf", &hostile_pdf::bomb())).unwrap_err();
-        assert!(matches!(bomb, ParseError::Bomb { .. } | ParseError::Exhausted), "{bomb}");
+        let limits = ParseLimits { unpacked_bytes_max: 16 << 20, ..ParseLimits::default() };
+        let file = hostile_pdf::bomb();
+        let bomb = through_a_process(MEMORY, &[request_head("a.pdf", file.len(), &limits), file].concat());
+        assert!(matches!(bomb, Err(ParseError::Bomb { .. })), "{bomb:?}");
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub(crate) fn crowded() -> Vec<u8> {
 
 /// A page whose content unpacks to far more than any page has.
 pub(crate) fn bomb() -> Vec<u8> {
-    saved(pdf_of(vec![packed(dictionary! {}, 300 << 20)]))
+    saved(pdf_of(vec![packed(dictionary! {}, 40 << 20)]))
 }
 
 #[test]

@@ -218,3 +218,16 @@ fn a_form_that_draws_itself_ends() {
         Err(error) => assert_eq!(error, ParseError::Exhausted),
     }
 }
+
+#[test]
+fn a_page_that_is_only_a_picture_is_drawn_and_has_nothing_to_mark() {
+    let image = Stream::new(
+        dictionary! { "Type" => "XObject", "Subtype" => "Image", "Width" => 2, "Height" => 1, "ColorSpace" => "DeviceGray", "BitsPerComponent" => 8 },
+        vec![0x00, 0xff],
+    );
+    let scan = file(b"q 400 0 0 200 0 0 cm /X0 Do Q", dictionary! {}, vec![image]);
+    let picture = through_a_process(&scan, &request(vec![])).unwrap();
+    let (left, right) = (Rect { width: 150.0, ..WHOLE }, Rect { x: 250.0, width: 150.0, ..WHOLE });
+    assert!(dark_and_marked(&picture, &left).0 > 100_000 && dark_and_marked(&picture, &right).0 == 0);
+    assert_eq!(through_a_process(&scan, &request(vec![0..4])), Err(ParseError::NoText { pages: Some(1) }));
+}

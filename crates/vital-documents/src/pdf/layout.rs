@@ -33,8 +33,10 @@ pub(super) struct Part {
     pub(super) size: f32,
     /// Which drawn line it is of: what shares a line with a part that crosses a gutter stays with it.
     pub(super) line: usize,
-    /// Whether it begins as a footnote does, with its mark.
-    pub(super) marked: bool,
+    /// Its first character.
+    pub(super) first: Option<char>,
+    /// Whether it is a row of a ruled table.
+    pub(super) row: bool,
 }
 
 /// The numbers of the parts in reading order; `parts` is in order of drawing. Columns are read from the left, or `backward`
@@ -169,6 +171,11 @@ fn fill(side: &[Part]) -> f32 {
     shares.sum::<f32>() / side.len() as f32
 }
 
+/// Whether a part begins as a footnote does, with its mark.
+fn is_marked(part: &Part) -> bool {
+    part.first.is_some_and(|c| c.is_ascii_digit() || matches!(c, '*' | '†' | '‡' | '§' | '¹' | '²' | '³'))
+}
+
 /// Takes the footnotes from the end of a column, so that its text goes on at the head of the next.
 fn without_footnotes(parts: &[Part], mut column: Vec<usize>) -> (Vec<usize>, Vec<usize>) {
     let mut sizes: Vec<f32> = column.iter().filter_map(|at| parts.get(*at)).map(|p| p.size).collect();
@@ -178,7 +185,7 @@ fn without_footnotes(parts: &[Part], mut column: Vec<usize>) -> (Vec<usize>, Vec
     let small = column.iter().rev().take_while(|at| is_small(at)).count();
     let tail = column.split_off(column.len() - small);
     // Small type without a mark of its own is a caption or a source and stays where it is.
-    let first = tail.iter().position(|at| parts.get(*at).is_some_and(|p| p.marked)).unwrap_or(tail.len());
+    let first = tail.iter().position(|at| parts.get(*at).is_some_and(is_marked)).unwrap_or(tail.len());
     let notes = tail.get(first..).unwrap_or_default().to_vec();
     column.extend(tail.into_iter().take(first));
     (column, notes)

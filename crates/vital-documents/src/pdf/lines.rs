@@ -4,6 +4,7 @@
 //! see `layout` and `rules`.
 
 use super::{
+    aligned,
     bidi::{is_line_right_to_left, is_mostly_right_to_left, is_right_to_left, logical_order},
     content::{Drawn, Glyph},
     layout::{Part, reading_order},
@@ -76,7 +77,7 @@ pub(super) fn from_page(page: &Drawn, number: u32, traced: bool) -> Vec<Line> {
     let turns = usual_turns(&glyphs);
     let grid = Grid::of(&page.rules, turns);
     let runs = drawn_lines(&glyphs).into_iter().enumerate().flat_map(|(at, line)| line.split(at, &grid));
-    let pieces = in_pieces(runs, &grid, turns);
+    let pieces = with_aligned_rows(in_pieces(runs, &grid, turns));
     let parts: Vec<Part> = pieces.iter().map(Piece::part).collect();
     let mut pieces: Vec<Option<Piece<'_>>> = pieces.into_iter().map(Some).collect();
     let mut lines: Vec<Line> = Vec::new();
@@ -140,6 +141,29 @@ fn in_pieces<'g>(runs: impl Iterator<Item = Run<'g>>, grid: &Grid, turns: u8) ->
         }
     }
     pieces
+}
+
+/// Puts the cells of tables without rules together; each row takes the place of the first of its cells.
+fn with_aligned_rows(pieces: Vec<Piece<'_>>) -> Vec<Piece<'_>> {
+    let parts: Vec<Part> = pieces.iter().map(Piece::part).collect();
+    let rows = aligned::rows(&parts);
+    if rows.is_empty() {
+        return pieces;
+    }
+    let mut pieces: Vec<Option<Piece<'_>>> = pieces.into_iter().map(Some).collect();
+    let of: BTreeMap<usize, &Vec<usize>> = rows.iter().flat_map(|row| row.iter().map(move |at| (*at, row))).collect();
+    let mut out = Vec::with_capacity(pieces.len());
+    for at in 0..pieces.len() {
+        let cells = of.get(&at).map_or_else(|| vec![at], |row| (*row).clone());
+        let mut taken = cells.iter().filter_map(|cell| pieces.get_mut(*cell).and_then(Option::take));
+        let Some(mut piece) = taken.next() else { continue };
+        for cell in taken {
+            piece.cells.extend(cell.cells);
+            piece.row = true;
+        }
+        out.push(piece);
+    }
+    out
 }
 
 fn has_right_to_left(glyph: &Glyph) -> bool {
@@ -241,12 +265,10 @@ impl Piece<'_> {
     fn part(&self) -> Part {
         let first = self.runs().next();
         let (size, line) = first.map_or((1.0, 0), |run| (run.size.max(0.1), run.line));
-        let mark = first.and_then(|run| run.glyphs.first());
-        let marked =
-            mark.is_some_and(|g| g.text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '*' | '†' | '‡' | '§' | '¹' | '²' | '³')));
+        let letter = first.and_then(|run| run.glyphs.first()).and_then(|g| g.text.chars().next());
         let x0 = self.runs().map(|run| run.x0).fold(f32::MAX, f32::min);
         let x1 = self.runs().map(|run| run.x1).fold(f32::MIN, f32::max);
-        Part { x0, x1, y: self.runs().map(|run| run.y).fold(f32::MIN, f32::max), size, line, marked }
+        Part { x0, x1, y: self.runs().map(|run| run.y).fold(f32::MIN, f32::max), size, line, first: letter, row: self.row }
     }
 
     fn close(self, page: u32, traced: bool) -> Option<Line> {

@@ -6,6 +6,7 @@
 //! paragraphs nor repeated page headers can be told. lopdf's reader of character maps is not used, see `cmap`. Section
 //! numbers in comments are those of ISO 32000-1:2008.
 
+mod aligned;
 mod bidi;
 mod cmap;
 mod content;

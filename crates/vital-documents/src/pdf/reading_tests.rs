@@ -256,3 +256,33 @@ fn arabic_letters_in_the_form_of_their_place_become_letters() {
     let shown: Vec<(char, i64)> = "\u{fe94}\u{fecb}\u{fead}\u{fe9f}".chars().zip((0..).map(|n| 100 + n * 6)).collect();
     assert_eq!(parse("a.pdf", &placed(&shown), &ParseLimits::default()).unwrap().text, "جرعة");
 }
+
+#[test]
+fn a_table_drawn_column_by_column_is_read_row_by_row() {
+    let first = ["Adverse event", "Headache", "Nausea", "Dizziness"].map(str::to_owned);
+    let second = ["Active", "12", "3", "1"].map(str::to_owned);
+    let mut page = at(72, 600, 10, &first);
+    page.extend(at(250, 600, 10, &second));
+    assert_eq!(read(page).text, "Adverse event | Active\nHeadache | 12\nNausea | 3\nDizziness | 1");
+}
+
+#[test]
+fn two_addresses_side_by_side_stay_whole() {
+    let first = ["Sponsor", "Acme Devices Ltd", "High Street 5"].map(str::to_owned);
+    let second = ["Investigator", "Dr Jane Roe", "Clinic of the Town"].map(str::to_owned);
+    let mut page = at(72, 600, 10, &first);
+    page.extend(at(300, 600, 10, &second));
+    let parsed = read(page);
+    assert!(no_rows(&parsed));
+    assert!(parsed.text.find("High Street").unwrap() < parsed.text.find("Investigator").unwrap(), "{}", parsed.text);
+}
+
+#[test]
+fn the_mark_of_a_cell_ends_before_the_next_cell() {
+    let file = ruled(&CELLS, false);
+    let text = parse("a.pdf", &file, &ParseLimits::default()).unwrap().text;
+    let start = text.find("Requirement").unwrap();
+    let range = start..start + "Requirement | ".len();
+    let rects = boxes(&file, 1, std::slice::from_ref(&range), &ParseLimits::default()).unwrap();
+    assert!(rects.len() == 1 && rects[0].x + rects[0].width < 210.0, "{rects:?}");
+}

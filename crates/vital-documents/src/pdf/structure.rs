@@ -108,11 +108,11 @@ impl<'l> Open<'l> {
             BlockKind::TableRow => block.cells(line),
             BlockKind::ListItem => {
                 let text = item_text(&line.text).unwrap_or(&line.text);
-                block.pieces.push(Piece { line, from: line.text.len() - text.len(), at: 0 });
+                block.pieces.push(Piece { line, from: line.text.len() - text.len(), len: text.len(), at: 0 });
                 block.text = text.replace('\t', " ");
             }
             _ => {
-                block.pieces.push(Piece { line, from: 0, at: 0 });
+                block.pieces.push(Piece { line, from: 0, len: line.text.len(), at: 0 });
                 block.text = line.text.replace('\t', " ");
             }
         }
@@ -126,7 +126,7 @@ impl<'l> Open<'l> {
             if from > 0 {
                 self.text.push_str(" | ");
             }
-            self.pieces.push(Piece { line, from, at: self.text.len() });
+            self.pieces.push(Piece { line, from, len: cell.len(), at: self.text.len() });
             self.text.push_str(cell);
             from += cell.len() + 1;
         }
@@ -135,7 +135,7 @@ impl<'l> Open<'l> {
     fn join(&mut self, line: &'l Line, words: &Words<'_>) {
         // A tab and a space are one byte each, so what is taken from the line keeps its place.
         words.join(&mut self.text, &line.text.replace('\t', " "));
-        self.pieces.push(Piece { line, from: 0, at: self.text.len() - line.text.len() });
+        self.pieces.push(Piece { line, from: 0, len: line.text.len(), at: self.text.len() - line.text.len() });
     }
 
     fn push(self, canonical: &mut Canonical, trace: Option<&mut Trace>) -> Result<(), ParseError> {

@@ -33,7 +33,9 @@ pub(super) struct Piece<'l> {
     pub(super) line: &'l Line,
     /// Where it begins in the text of the line.
     pub(super) from: usize,
-    /// Where it begins in the text of the block; it reaches up to the next piece, or its own length.
+    /// How many bytes of the line it is.
+    pub(super) len: usize,
+    /// Where it begins in the text of the block; the next piece may cut off its end, a hyphen.
     pub(super) at: usize,
 }
 
@@ -84,7 +86,8 @@ impl Trace {
         let mut raw_inks = Vec::new();
         let ends = pieces.iter().skip(1).map(|p| p.at).chain([raw.len()]);
         for (piece, end) in pieces.iter().zip(ends).filter(|(p, _)| p.line.page == self.page) {
-            for ink in piece.line.inks.iter().filter(|ink| ink.bytes.end > piece.from) {
+            let own = |ink: &&Ink| ink.bytes.end > piece.from && ink.bytes.start < piece.from + piece.len;
+            for ink in piece.line.inks.iter().filter(own) {
                 let bytes = piece.at + ink.bytes.start.max(piece.from) - piece.from..(piece.at + ink.bytes.end - piece.from).min(end);
                 if !bytes.is_empty() {
                     raw_inks.push(Ink { bytes, ..ink.clone() });
@@ -171,14 +174,27 @@ mod tests {
         prop::collection::vec(prop::collection::vec(line, 1..14), 1..5)
     }
 
-    fn drawn(pages: &[Vec<Vec<String>>], cells: bool) -> Vec<u8> {
+    /// What stands under the text of a page: nothing, a table drawn by column, or columns drawn line by line across the page.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Below {
+        Nothing,
+        Table,
+        Columns,
+    }
+
+    fn drawn(pages: &[Vec<Vec<String>>], below: Below) -> Vec<u8> {
         let texts: Vec<Vec<String>> = pages.iter().map(|page| page.iter().map(|words| words.join(" ")).collect()).collect();
         let pages: Vec<Vec<Line<'_>>> = texts
             .iter()
             .map(|texts| {
                 let mut page = lines(815, 8, &["Running head of the plan"]);
                 page.extend(lines(760, 10, &texts.iter().map(String::as_str).collect::<Vec<_>>()));
-                if cells {
+                if below == Below::Columns {
+                    let text = "words that fill the whole of the column so";
+                    let line = |n: i64, x: i64| Line { x, y: 500 - n * 12, size: 10, text };
+                    page.extend((0..15).flat_map(|n| [line(n, 60), line(n, 320)]));
+                }
+                if below == Below::Table {
                     page.extend([0, 1, 2].map(|n| Line { x: 72, y: 400 - n * 14, size: 10, text: "Dose" }));
                     page.extend([0, 1, 2].map(|n| Line { x: 300, y: 400 - n * 14, size: 10, text: "12 mg" }));
                 }
@@ -194,18 +210,18 @@ mod tests {
         #[test]
         fn the_letters_under_the_boxes_are_the_quote(
             pages in any_pages(),
-            cells in any::<bool>(),
+            below in prop::sample::select(vec![Below::Nothing, Below::Table, Below::Columns]),
             (a, b) in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
         ) {
-            let file = drawn(&pages, cells);
+            let file = drawn(&pages, below);
             let Ok(parsed) = parse("a.pdf", &file, &ParseLimits::default()) else { return Ok(()) };
             let (a, b) = (a.index(parsed.text.len()), b.index(parsed.text.len()));
             let start = parsed.text.floor_char_boundary(a.min(b));
             let end = parsed.text.ceil_char_boundary(a.max(b) + 1);
             let mut quote: Vec<char> = plain(&parsed.text[start..end]).chars().collect();
             let mut found: Vec<char> = under_the_boxes(&file, &(start..end)).chars().collect();
-            // Cells are drawn column by column and read row by row.
-            if cells {
+            // Tables and columns are not read in the order in which they are drawn here.
+            if below != Below::Nothing {
                 quote.sort_unstable();
                 found.sort_unstable();
             }
