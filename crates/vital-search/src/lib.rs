@@ -6,15 +6,19 @@
 //!
 //! Deliberately not here: dense search (pgvector does it), access rules, reading or parsing of documents.
 
+mod collapse;
 mod error;
 pub mod eval;
 mod expand;
 mod fusion;
 mod lexical;
 mod terms;
+mod understand;
 
+pub use collapse::{Collapsed, NEAR_COPY, collapse};
 pub use error::SearchError;
 pub use expand::{EXPANSION_WEIGHT, Expansion, Expansions, TermEntry};
 pub use fusion::{DENSE_WEIGHT, Fused, FusionRule, RRF_K, fuse};
 pub use lexical::{Filter, Found, Hit, LexicalIndex, PassageEntry, Question, TermHash};
 pub use terms::{TermSpan, content_spans, content_terms, term_spans, terms};
+pub use understand::{DocumentKind, Understood, Years, understand};

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use std::{collections::HashMap, ops::Range};
 
 /// What another wording weighs against the one asked for. See `docs/EVALUATION.md`.
-pub const EXPANSION_WEIGHT: f32 = 0.7;
+pub const EXPANSION_WEIGHT: f32 = 0.8;
 /// Longest table that is read, in entries.
 const ENTRIES_MAX: usize = 20_000;
 

@@ -54,6 +54,17 @@ fn an_identifier_finds_its_clause_before_its_fragments() {
 }
 
 #[test]
+fn a_clause_is_not_taken_for_one_that_begins_alike() {
+    let index =
+        index_of(&["under 820.3 terms are defined", "under 820.30 design is controlled", "820.3 and 820.3 and 30 of 820", "other text"]);
+    assert_eq!(found(&index, "820.30")[0], 1);
+    assert_eq!(found(&index, "21 CFR 820.30(a)")[0], 1);
+    let index = index_of(&["E9 on statistics", "E9(R1) on estimands", "R1 of another guideline", "E9 R1 in short"]);
+    let first: HashSet<u128> = found(&index, "ICH E9(R1)")[..2].iter().copied().collect();
+    assert_eq!(first, HashSet::from([1, 3]));
+}
+
+#[test]
 fn nothing_is_found_before_the_commit_and_nothing_after_deletion() {
     let index = LexicalIndex::in_memory().unwrap();
     index.add(&[passage(1, 7, "", "sterile filtration"), passage(2, 8, "", "sterile fill")]).unwrap();

@@ -3,14 +3,19 @@
 //! Documents and questions go through the same function, so that they meet in the same terms. A compound gives its parts
 //! and, as one more term, its whole in one spelling: `510(k)` and `510k` both give `510k`, `COVID-19` and `COVID19` give
 //! `covid19`, `post-market` and `postmarket` give `postmarket`. Dots and slashes stay (`820.30`, `2017/745`), and so do all
-//! marks of a compound without letters (`14971-2019`).
+//! marks of a compound without letters (`14971-2019`, also for `14971:2019`). An identifier of several words gives one more term
+//! (`21cfr820.30`, `iso14971`), and American and British spellings are one.
 //!
 //! Deliberately not here: synonyms, other languages' stemming (their words are kept as they are written).
 
+mod series;
+mod spelling;
 mod stopwords;
 mod words;
 
 use rust_stemmers::{Algorithm, Stemmer};
+use series::series;
+use spelling::one_spelling;
 use std::ops::Range;
 use stopwords::is_stop_word;
 use unicode_normalization::UnicodeNormalization;
@@ -66,10 +71,19 @@ enum Reading {
 }
 
 fn read(text: &str, reading: Reading) -> Vec<TermSpan> {
-    let mut reader =
-        Reader { text, reading, stemmer: Stemmer::create(Algorithm::English), spans: Vec::with_capacity(text.len() / 8), position: 0 };
-    for word in words(text) {
+    let mut reader = Reader {
+        text,
+        reading,
+        stemmer: Stemmer::create(Algorithm::English),
+        spans: Vec::with_capacity(text.len() / 8),
+        position: 0,
+        before: Default::default(),
+    };
+    for word in words(text, reading == Reading::Search) {
         reader.word(&word);
+        if reading == Reading::Search {
+            reader.series(&word);
+        }
         reader.position += 1;
     }
     reader.spans
@@ -81,6 +95,8 @@ struct Reader<'t> {
     stemmer: Stemmer,
     spans: Vec<TermSpan>,
     position: u32,
+    /// The last words, nearest first, each normalised with where it begins and ends.
+    before: [(String, Range<usize>); 3],
 }
 
 impl Reader<'_> {
@@ -116,6 +132,29 @@ impl Reader<'_> {
         }
     }
 
+    /// Adds the one term of an identifier of several words that ends with this one.
+    fn series(&mut self, word: &Word) {
+        let parts: Vec<String> = word.parts.iter().map(|p| normalise(&self.text[p.clone()])).collect();
+        let whole = self.whole(word, &parts, word.first_group.unwrap_or(parts.len()).max(1));
+        // No more than blanks, a bracket or a section sign between them: a full stop ends an identifier.
+        let joins = |from: usize, to: usize| self.text[from..to].chars().all(|c| c.is_whitespace() || matches!(c, '(' | '\u{a7}' | '-'));
+        let mut near = ["", "", ""];
+        let mut next = word.start();
+        for (near, (text, range)) in near.iter_mut().zip(&self.before) {
+            if text.is_empty() || !joins(range.end, next) {
+                break;
+            }
+            *near = text;
+            next = range.start;
+        }
+        if let Some((count, term)) = series(near, &whole) {
+            let start = self.before[count - 1].1.start;
+            self.push(&term, start..word.end);
+        }
+        self.before.rotate_right(1);
+        self.before[0] = (whole, word.start()..word.end);
+    }
+
     /// Joins the first parts of a compound in the one spelling that its variants share.
     fn whole(&self, word: &Word, parts: &[String], count: usize) -> String {
         let has_letter = parts[..count].iter().any(|p| p.chars().any(char::is_alphabetic));
@@ -124,7 +163,7 @@ impl Reader<'_> {
             let mark = self.text[gap[0].end..gap[1].start].chars().last().unwrap_or('-');
             match mark {
                 '.' | '/' => whole.push(mark),
-                mark if !has_letter => whole.push(if is_hyphen(mark) { '-' } else { mark }),
+                mark if !has_letter => whole.push(if is_hyphen(mark) || mark == ':' { '-' } else { mark }),
                 _ => {}
             }
             whole.push_str(part);
@@ -143,7 +182,11 @@ impl Reader<'_> {
         if term.is_empty() {
             return;
         }
-        let term = if term.bytes().all(|b| b.is_ascii_lowercase()) { self.stemmer.stem(term).into_owned() } else { term.to_owned() };
+        let term = match self.reading {
+            _ if !term.bytes().all(|b| b.is_ascii_lowercase()) => term.to_owned(),
+            Reading::Search => self.stemmer.stem(&one_spelling(term)).into_owned(),
+            Reading::Content => self.stemmer.stem(term).into_owned(),
+        };
         self.spans.push(TermSpan { term, range, position: self.position });
     }
 }
@@ -199,10 +242,45 @@ mod tests {
     #[test]
     fn identifiers_stay_whole_and_give_their_parts() {
         assert_eq!(terms("510(k)"), ["510k", "510", "k"]);
-        assert_eq!(terms("21 CFR 820.30(b)(1)"), ["21", "cfr", "820.30b1", "820.30", "820", "30", "b", "1"]);
+        assert_eq!(terms("21 CFR 820.30(b)(1)"), ["21", "cfr", "820.30b1", "820.30", "820", "30", "b", "1", "21cfr820.30"]);
         assert_eq!(terms("ICH E9(R1)"), ["ich", "e9r1", "e9", "r1"]);
         assert_eq!(terms("NCT01234567 (EU) 2017/745"), ["nct01234567", "eu", "2017/745", "2017", "745"]);
-        assert_eq!(terms("ISO 14971-2019"), ["iso", "14971-2019", "14971", "2019"]);
+        assert_eq!(terms("ISO 14971-2019"), ["iso", "14971-2019", "14971", "2019", "iso14971"]);
+    }
+
+    #[test]
+    fn every_identifier_of_the_field_has_a_term_of_its_own() {
+        for (text, whole) in [
+            ("21 CFR 820.30(c)", "820.30c"),
+            ("21 CFR 820.30(c)", "21cfr820.30"),
+            ("21 CFR Part 11", "21cfr11"),
+            ("21 CFR \u{a7} 11.10", "21cfr11.10"),
+            ("ICH E9(R1)", "e9r1"),
+            ("ICH E9 R1", "e9r1"),
+            ("ICH E9 (R1)", "e9r1"),
+            ("NCT01234567", "nct01234567"),
+            ("K123456", "k123456"),
+            ("P210012", "p210012"),
+            ("DEN200001", "den200001"),
+            ("ISO 14971:2019", "14971-2019"),
+            ("EN ISO 14971:2019", "iso14971"),
+            ("IEC 62304", "iec62304"),
+            ("Regulation (EU) 2017/745", "2017/745"),
+            ("MDR Article 61(10)", "61(10"),
+            ("doi:10.1056/NEJMoa2034577", "10.1056/nejmoa2034577"),
+            ("PMID 12345678", "12345678"),
+            ("EMEA/H/C/004444", "emea/h/c/004444"),
+            ("lot AB-2023-0045A", "ab20230045a"),
+            ("a 510 (k)", "510k"),
+        ] {
+            assert!(terms(text).iter().any(|term| term == whole), "{text}: {:?}", terms(text));
+        }
+    }
+
+    #[test]
+    fn what_a_full_stop_or_a_time_divides_is_no_identifier() {
+        assert!(!terms("see 21 CFR. 11 sites").contains(&"21cfr11".to_owned()));
+        assert_eq!(terms("at 12:30"), ["12", "30"]);
     }
 
     #[test]
@@ -216,6 +294,8 @@ mod tests {
             ("U.S.", "US"),
             ("COVID\u{2011}19", "COVID-19"),
             ("non\u{ad}inferior", "noninferior"),
+            ("marketing authorisations", "authorization"),
+            ("ISO 14971:2019", "ISO 14971-2019"),
         ] {
             let (a, b) = (terms(a), terms(b));
             assert!(a.iter().any(|t| b.contains(t)), "{a:?} {b:?}");
@@ -226,6 +306,7 @@ mod tests {
     fn content_terms_count_a_compound_once() {
         assert_eq!(content_terms("a 510(k) for post-market COVID-19 tests"), ["510k", "510", "post", "market", "covid19", "covid", "test"]);
         assert_eq!(content_terms("under 820.30(b)"), ["under", "820.30b", "820.30"]);
+        assert_eq!(content_terms("ISO 14971:2019"), ["iso", "14971", "2019"]);
     }
 
     #[test]

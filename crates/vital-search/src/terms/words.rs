@@ -27,18 +27,18 @@ impl Word {
     }
 }
 
-/// Yields the words of a text in order.
-pub(super) fn words(text: &str) -> impl Iterator<Item = Word> + '_ {
+/// Yields the words of a text in order. With `editions`, a number and the year of its edition are one word.
+pub(super) fn words(text: &str, editions: bool) -> impl Iterator<Item = Word> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
         let start = at + text[at..].char_indices().find(|(_, c)| is_word(*c))?.0;
-        let word = compound(text, start);
+        let word = compound(text, start, editions);
         at = word.end;
         Some(word)
     })
 }
 
-fn compound(text: &str, start: usize) -> Word {
+fn compound(text: &str, start: usize, editions: bool) -> Word {
     let mut end = run_end(text, start);
     let mut word = Word { parts: std::iter::once(start..end).collect(), end, first_group: None };
     if text[start..end].chars().next().is_some_and(is_ideograph) {
@@ -49,7 +49,7 @@ fn compound(text: &str, start: usize) -> Word {
             word.first_group.get_or_insert(word.parts.len());
             end = group.end + 1;
             word.parts.push(group);
-        } else if let Some(next) = joined_at(text, end) {
+        } else if let Some(next) = joined_at(text, end, editions) {
             end = run_end(text, next);
             word.parts.push(next..end);
         } else {
@@ -86,10 +86,17 @@ fn group_at(text: &str, at: usize) -> Option<Range<usize>> {
 }
 
 /// Start of the run that a single connecting mark at `at` joins to what stands before it.
-fn joined_at(text: &str, at: usize) -> Option<usize> {
+fn joined_at(text: &str, at: usize, editions: bool) -> Option<usize> {
     let mut chars = text[at..].chars();
-    let mark = chars.next().filter(|c| is_hyphen(*c) || matches!(c, '.' | '/' | '_'))?;
+    let mark = chars.next().filter(|c| is_hyphen(*c) || matches!(c, '.' | '/' | '_') || (editions && *c == ':' && is_edition(text, at)))?;
     chars.next().filter(|c| is_word(*c) && !is_ideograph(*c)).map(|_| at + mark.len_utf8())
+}
+
+/// Whether the colon at `at` stands between a number and the year of its edition: `14971:2019`.
+fn is_edition(text: &str, at: usize) -> bool {
+    let year: Vec<u8> = text[at + 1..].bytes().take_while(u8::is_ascii_alphanumeric).take(5).collect();
+    let after_digit = text[..at].ends_with(|c: char| c.is_ascii_digit());
+    after_digit && matches!(year.as_slice(), [b'1', b'9', _, _] | [b'2', b'0', _, _]) && year.iter().all(u8::is_ascii_digit)
 }
 
 fn is_word(c: char) -> bool {
@@ -121,7 +128,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parts(text: &str) -> Vec<Vec<&str>> {
-        words(text).map(|w| w.parts.into_iter().map(|p| &text[p]).collect()).collect()
+        words(text, true).map(|w| w.parts.into_iter().map(|p| &text[p]).collect()).collect()
     }
 
     #[test]
@@ -144,7 +151,7 @@ mod tests {
         #[test]
         fn offsets_are_ordered_character_borders(text in "\\PC{0,60}|[a-z0-9().'/\u{ad}\u{2019} -]{0,60}") {
             let mut at = 0;
-            for word in words(&text) {
+            for word in words(&text, true) {
                 for part in &word.parts {
                     prop_assert!(part.start >= at && part.end > part.start && text.get(part.clone()).is_some());
                     at = part.end;
