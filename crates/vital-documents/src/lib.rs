@@ -39,13 +39,13 @@ mod xml;
 pub use detect::detect;
 pub use error::ParseError;
 pub use model::{Block, BlockKind, Format, ParseLimits, Parsed};
-pub use passages::{Passage, PassageRules, TokenCount, estimated_tokens, passages};
-pub use quality::{Direction, Language, Quality, Verdict, quality};
 pub use page::{
     Draw, HEIGHT_PX_MAX, MARKS_MAX, PIXELS_MAX, PageMarks, PagePicture, PageRequest, PageView, Rect, WIDTH_PX_MAX, WIDTH_PX_MIN,
     picture_size,
 };
+pub use passages::{Passage, PassageRules, TokenCount, estimated_tokens, passages};
 pub use pdf::{boxes, page_marks};
+pub use quality::{Direction, Language, Quality, Verdict, quality};
 pub use sentences::sentences;
 
 /// Parses a file into canonical text and blocks.

@@ -3,8 +3,8 @@
 use crate::{
     admission,
     api::{
-        audit, break_glass, collections, conversations, documents, domains, events, experts, factors, find, groups, invitations, keys, members, notices,
-        organisation, providers, search, session, sso, tool_servers, tools, turns, usage, webhooks,
+        audit, break_glass, collections, conversations, documents, domains, events, experts, factors, find, groups, invitations, keys,
+        members, notices, organisation, providers, search, session, sso, tool_servers, tools, turns, usage, webhooks,
     },
     assets, caller, compat, conditions, cors, csrf, frame, health, host, idempotency, limits, mcp,
     openapi::{self, Description},

@@ -39,7 +39,10 @@ use vital_kernel::{AuditAction, AuditEntry, ConversationId, Error, ExpertId, OpC
 use vital_store::JobKind;
 
 pub use answer::Answer;
-pub use currency::{Appraised, Comparison, Notice, NoticeTurn, Outdated, Passed, Piece, Successor, appraise, compare, keep, notices, reach, see_notices, unseen_notices};
+pub use currency::{
+    Appraised, Comparison, Notice, NoticeTurn, Outdated, Passed, Piece, Successor, appraise, compare, keep, notices, reach, see_notices,
+    unseen_notices,
+};
 pub use event::{Candidate, StoredEvent, TurnEvent, TurnState};
 pub(crate) use generate::interrupted;
 pub use history::Exchange;

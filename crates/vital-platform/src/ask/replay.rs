@@ -1,9 +1,7 @@
 //! Replaying an answer from its record: the passages it was written from are opened again at their bytes, searched for again with the same query, and
 //! where sentences were selected and not written by a model, selected again.
 
-use super::{
-    Answer, Turn, compose::Composition, experts_by_id, generate, store, summary_of, unknown_turn, write,
-};
+use super::{Answer, Turn, compose::Composition, experts_by_id, generate, store, summary_of, unknown_turn, write};
 use crate::{
     Platform, experts,
     knowledge::{self, Evidence, Recorded, Retrieval},
@@ -109,7 +107,10 @@ pub async fn replay(p: &Platform, cx: &OpContext, id: TurnId) -> Result<Replay> 
     let opened = knowledge::reopen(read.tx(), &recorded).await?;
     read.commit(AuditEntry::new(AuditAction::TurnReplayed, "turn", id)).await?;
     let (Some(searched), true) = (&turn.searched, turn.finished_at.is_some()) else {
-        return Err(Error::conflict("turn.not_replayable", "This turn has not searched for evidence yet, or ended before it did. There is nothing to replay."));
+        return Err(Error::conflict(
+            "turn.not_replayable",
+            "This turn has not searched for evidence yet, or ended before it did. There is nothing to replay.",
+        ));
     };
     if recorded.is_empty() && !searched.sources.is_empty() {
         return Err(Error::conflict(
@@ -172,7 +173,13 @@ fn assembled(turn: Turn, recorded: &[Recorded], mut opened: Vec<Option<Evidence>
 }
 
 /// Selects the sentences again from the recorded passages, with the scores of the record.
-async fn recomposed(p: &Platform, cx: &OpContext, turn: &Turn, opened: &[Option<Evidence>], vector: Option<Vec<f32>>) -> Result<Recomposed> {
+async fn recomposed(
+    p: &Platform,
+    cx: &OpContext,
+    turn: &Turn,
+    opened: &[Option<Evidence>],
+    vector: Option<Vec<f32>>,
+) -> Result<Recomposed> {
     let Some(answer) = turn.answer.as_ref().filter(|a| !a.citations.is_empty()) else { return Ok(Recomposed::NoAnswer) };
     if answer.composer != "extractive" {
         return Ok(Recomposed::WrittenByModel);

@@ -161,11 +161,7 @@ pub(super) struct NewTurn<'a> {
 }
 
 /// Stores a new turn and counts it in its conversation, which takes its title from the first question.
-pub(super) async fn insert_turn(
-    tx: &mut TenantTx<Write>,
-    id: TurnId,
-    new: &NewTurn<'_>,
-) -> Result<()> {
+pub(super) async fn insert_turn(tx: &mut TenantTx<Write>, id: TurnId, new: &NewTurn<'_>) -> Result<()> {
     let question = tx.seal(Place::of(QUESTION, id.0), new.question)?;
     let title = tx.seal(Place::of(TITLE, new.conversation.0), new.title)?;
     sqlx::query!(

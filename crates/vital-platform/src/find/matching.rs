@@ -53,7 +53,13 @@ impl Words {
     /// The piece of a long text around the place where most words stand near each other, whichever of them it holds.
     pub fn around(&self, text: &str) -> Vec<Fragment> {
         let hits = self.all(text);
-        let near = |at: usize| hits.iter().filter(|(h, _)| h.start >= at && h.end <= at + EXCERPT_BYTES).map(|(_, word)| word).collect::<std::collections::BTreeSet<_>>().len();
+        let near = |at: usize| {
+            hits.iter()
+                .filter(|(h, _)| h.start >= at && h.end <= at + EXCERPT_BYTES)
+                .map(|(_, word)| word)
+                .collect::<std::collections::BTreeSet<_>>()
+                .len()
+        };
         let best = hits.iter().map(|(h, _)| h.start).max_by_key(|&at| (near(at), std::cmp::Reverse(at))).unwrap_or(0);
         let ranges: Vec<Range<usize>> = hits.into_iter().map(|(h, _)| h).collect();
         fragments(text, window(text, best), &ranges)
@@ -150,7 +156,10 @@ mod tests {
     fn an_excerpt_shows_the_match_in_whole_words() {
         let text = format!("{} needle {}", "hay ".repeat(200), "straw ".repeat(200));
         let shown: String = Words::of("needle").unwrap().excerpt(&text).unwrap().iter().map(|f| f.text.as_str()).collect();
-        assert!(shown.contains(" needle ") && shown.starts_with("hay") && shown.ends_with("straw") && shown.len() <= EXCERPT_BYTES, "{shown}");
+        assert!(
+            shown.contains(" needle ") && shown.starts_with("hay") && shown.ends_with("straw") && shown.len() <= EXCERPT_BYTES,
+            "{shown}"
+        );
     }
 
     proptest! {

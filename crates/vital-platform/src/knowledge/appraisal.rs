@@ -130,7 +130,10 @@ impl Appraisal {
             Err(Error::invalid("appraisal.invalid", format!("{says} Nothing was changed.")).with_field(pointer.to_owned(), says.to_owned()))
         };
         if !AUTHORITIES.contains(&self.authority.as_str()) {
-            return wrong("/authority", "The authority is one of regulator, standards-body, peer-reviewed, professional-body, institution, industry, other and own.");
+            return wrong(
+                "/authority",
+                "The authority is one of regulator, standards-body, peer-reviewed, professional-body, institution, industry, other and own.",
+            );
         }
         if self.level.is_some_and(|l| !(1..=5).contains(&l)) {
             return wrong("/level", "A level of evidence is 1, 2, 3, 4 or 5.");
@@ -142,7 +145,11 @@ impl Appraisal {
             return wrong("/superseded_by", "Only a superseded document has a successor.");
         }
         let ends = |appraisal: &Self| appraisal.status == Status::Superseded && appraisal.effective_until.is_none();
-        Ok(if ends(&self) { Self { effective_until: Some(now().date()), effective_from: self.effective_from.filter(|from| *from < now().date()), ..self } } else { self })
+        Ok(if ends(&self) {
+            Self { effective_until: Some(now().date()), effective_from: self.effective_from.filter(|from| *from < now().date()), ..self }
+        } else {
+            self
+        })
     }
 }
 
@@ -212,22 +219,52 @@ fn level_of(title: &str, head: &str) -> Option<u8> {
         (4, &["case-control", "case control", "case series", "case report", "cross-sectional"]),
     ];
     const BY_DESIGN: [(u8, &[&str]); 4] = [
-        (1, &["we conducted a systematic review", "we performed a systematic review", "we performed a meta-analysis", "we conducted a meta-analysis"]),
-        (2, &["were randomly assigned", "were randomized to", "were randomised to", "double-blind, placebo-controlled", "we randomly assigned"]),
+        (
+            1,
+            &[
+                "we conducted a systematic review",
+                "we performed a systematic review",
+                "we performed a meta-analysis",
+                "we conducted a meta-analysis",
+            ],
+        ),
+        (
+            2,
+            &[
+                "were randomly assigned",
+                "were randomized to",
+                "were randomised to",
+                "double-blind, placebo-controlled",
+                "we randomly assigned",
+            ],
+        ),
         (3, &["prospective cohort", "retrospective cohort", "in this cohort study"]),
         (4, &["in this case-control study", "we report a case", "case series of"]),
     ];
     // A text about a method, such as a guidance on controlled trials, describes no participants of its own.
-    let reports = ["participants", "patients", "subjects", "studies were included", "we included", "we report"].iter().any(|w| head.contains(w))
-        && ["results", "findings", "conclusion"].iter().any(|w| head.contains(w));
-    let named = |rules: &[(u8, &[&str])], text: &str| rules.iter().find(|(_, words)| words.iter().any(|w| text.contains(w))).map(|(l, _)| *l);
-    reports.then(|| named(&BY_TITLE, title).or_else(|| named(&BY_DESIGN, head)).or_else(|| title.contains("editorial").then_some(5))).flatten()
+    let reports =
+        ["participants", "patients", "subjects", "studies were included", "we included", "we report"].iter().any(|w| head.contains(w))
+            && ["results", "findings", "conclusion"].iter().any(|w| head.contains(w));
+    let named =
+        |rules: &[(u8, &[&str])], text: &str| rules.iter().find(|(_, words)| words.iter().any(|w| text.contains(w))).map(|(l, _)| *l);
+    reports
+        .then(|| named(&BY_TITLE, title).or_else(|| named(&BY_DESIGN, head)).or_else(|| title.contains("editorial").then_some(5)))
+        .flatten()
 }
 
 /// The date after a word that says that it is the date of issue.
 fn issued_on(head: &str) -> Option<Date> {
-    const WORDS: [&str; 9] =
-        ["issued on", "document issued on", "date of issue", "issued:", "published:", "published online", "publication date", "date:", "effective date"];
+    const WORDS: [&str; 9] = [
+        "issued on",
+        "document issued on",
+        "date of issue",
+        "issued:",
+        "published:",
+        "published online",
+        "publication date",
+        "date:",
+        "effective date",
+    ];
     // Lower-casing ASCII alone keeps the offsets.
     let lower = head.to_ascii_lowercase();
     WORDS.iter().find_map(|word| {

@@ -36,7 +36,8 @@ pub(crate) async fn ingest(p: &Platform, job: &Claimed) -> Result<()> {
         Ok(cut) => cut,
         Err(why) => return fail(p, &cx, job, &Failure { code: why.code().to_owned(), detail: why.detail().to_owned() }).await,
     };
-    let title = origin.map(|o| o.title).or_else(|| parsed.title.clone()).filter(|t| !t.trim().is_empty()).unwrap_or_else(|| title_of(&file_name));
+    let title =
+        origin.map(|o| o.title).or_else(|| parsed.title.clone()).filter(|t| !t.trim().is_empty()).unwrap_or_else(|| title_of(&file_name));
     let version: [u8; 32] = Sha256::digest(parsed.text.as_bytes()).into();
     let mut tx = p.db.write(&cx).await?;
     if store::lock_state(&mut tx, id).await?.is_none() {

@@ -31,9 +31,9 @@ use vital_kernel::{AuditAction, AuditEntry, DocumentId, Error, OpContext, Permis
 use vital_store::JobKind;
 
 pub(crate) use access::unknown_group;
+pub use access::{Access, GroupName, Sharing, groups_to_share_with};
 pub(crate) use appraisal::appraise;
 pub use appraisal::{AUTHORITIES, Appraisal, Status, day};
-pub use access::{Access, GroupName, Sharing, groups_to_share_with};
 pub use collections::{
     Collection, CollectionAccess, CollectionChange, NewCollection, change_collection, collections, collections_admin, create_collection,
     delete_collection,
@@ -47,8 +47,8 @@ pub use retrieve::{Retrieval, SearchHit, SearchQuery, SearchResults, retrieve, s
 pub use sandbox::Sandbox;
 pub(crate) use starter::seed;
 pub(crate) use vectors::{Embedded, embed_document, embed_query, embed_sentences, public_vectors};
-pub use wording::OtherWording;
 pub use vectors::{Embeddings, embed_texts, embedding_model};
+pub use wording::OtherWording;
 
 /// Slug of the collection that uploads go to unless another is named.
 pub const OWN_COLLECTION: &str = "own";

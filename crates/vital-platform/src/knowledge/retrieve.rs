@@ -11,7 +11,7 @@ use time::Date;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use vital_kernel::{AuditAction, AuditEntry, CollectionId, OpContext, PassageId, Permission, Result, limits, now};
-use vital_search::{Filter, Found as Lexical, Fused, FusionRule, LexicalIndex, Question, fuse};
+use vital_search::{Filter, Found as Lexical, Fused, FusionRule, LexicalIndex, Question, collapse, fuse};
 use vital_store::{Read, TenantTx};
 
 /// Factor on the score of passages from documents that people added and from the collections that the expert prefers.
@@ -78,6 +78,9 @@ pub struct SearchHit {
     pub status: Status,
     /// Whether it is evidence for an answer on the day that was asked for, or else today.
     pub holds: bool,
+    /// Documents with nearly the same words, which this hit stands for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<Uuid>,
     /// Fused score, from 0 to 1.
     pub score: f32,
     /// BM25 score.
@@ -137,6 +140,10 @@ async fn retrieved(p: &Platform, cx: &OpContext, question: &str, vector: Option<
         })
         .collect();
     scored.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.passage.cmp(&b.passage)));
+    let originals: HashSet<usize> =
+        collapse(&scored.iter().map(|e| e.body.as_str()).collect::<Vec<_>>()).into_iter().map(|c| c.kept).collect();
+    let mut place = 0..;
+    scored.retain(|_| place.next().is_some_and(|at: usize| originals.contains(&at)));
     let mut per_document: HashMap<_, usize> = HashMap::new();
     scored.retain(|e| {
         let n = per_document.entry(e.document).or_default();
@@ -171,9 +178,17 @@ async fn searched(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<Se
             && query.authority.as_ref().is_none_or(|a| *a == r.evidence.authority)
             && query.level.is_none_or(|worst| r.evidence.level.is_some_and(|level| level <= worst))
     };
-    let hits = found.rows.into_iter().filter(wanted).take(query.limit.clamp(1, limits::RETRIEVE_CANDIDATES));
-    let hits: Vec<SearchHit> = hits
-        .map(|r| {
+    let rows: Vec<store::FoundRow> = found.rows.into_iter().filter(wanted).collect();
+    let collapsed = collapse(&rows.iter().map(|r| r.evidence.body.as_str()).collect::<Vec<_>>());
+    let mut rows: Vec<Option<store::FoundRow>> = rows.into_iter().map(Some).collect();
+    let hits: Vec<SearchHit> = collapsed
+        .into_iter()
+        .take(query.limit.clamp(1, limits::RETRIEVE_CANDIDATES))
+        .filter_map(|c| {
+            let copies = c.copies.iter().filter_map(|&at| Some(rows.get(at)?.as_ref()?.evidence.document.0)).collect();
+            Some((rows.get_mut(c.kept)?.take()?, copies))
+        })
+        .map(|(r, copies)| {
             let e = r.evidence;
             SearchHit {
                 document_id: e.document.0,
@@ -189,6 +204,7 @@ async fn searched(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<Se
                 issued_on: e.issued_on,
                 status: r.status,
                 holds: r.holds,
+                copies,
                 score: e.score,
                 lexical: e.lexical,
                 dense: e.dense,
@@ -204,7 +220,8 @@ async fn searched(p: &Platform, cx: &OpContext, query: SearchQuery) -> Result<Se
 pub(crate) async fn reopen(tx: &mut TenantTx<Read>, recorded: &[Recorded]) -> Result<Vec<Option<Evidence>>> {
     let rows = store::evidence_at(tx, recorded).await?;
     let matching = |r: &Recorded| {
-        let row = rows.iter().find(|e| e.document.0 == r.document_id && e.start as u64 == r.start && (e.start + e.body.len()) as u64 == r.end)?;
+        let row =
+            rows.iter().find(|e| e.document.0 == r.document_id && e.start as u64 == r.start && (e.start + e.body.len()) as u64 == r.end)?;
         let same = hex::encode(row.version) == r.version;
         same.then(|| Evidence { score: r.score, lexical: r.lexical, dense: r.dense, ..row.clone() })
     };
@@ -255,7 +272,11 @@ async fn hybrid(
         lexical.extend(scored.into_iter().map(|h| (h.passage, h.score)));
         near.extend(store::similarities(tx, model.model(), vector, &only_words).await?);
     }
-    let rule = if near.is_empty() { FusionRule::Standard { dense_weight: 0.0 } } else { FusionRule::for_question(words.reach, question.identifiers()) };
+    let rule = if near.is_empty() {
+        FusionRule::Standard { dense_weight: 0.0 }
+    } else {
+        FusionRule::for_question(words.reach, question.identifiers())
+    };
     let fused = fuse(&lexical, &near, rule);
     let rows = read(tx, &fused[..fused.len().min(limits::RETRIEVE_CANDIDATES)], on).await?;
     let dense_share = if let FusionRule::Standard { dense_weight } = rule { dense_weight } else { 0.0 };

@@ -4,7 +4,7 @@ use include_dir::{Dir, include_dir};
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 use utoipa::ToSchema;
-use vital_search::{Expansions, Question};
+use vital_search::{Expansions, Question, understand};
 
 static TERMS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../catalogue/terms");
 
@@ -43,20 +43,13 @@ pub struct OtherWording {
 
 /// Reads a question.
 pub(super) fn read(text: &str) -> (Question, Vec<OtherWording>) {
-    let expansions = BUILT_IN.of(text);
-    let question = Question::words(text).with_nearness().with_phrases(quoted(text)).with_expansions(text, &expansions);
+    let (expansions, understood) = (BUILT_IN.of(text), understand(text));
+    let question = Question::words(text)
+        .with_nearness()
+        .with_phrases(understood.phrases.iter().map(String::as_str))
+        .with_expansions(text, &expansions);
     let other = |e: vital_search::Expansion| OtherWording { matched: e.matched, wordings: e.wordings, domain: e.domain };
     (question, expansions.into_iter().map(other).collect())
-}
-
-/// What stands in double quotation marks, straight or curved, and holds more than one word.
-fn quoted(text: &str) -> Vec<&str> {
-    let pieces: Vec<&str> = text.split(['"', '\u{201c}', '\u{201d}', '\u{201e}']).collect();
-    // Marks without a partner quote nothing.
-    if pieces.len().is_multiple_of(2) {
-        return Vec::new();
-    }
-    pieces.into_iter().skip(1).step_by(2).filter(|p| p.split_whitespace().nth(1).is_some()).collect()
 }
 
 #[cfg(test)]
@@ -73,16 +66,12 @@ mod tests {
 
     #[test]
     fn acronyms_and_what_they_stand_for_find_each_other() {
-        for (question, wording) in [("Who is the MAH?", "marketing authorisation holder"), ("duties of the marketing authorisation holder", "MAH")] {
+        for (question, wording) in
+            [("Who is the MAH?", "marketing authorisation holder"), ("duties of the marketing authorisation holder", "MAH")]
+        {
             let (_, other) = read(question);
             assert!(other.iter().any(|o| o.wordings.iter().any(|w| w == wording)), "{question}: {other:?}");
         }
         assert!(read("What is a spoon?").1.is_empty());
-    }
-
-    #[test]
-    fn phrases_stand_between_marks_that_have_a_partner() {
-        assert_eq!(quoted("find \"retest period\" and \u{201c}shelf life\u{201d}"), ["retest period", "shelf life"]);
-        assert!(quoted("one \"word\"").is_empty() && quoted("a 5\" tube").is_empty());
     }
 }

@@ -18,8 +18,8 @@ use uuid::Uuid;
 use vital_kernel::{Error, TurnId};
 use vital_platform::{
     ask::{self, Source},
-    knowledge::Document,
     experts::{self, ExpertTools},
+    knowledge::Document,
     tools::{self, ToolPolicy},
 };
 

@@ -62,7 +62,8 @@ pub(super) async fn ask(
     let expert = (model != AUTO).then(|| model.clone());
     let mut left_out = heard.left_out();
     let ignored: &[&str] = if heard.instructions.is_empty() { &[] } else { &[SYSTEM] };
-    let question = Question { text: heard.question, expert, earlier: heard.earlier, client_instructions: heard.instructions, repeats: None };
+    let question =
+        Question { text: heard.question, expert, earlier: heard.earlier, client_instructions: heard.instructions, repeats: None };
     let turn = match (before, request.get(CONVERSATION)) {
         (Some(turn), _) => ask::turn(&s.platform, &caller.cx, turn).await?,
         (None, None) => ask::ask_anew(&s.platform, &caller.cx, question).await?,

@@ -91,8 +91,14 @@ fn place(c: &Citation) -> String {
     let identifier = c.fetched.as_ref().map(|f| f.identifier.clone()).filter(|i| !i.is_empty());
     let level = c.level.map(|level| format!("evidence level {level}"));
     let issued = c.issued_on.map(|date| format!("issued {date}"));
-    let parts =
-        [Some(authority(&c.authority).to_owned()), level, issued, identifier, page, (!c.heading_path.is_empty()).then(|| c.heading_path.join(" › "))];
+    let parts = [
+        Some(authority(&c.authority).to_owned()),
+        level,
+        issued,
+        identifier,
+        page,
+        (!c.heading_path.is_empty()).then(|| c.heading_path.join(" › ")),
+    ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
 }
 

@@ -138,7 +138,13 @@ fn reach(found: &Appraised) -> String {
     )
 }
 
-fn choice<'a>(filled: &Filled<'_>, name: &str, label: &str, at_first: &str, options: impl IntoIterator<Item = (&'a str, &'a str)>) -> Markup {
+fn choice<'a>(
+    filled: &Filled<'_>,
+    name: &str,
+    label: &str,
+    at_first: &str,
+    options: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Markup {
     let chosen = filled.given().map_or(at_first, |given| given.one(name));
     html! {
         label for=(filled.id(name)) { (label) }

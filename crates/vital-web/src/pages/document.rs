@@ -84,11 +84,24 @@ pub(crate) async fn show(
     Ok(if given.pane {
         bare(&view, &read.document.title, &text)
     } else {
-        page(&view, &read.document.title, Section::Library, &[], &whole(&caller, &read, &window, &text, seen.as_deref(), given.cited().as_ref()))
+        page(
+            &view,
+            &read.document.title,
+            Section::Library,
+            &[],
+            &whole(&caller, &read, &window, &text, seen.as_deref(), given.cited().as_ref()),
+        )
     })
 }
 
-fn whole(caller: &Caller, read: &DocumentText, window: &Window, text: &Markup, seen: Option<&[Sighting]>, cited: Option<&Range<usize>>) -> Markup {
+fn whole(
+    caller: &Caller,
+    read: &DocumentText,
+    window: &Window,
+    text: &Markup,
+    seen: Option<&[Sighting]>,
+    cited: Option<&Range<usize>>,
+) -> Markup {
     let d = &read.document;
     html! {
         article.document {

@@ -43,7 +43,14 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
     } else {
         let valid_on = if given.valid_on.is_empty() { None } else { Some(crate::api::search::day(&given.valid_on)?) };
         let authority = Some(given.authority.clone()).filter(|a| !a.is_empty());
-        let query = SearchQuery { query: given.q.clone(), valid_on, authority, level: given.level.parse().ok(), limit: HITS, ..SearchQuery::default() };
+        let query = SearchQuery {
+            query: given.q.clone(),
+            valid_on,
+            authority,
+            level: given.level.parse().ok(),
+            limit: HITS,
+            ..SearchQuery::default()
+        };
         Some(knowledge::search(&s.platform, &caller.cx, query).await?)
     };
     Ok(page(
@@ -93,6 +100,7 @@ fn result(hit: &SearchHit) -> Markup {
             @if !hit.holds { " " (appraisal::badge(hit.status)) @if hit.status == vital_platform::knowledge::Status::Current { span.badge { "not in effect" } } }
             p.src-where { (authority(&hit.authority)) " · " @if let Some(level) = hit.level { "evidence level " (level) " · " } @if let Some(date) = hit.issued_on { (date) " · " } @if let Some(page) = hit.page { "page " (page) " · " } (hit.heading_path.join(" › ")) }
             p.hit-text { (hit.text) }
+            @if !hit.copies.is_empty() { p.dim { "Nearly the same words stand in " @for (i, id) in hit.copies.iter().enumerate() { @if i > 0 { ", " } a href={ "/library/documents/" (id) } { "another document" } } "." } }
             p.scores {
                 span { (bar(hit.score)) " " (percent(hit.score)) }
                 span { "words " (hit.lexical.map_or("–".to_owned(), |s| format!("{s:.2}"))) }

@@ -10,12 +10,14 @@ use uuid::Uuid;
 
 /// Flags of `vital replay`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The passages are opened at the recorded bytes, searched for again with the recorded query, and where sentences were selected and not
+#[command(
+    after_help = "The passages are opened at the recorded bytes, searched for again with the recorded query, and where sentences were selected and not
 written by a model, selected again. Exit code 0: the same passages in the same order and, where it can be repeated, the same answer; 1 otherwise.
 
 Example:
   vital replay 0199e6a2-7d1c-7c3e-9f59-2a0f2f6b8f11
-  vital replay 0199e6a2-7d1c-7c3e-9f59-2a0f2f6b8f11 --json | jq .same_order")]
+  vital replay 0199e6a2-7d1c-7c3e-9f59-2a0f2f6b8f11 --json | jq .same_order"
+)]
 pub(crate) struct Replay {
     /// Id of the turn, as `vital ask --json` and the address of the answer show it
     turn: Uuid,

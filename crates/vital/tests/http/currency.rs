@@ -83,7 +83,8 @@ async fn superseding_marks_answers_tells_their_owner_and_the_question_asked_agai
     member.get(&format!("/api/v1/turns/{}/comparison", id(&turn))).await.problem(409, "turn.repeats_nothing");
 
     let bench = member.get("/api/v1/search?q=zorilvanib").await.expect(200).json();
-    let holds = |document: &Value| bench["hits"].as_array().unwrap().iter().find(|h| h["document_id"] == document["id"]).unwrap()["holds"].clone();
+    let holds =
+        |document: &Value| bench["hits"].as_array().unwrap().iter().find(|h| h["document_id"] == document["id"]).unwrap()["holds"].clone();
     assert_eq!((holds(&old), holds(&new)), (json!(false), json!(true)), "the bench shows what no longer holds and says so");
     let on = |day: &str| format!("/api/v1/search?q=zorilvanib&valid_on={day}");
     let then = member.get(&on("2024-06-01")).await.expect(200).json();
@@ -169,11 +170,19 @@ async fn an_answer_is_replayed_from_its_record_and_says_what_is_gone() {
     let turn = answered(&member, QUESTION).await;
     let path = format!("/api/v1/turns/{}/replay", id(&turn));
     let replay = member.get(&path).await.expect(200).json();
-    assert_eq!((&replay["same_passages"], &replay["same_order"], &replay["answer"]), (&json!(true), &json!(true), &json!("same")), "{replay:#}");
+    assert_eq!(
+        (&replay["same_passages"], &replay["same_order"], &replay["answer"]),
+        (&json!(true), &json!(true), &json!("same")),
+        "{replay:#}"
+    );
     let passages = replay["passages"].as_array().unwrap();
     assert!(!passages.is_empty() && passages.iter().all(|p| p["state"] == "unchanged" && p["rank"] == p["rank_now"]), "{replay:#}");
     let cited = &citations(&turn)[0];
-    let holds = |p: &&Value| p["document_id"] == cited["document_id"] && p["start"].as_u64() <= cited["start"].as_u64() && p["end"].as_u64() >= cited["end"].as_u64();
+    let holds = |p: &&Value| {
+        p["document_id"] == cited["document_id"]
+            && p["start"].as_u64() <= cited["start"].as_u64()
+            && p["end"].as_u64() >= cited["end"].as_u64()
+    };
     let passage = passages.iter().find(holds).expect("what was cited is in the record");
     assert!(passage["text"].as_str().unwrap().contains(cited["quote"].as_str().unwrap()));
     let page = member.get(&format!("/turns/{}/replay", id(&turn))).await.expect(200).text();

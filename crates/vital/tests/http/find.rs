@@ -12,7 +12,8 @@ fn marked(fragments: &Value) -> Vec<&str> {
 async fn conversations_documents_passages_and_experts_are_found_by_beginnings_of_words() {
     let app = app().await;
     let member = app.member();
-    let document = uploaded(&member, "zorilvanib-stability.md", "# Zorilvanib: stability\n\nThe retest period of zorilvanib is 24 months.\n").await;
+    let document =
+        uploaded(&member, "zorilvanib-stability.md", "# Zorilvanib: stability\n\nThe retest period of zorilvanib is 24 months.\n").await;
     let conversation = member.open().await;
     ended(&member, &member.ask(&conversation, "How long is the retest period of zorilvanib?").await).await;
     let found = member.get("/api/v1/find?q=zoril%20stab").await.expect(200).json();

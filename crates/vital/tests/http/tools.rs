@@ -251,7 +251,8 @@ async fn after_text_from_outside_a_person_decides_what_goes_out() {
         // The first search of the second turn is remembered.
         assert_eq!(searches.load(SeqCst), searched, "approved: {approved}");
         let cited = citations(&kept);
-        let fetched = cited.iter().find(|c| c["fetched"]["identifier"].as_str().is_some_and(|i| i.contains("31234567"))).expect("it is cited");
+        let fetched =
+            cited.iter().find(|c| c["fetched"]["identifier"].as_str().is_some_and(|i| i.contains("31234567"))).expect("it is cited");
         let keep = format!("/api/v1/sources/{}/keep", fetched["document_id"].as_str().unwrap());
         app.client(Persona::OtherMember).post(&keep, &json!({})).await.expect(404);
         if approved {
@@ -259,7 +260,11 @@ async fn after_text_from_outside_a_person_decides_what_goes_out() {
         } else {
             let kept = member.post(&keep, &json!({})).await.expect(201).json();
             let kept = settled(&member, kept["id"].as_str().unwrap()).await;
-            assert_eq!((&kept["state"], &kept["origin"]["tool"], &kept["title"]), (&json!("ready"), &json!("pubmed_search"), &fetched["title"]), "{kept:#}");
+            assert_eq!(
+                (&kept["state"], &kept["origin"]["tool"], &kept["title"]),
+                (&json!("ready"), &json!("pubmed_search"), &fetched["title"]),
+                "{kept:#}"
+            );
             assert_eq!(kept["authority"], fetched["authority"]);
             let found = member.get("/api/v1/search?q=granules%20stable%2036%20months").await.expect(200).json();
             assert!(found["hits"].as_array().unwrap().iter().any(|h| h["document_id"] == kept["id"]), "{found:#}");

@@ -58,7 +58,10 @@ pub struct Comparison {
 pub async fn compare(p: &Platform, cx: &OpContext, id: TurnId) -> Result<Comparison> {
     let after = ask::turn(p, cx, id).await?;
     let before = after.repeats.ok_or_else(|| {
-        Error::conflict("turn.repeats_nothing", "This question was not asked again from an earlier one, so there is nothing to compare it with.")
+        Error::conflict(
+            "turn.repeats_nothing",
+            "This question was not asked again from an earlier one, so there is nothing to compare it with.",
+        )
     })?;
     let before = ask::turn(p, cx, before).await?;
     let (Some(old), Some(new)) = (&before.answer, &after.answer) else {
@@ -145,7 +148,10 @@ mod tests {
         };
         Answer {
             composer: "extractive".to_owned(),
-            blocks: vec![Block { kind: BlockKind::Paragraph, sentences: sentences.iter().enumerate().map(|(n, (t, _))| said(n, t)).collect() }],
+            blocks: vec![Block {
+                kind: BlockKind::Paragraph,
+                sentences: sentences.iter().enumerate().map(|(n, (t, _))| said(n, t)).collect(),
+            }],
             citations: sentences.iter().enumerate().map(|(n, (_, title))| citation(n, title)).collect(),
             confidence: None,
             trust: None,
@@ -156,8 +162,12 @@ mod tests {
     fn sentences_stay_come_and_go_and_say_where_they_stand() {
         let old = answer(&[("Report in 15 days.", "Old guidance"), ("Keep records.", "Old guidance"), ("Sign the form.", "Manual")]);
         let new = answer(&[("Report in 7 days.", "New guidance"), ("Keep  records.", "New guidance"), ("Sign the form.", "Manual")]);
-        let told: Vec<(Passed, &str, usize)> =
-            vec![(Passed::Removed, "Report in 15 days.", 0), (Passed::Added, "Report in 7 days.", 0), (Passed::Kept, "Keep  records.", 1), (Passed::Kept, "Sign the form.", 0)];
+        let told: Vec<(Passed, &str, usize)> = vec![
+            (Passed::Removed, "Report in 15 days.", 0),
+            (Passed::Added, "Report in 7 days.", 0),
+            (Passed::Kept, "Keep  records.", 1),
+            (Passed::Kept, "Sign the form.", 0),
+        ];
         let pieces = pieces(&old, &new);
         assert_eq!(pieces.iter().map(|p| (p.passed, p.text.as_str(), p.sources_before.len())).collect::<Vec<_>>(), told);
         assert_eq!(pieces[2].sources, ["New guidance"]);

@@ -71,6 +71,7 @@ pub(in crate::knowledge) async fn set_by_rules(
 }
 
 pub(in crate::knowledge) async fn successor(tx: &mut TenantTx<Write>, id: DocumentId) -> Result<Option<Uuid>> {
-    let row = sqlx::query_scalar!("select superseded_by from documents where id = $1", id.0).fetch_optional(tx.conn()).await.map_err(db_error)?;
+    let row =
+        sqlx::query_scalar!("select superseded_by from documents where id = $1", id.0).fetch_optional(tx.conn()).await.map_err(db_error)?;
     Ok(row.flatten())
 }
