@@ -74,22 +74,6 @@ fn one() -> u32 {
     1
 }
 
-fn address(sources: &Sources, input: &Input, words: &str, day: &str) -> Url {
-    let mut url = below(&sources.endpoints.ecfr, &["api", "search", "v1", "results"]);
-    let mut pairs = url.query_pairs_mut();
-    pairs
-        .append_pair("query", words)
-        .append_pair("date", day)
-        .append_pair("hierarchy[title]", &input.title.to_string())
-        .append_pair("per_page", &input.limit.to_string())
-        .append_pair("page", &input.page.to_string());
-    if let Some(part) = &input.part {
-        pairs.append_pair("hierarchy[part]", part);
-    }
-    drop(pairs);
-    url
-}
-
 /// Runs the tool.
 pub(crate) async fn run(sources: &Sources, input: &Input, deadline: Instant) -> Result<ToolOutput, ToolError> {
     let words = words(&input.query, &OPERATORS);
