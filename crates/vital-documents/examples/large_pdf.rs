@@ -105,7 +105,7 @@ fn play_child() -> ExitCode {
     code
 }
 
-/// A report of that many pages: running heads, numbered headings, wrapped paragraphs, and a table on every tenth page.
+/// A report of that many pages: running heads, numbered headings, wrapped paragraphs of twelve lines, and a table on every tenth page.
 fn long_pdf(pages: u32) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut document = Document::with_version("1.7");
     let tree = document.new_object_id();
@@ -133,27 +133,34 @@ fn long_pdf(pages: u32) -> Result<Vec<u8>, Box<dyn Error>> {
 
 fn page(number: u32) -> Result<String, std::fmt::Error> {
     let mut content = format!("BT /F1 8 Tf 1 0 0 1 60 810 Tm (Clinical study report CSR-17) Tj 1 0 0 1 500 30 Tm (Page {number}) Tj ET\n");
-    writeln!(content, "BT /F2 13 Tf 1 0 0 1 60 770 Tm ({} Section of the report) Tj /F1 10 Tf", number.div_ceil(7))?;
     // A small generator of words, the same each time: the figures are to be comparable.
     let mut seed = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut word = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        WORDS.get((seed >> 33) as usize % WORDS.len()).copied().unwrap_or("word")
+    };
+    let title = [word(), word(), word(), word()].join(" ");
+    writeln!(content, "BT /F2 13 Tf 1 0 0 1 60 770 Tm ({} On {title}) Tj /F1 10 Tf", number.div_ceil(7))?;
     for line in 0..52 {
         let y = 745 - line * 13;
         if number.is_multiple_of(10) && line > 40 {
             writeln!(
                 content,
                 "1 0 0 1 60 {y} Tm (Group {line}) Tj 1 0 0 1 250 {y} Tm ({}.{line}) Tj 1 0 0 1 400 {y} Tm (n = {line}) Tj",
-                seed % 100
+                line * 7 % 100
             )?;
             continue;
         }
         write!(content, "1 0 0 1 60 {y} Tm (")?;
+        // A paragraph of twelve lines ends with a short one.
+        let (width, end) = if line % 12 == 11 { (40, ".") } else { (88, "") };
         let mut length = 0;
-        while length < 88 {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let word = WORDS.get((seed >> 33) as usize % WORDS.len()).copied().unwrap_or("word");
+        while length < width {
+            let word = word();
             write!(content, "{word} ")?;
             length += word.len() + 1;
         }
+        content.push_str(end);
         writeln!(content, ") Tj")?;
     }
     content.push_str("ET");

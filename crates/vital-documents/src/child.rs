@@ -154,6 +154,12 @@ fn marked(file: Vec<u8>, request: &PageRequest, limits: &ParseLimits, draw: Draw
         return Err(ParseError::TooLarge { bytes: file.len(), limit: limits.file_bytes_max });
     }
     let marks = if request.marks.is_empty() { None } else { Some(page_marks(&file, request.page, &request.marks, limits)?) };
+    if let (Some(marks), Some(check)) = (&marks, request.text_check)
+        && marks.text_check != check
+    {
+        let detail = "its words cannot be marked, because the document was read by another version; read it again".to_owned();
+        return Err(ParseError::NotDrawn { detail });
+    }
     draw(file, request, marks)
 }
 
@@ -197,7 +203,7 @@ mod tests {
     #![expect(clippy::single_range_in_vec_init, reason = "a list of one range of text is meant")]
 
     use super::*;
-    use crate::{PageMarks, boxes, fixtures, hostile_pdf};
+    use crate::{PageMarks, boxes, fixtures, hostile_pdf, text_check};
     use std::process::{Command, Stdio};
 
     /// Set for the test binary when it plays the child.
@@ -223,8 +229,9 @@ mod tests {
     fn a_request_for_a_page_is_answered_with_its_picture_and_its_marks() {
         let file = fixtures::pdf(&[fixtures::lines(700, 10, &["Some text on a page."])]);
         let limits = ParseLimits::default();
-        let ask = |page, marks, draw: Draw| {
-            let request = PageRequest { page, width_px: 800, marks };
+        let check = text_check(&parse("a.pdf", &file, &limits).unwrap().text);
+        let ask_of = |check, page, marks, draw: Draw| {
+            let request = PageRequest { page, width_px: 800, marks, text_check: Some(check) };
             let head = page_request_head(&request, file.len(), &limits);
             let mut answer = Vec::new();
             serve(&mut [head, file.clone()].concat().as_slice(), &mut answer, draw).unwrap();
@@ -233,9 +240,11 @@ mod tests {
             }
             decode_page(&answer)
         };
+        let ask = |page, marks, draw| ask_of(check, page, marks, draw);
         let picture = ask(1, vec![5..9], echo).unwrap();
         assert_eq!(picture.view.marks, boxes(&file, 1, &[5..9], &limits).unwrap());
         assert_eq!((picture.view.width_px, picture.view.height_px as usize), (800, file.len()));
+        assert_eq!(ask_of(check ^ 1, 1, vec![5..9], echo).unwrap_err().code(), "document.not_drawn", "text of another version");
         assert_eq!(ask(1, vec![], echo), Err(ParseError::Empty));
         assert_eq!(ask(2, vec![5..9], echo), Err(ParseError::NoSuchPage { page: 2, pages: 1 }));
         assert_eq!(ask(1, vec![], no_pages).unwrap_err().code(), "document.not_drawn");

@@ -41,7 +41,7 @@ pub use error::ParseError;
 pub use model::{Block, BlockKind, Format, ParseLimits, Parsed};
 pub use page::{
     Draw, HEIGHT_PX_MAX, MARKS_MAX, PIXELS_MAX, PageMarks, PagePicture, PageRequest, PageView, Rect, WIDTH_PX_MAX, WIDTH_PX_MIN,
-    picture_size,
+    picture_size, text_check,
 };
 pub use passages::{Passage, PassageRules, TokenCount, estimated_tokens, passages};
 pub use pdf::{boxes, page_marks};

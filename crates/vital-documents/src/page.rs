@@ -27,6 +27,15 @@ pub struct PageRequest {
     pub width_px: u32,
     /// Byte ranges of `Parsed::text` to mark; what of them stands on other pages is passed over. At most [`MARKS_MAX`].
     pub marks: Vec<Range<usize>>,
+    /// [`text_check`] of the text that the ranges address. If the file gives another text by now, because a later version reads
+    /// it better, nothing is marked and the answer is an error: a mark on the wrong words would be worse. `None` asks for no check.
+    pub text_check: Option<u32>,
+}
+
+/// A checksum (CRC-32, IEEE 802.3) of a canonical text, by which a text that was stored and one that was read again are compared.
+#[must_use]
+pub fn text_check(text: &str) -> u32 {
+    crc32fast::hash(text.as_bytes())
 }
 
 /// A rectangle on a page as it is shown: points of 1/72 inch, origin at the top left, `y` downward.
@@ -53,6 +62,8 @@ pub struct PageMarks {
     pub height_pt: f32,
     /// The marked words, line by line.
     pub rects: Vec<Rect>,
+    /// [`text_check`] of the text that was read.
+    pub text_check: u32,
 }
 
 /// A drawn page.

@@ -32,7 +32,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut out = io::stdout().lock();
     let png = arguments.next();
     for marks in [Vec::new(), first.into_iter().collect()] {
-        let request = PageRequest { page, width_px: WIDTH_PX, marks };
+        let request = PageRequest { page, width_px: WIDTH_PX, marks, text_check: None };
         let begun = Instant::now();
         let mut process = Command::new(std::env::current_exe()?)
             .env(CHILD, "1")

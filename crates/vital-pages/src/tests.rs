@@ -52,7 +52,7 @@ fn file(content: &[u8], entries: Dictionary, forms: Vec<Stream>) -> Vec<u8> {
 const TEXT: &[u8] = b"BT /F1 20 Tf 40 100 Td (plain marked plain) Tj ET";
 
 fn request(marks: Vec<std::ops::Range<usize>>) -> PageRequest {
-    PageRequest { page: 1, width_px: 800, marks }
+    PageRequest { page: 1, width_px: 800, marks, text_check: None }
 }
 
 fn pixels(picture: &PagePicture) -> Pixmap {

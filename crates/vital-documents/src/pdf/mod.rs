@@ -26,7 +26,7 @@ mod wrap;
 
 pub(crate) use glyphs::symbol_char;
 
-use crate::{Format, MARKS_MAX, PageMarks, ParseError, ParseLimits, Parsed, Rect, canonical::Canonical};
+use crate::{Format, MARKS_MAX, PageMarks, ParseError, ParseLimits, Parsed, Rect, canonical::Canonical, text_check};
 use content::Interpreter;
 use frame::Frame;
 use lopdf::{DecompressError, Document, Error, LoadOptions, Object, xref::XrefRecovery};
@@ -66,11 +66,11 @@ pub fn page_marks(bytes: &[u8], page: u32, ranges: &[Range<usize>], limits: &Par
         return Err(ParseError::NoSuchPage { page, pages });
     };
     let mut trace = Trace::new(page);
-    read(&document, limits, Some(&mut trace))?;
+    let text_check = text_check(&read(&document, limits, Some(&mut trace))?.text);
     let frame = Frame::of(&document, object);
     let (width_pt, height_pt) = frame.size();
     let rects = trace.rects(ranges.get(..MARKS_MAX).unwrap_or(ranges), &frame);
-    Ok(PageMarks { object: object.0, width_pt, height_pt, rects })
+    Ok(PageMarks { object: object.0, width_pt, height_pt, rects, text_check })
 }
 
 /// Reads the text, and traces one page of it if asked.

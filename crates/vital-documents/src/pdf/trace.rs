@@ -271,4 +271,25 @@ mod tests {
         assert!(text.starts_with("xéy is"), "{text}");
         assert_eq!(under_the_boxes(&file, &(1..3)), "e\u{301}");
     }
+
+    #[test]
+    fn boxes_lie_along_the_text_whichever_way_it_runs() {
+        use lopdf::{Stream, dictionary};
+        // Ten points of type from the point (300, 400), which stands 442 points under the top; 22 points long.
+        for (matrix, left, top, wide, high) in [
+            ("1 0 0 1", 300.0, 434.2, 22.24, 10.0),
+            ("0 1 -1 0", 292.2, 419.76, 10.0, 22.24),
+            ("-1 0 0 -1", 277.76, 439.8, 22.24, 10.0),
+            ("0 -1 1 0", 297.8, 442.0, 10.0, 22.24),
+        ] {
+            let content = format!("BT /F1 10 Tf {matrix} 300 400 Tm (bdpq) Tj ET");
+            let mut document = crate::fixtures::pdf_of(vec![Stream::new(dictionary! {}, content.into_bytes())]);
+            let mut file = Vec::new();
+            document.save_to(&mut file).unwrap();
+            let rects = boxes(&file, 1, &[0..4], &ParseLimits::default()).unwrap();
+            let [rect] = rects.as_slice() else { panic!("{matrix}: {rects:?}") };
+            let pairs = [(rect.x, left), (rect.y, top), (rect.width, wide), (rect.height, high)];
+            assert!(pairs.iter().all(|(is, should): &(f32, f32)| (is - should).abs() < 0.05), "{matrix}: {rect:?}");
+        }
+    }
 }
