@@ -1,7 +1,7 @@
 //! Compares ways to join lexical and dense search on BEIR folders that hold vectors: `documents.f32` and `queries.f32`, little-endian
 //! floats, one row for each line of `corpus.jsonl` and `queries.jsonl`.
 //!
-//! Run with `cargo run --release -p vital-search --example fusion FOLDER...`; `script/fusion-comparison` makes the folders.
+//! Run with `cargo run -p vital-search --example fusion [--terms FOLDER_OF_TABLES] FOLDER...`; `script/fusion-comparison` makes the folders.
 //! Prints nDCG@10 of both halves and what each rule adds to the better one.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a measurement for the terminal")]
 
@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, path::Path};
 use uuid::Uuid;
 use vital_kernel::PassageId;
 use vital_search::{
-    FusionRule, Question,
+    Expansions, FusionRule, Question,
     eval::{BeirSet, LexicalRun, ndcg_at},
     fuse,
 };
@@ -17,10 +17,19 @@ use vital_search::{
 const DEPTH: usize = 100;
 
 fn main() {
-    let folders: Vec<String> = std::env::args().skip(1).collect();
+    let mut folders: Vec<String> = std::env::args().skip(1).collect();
+    let mut tables = Expansions::default();
+    if folders.first().is_some_and(|argument| argument == "--terms") {
+        for file in std::fs::read_dir(&folders[1]).expect("a folder of tables").map(|file| file.unwrap().path()) {
+            if file.extension().is_some_and(|e| e == "toml") {
+                tables = tables.with("table", Expansions::read("table", &std::fs::read_to_string(&file).unwrap()).expect("a table"));
+            }
+        }
+        folders.drain(..2);
+    }
     let mut sums: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for (n, folder) in folders.iter().enumerate() {
-        let found = compare(Path::new(folder));
+        let found = compare(Path::new(folder), &tables);
         if n == 0 {
             println!("{:<16} {}", "set", found.iter().map(|(name, _)| format!("{name:>10}")).collect::<String>());
         }
@@ -44,7 +53,7 @@ fn main() {
 }
 
 /// nDCG@10 of each system over one set.
-fn compare(folder: &Path) -> Vec<(&'static str, f64)> {
+fn compare(folder: &Path, tables: &Expansions) -> Vec<(&'static str, f64)> {
     let set = BeirSet::read(folder).expect("a BEIR folder");
     let lexical = LexicalRun::over(&set).expect("an index");
     let (documents, queries) =
@@ -58,14 +67,18 @@ fn compare(folder: &Path) -> Vec<(&'static str, f64)> {
             (0..documents.len()).map(|n| PassageId(Uuid::from_u128(n as u128))).map(|id| (id, cosine(id))).collect();
         near.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         near.truncate(DEPTH);
-        let (plain, placed) = (Question::words(&query.text), Question::words(&query.text).with_nearness());
-        let (words, nearby) = (lexical.ask(&plain).unwrap(), lexical.ask(&placed).unwrap());
+        let plain = Question::words(&query.text);
+        let placed = plain.clone().with_nearness();
+        let worded = placed.clone().with_expansions(&query.text, &tables.of(&query.text));
+        let [words, nearby, wide] = [&plain, &placed, &worded].map(|question| lexical.ask(question).unwrap());
         let list = |hits: &[vital_search::Hit]| hits.iter().map(|h| (h.passage, h.score)).collect::<Vec<_>>();
         let join = |rule| lexical.join(&plain, &words, &near, cosine, rule).unwrap().iter().map(|f| (f.id, f.score)).collect::<Vec<_>>();
         let fused = |rule| fuse(&list(&words.hits), &near, rule).iter().map(|f| (f.id, f.score)).collect::<Vec<_>>();
         let chosen = FusionRule::for_question(words.reach, plain.identifiers());
-        let with_nearness =
-            lexical.join(&placed, &nearby, &near, cosine, chosen).unwrap().iter().map(|f| (f.id, f.score)).collect::<Vec<_>>();
+        let whole = |question: &Question, found: &vital_search::Found| {
+            let rule = FusionRule::for_question(found.reach, question.identifiers());
+            lexical.join(question, found, &near, cosine, rule).unwrap().iter().map(|f| (f.id, f.score)).collect::<Vec<_>>()
+        };
         let systems = [
             ("lexical", list(&words.hits)),
             ("dense", near.clone()),
@@ -78,7 +91,8 @@ fn compare(folder: &Path) -> Vec<(&'static str, f64)> {
             ("z .5", join(FusionRule::Standard { dense_weight: 0.5 })),
             ("z .6", join(FusionRule::Standard { dense_weight: 0.6 })),
             ("learned", join(chosen)),
-            ("+nearness", with_nearness),
+            ("+near", whole(&placed, &nearby)),
+            ("+wordings", whole(&worded, &wide)),
         ];
         sums.resize(systems.len(), ("", 0.0));
         for (sum, (name, ranking)) in sums.iter_mut().zip(systems) {

@@ -15,7 +15,7 @@ pub const RRF_K: f32 = 60.0;
 /// Share of the dense score where nothing is known of the question.
 pub const DENSE_WEIGHT: f32 = 0.5;
 /// The logistic regression of the dense share on the question: constant, factor of the reach, factor of the identifiers.
-const DENSE_SHARE: [f32; 3] = [1.5, -3.1, -2.2];
+const DENSE_SHARE: [f32; 3] = [1.35, -2.8, -2.0];
 
 /// How two rankings become one.
 #[derive(Clone, Copy, Debug, PartialEq)]

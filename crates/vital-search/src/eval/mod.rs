@@ -8,4 +8,4 @@ mod report;
 
 pub use beir::{BeirDocument, BeirQuery, BeirSet};
 pub use measures::{Judgements, Measures, Ranking, mean, ndcg_at, recall_at, reciprocal_rank};
-pub use report::{LexicalRun, Report, Stage, SystemReport, evaluate};
+pub use report::{LexicalRun, Report, Stage, SystemReport, evaluate, evaluate_with};

@@ -1,7 +1,7 @@
 //! Runs lexical, dense and fused search over a judged set and measures each.
 
 use super::{BeirSet, Measures, Ranking, mean};
-use crate::{Filter, Found, Fused, FusionRule, LexicalIndex, PassageEntry, Question, SearchError, fuse};
+use crate::{Expansions, Filter, Found, Fused, FusionRule, LexicalIndex, PassageEntry, Question, SearchError, fuse};
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashSet},
@@ -94,7 +94,7 @@ impl LexicalRun {
         Ok(self.index.search(question, DEPTH, Filter::All)?.into_iter().map(|h| (h.passage, h.score)).collect())
     }
 
-    /// Finds the best 100 documents as the platform does: by words and, where `nearness` says so, by how near they stand.
+    /// Finds the best 100 documents for a question with all that it asks.
     ///
     /// # Errors
     /// When the index cannot be read.
@@ -125,13 +125,27 @@ impl LexicalRun {
     }
 }
 
-/// Evaluates lexical search and, given a model, dense search (exact) and both fused.
+/// Evaluates lexical search and, given a model, dense search (exact) and both fused, without other wordings.
+///
+/// # Errors
+/// As [`evaluate_with`].
+pub async fn evaluate(set: &BeirSet, embedder: Option<&dyn Embedder>, progress: &(dyn Fn(Stage) + Sync)) -> Result<Report, SearchError> {
+    evaluate_with(set, embedder, &Expansions::default(), progress).await
+}
+
+/// Evaluates lexical search (BM25 of the words alone) and, given a model, dense search (exact) and both fused as the platform does: with
+/// nearness, the other wordings of the tables, each candidate's true scores, and the weight of meaning that the question suggests.
 ///
 /// Works on the calling thread between embeddings: run it where blocking is allowed.
 ///
 /// # Errors
 /// When the index or the embedder fails.
-pub async fn evaluate(set: &BeirSet, embedder: Option<&dyn Embedder>, progress: &(dyn Fn(Stage) + Sync)) -> Result<Report, SearchError> {
+pub async fn evaluate_with(
+    set: &BeirSet,
+    embedder: Option<&dyn Embedder>,
+    tables: &Expansions,
+    progress: &(dyn Fn(Stage) + Sync),
+) -> Result<Report, SearchError> {
     progress(Stage::Indexing);
     let lexical = LexicalRun::over(set)?;
     let start = Instant::now();
@@ -154,7 +168,7 @@ pub async fn evaluate(set: &BeirSet, embedder: Option<&dyn Embedder>, progress: 
         let dense_time = start.elapsed();
         systems[1].keep(set, &query.id, &near, dense_time);
         let start = Instant::now();
-        let asked = Question::words(&query.text).with_nearness();
+        let asked = Question::words(&query.text).with_nearness().with_expansions(&query.text, &tables.of(&query.text));
         let words = lexical.ask(&asked)?;
         let cosine = |id: PassageId| question.first().zip(vectors.get(id.0.as_u128() as usize)).map_or(0.0, |(q, v)| product(q, v));
         let rule = FusionRule::for_question(words.reach, asked.identifiers());

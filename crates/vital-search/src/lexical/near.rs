@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use tantivy::{DocId, DocSet, Term, postings::Postings, schema::IndexRecordOption};
 
 /// Share of a pair's idf that nearness can add at most. See `docs/EVALUATION.md`.
-const NEAR_WEIGHT: f32 = 0.3;
+const NEAR_WEIGHT: f32 = 0.2;
 /// Most words from one term to the other.
 const WINDOW_WORDS: u32 = 6;
 /// Words of a question whose neighbourhoods are looked at.

@@ -1,6 +1,6 @@
 //! A question as the index takes it: its terms in order, phrases that must stand in a passage, and other wordings of its concepts.
 
-use crate::{Expansion, TermSpan, term_spans};
+use crate::{Expansion, TermSpan, term_spans, understand};
 use std::ops::Range;
 
 /// Other wordings of one question that are looked up; what goes beyond is left out.
@@ -41,6 +41,25 @@ impl Question {
     pub fn words(text: &str) -> Self {
         let asked = |span: TermSpan| Asked { term: span.term, position: span.position, concept: None };
         Self { terms: term_spans(text).into_iter().map(asked).collect(), ..Self::default() }
+    }
+
+    /// A question as the platform asks it: its words, other wordings of its concepts, nearness, and what stands in quotation marks as phrases.
+    #[must_use]
+    pub fn asked(text: &str, expansions: &[Expansion]) -> Self {
+        let phrases = understand(text).phrases;
+        Self::words(text).with_nearness().with_expansions(text, expansions).with_phrases(phrases.iter().map(String::as_str))
+    }
+
+    /// The same question where no phrase has to stand, for when none stands anywhere.
+    #[must_use]
+    pub fn without_phrases(self) -> Self {
+        Self { phrases: Vec::new(), ..self }
+    }
+
+    /// Whether phrases restrict what is found.
+    #[must_use]
+    pub const fn has_phrases(&self) -> bool {
+        !self.phrases.is_empty()
     }
 
     /// The same question where passages that hold its words near each other in the order asked gain a little.

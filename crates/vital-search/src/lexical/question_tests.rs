@@ -39,6 +39,15 @@ fn a_quoted_phrase_is_found_only_where_it_stands() {
 }
 
 #[test]
+fn quotation_marks_in_a_question_make_a_phrase_that_can_be_given_up() {
+    let index = index_of(&["equivalence that is substantial", "substantial equivalence of a device", "other text"]);
+    let question = Question::asked("what is \"substantial equivalence\"?", &[]);
+    assert_eq!(asked(&index, &question), [1]);
+    assert!(question.has_phrases());
+    assert_eq!(asked(&index, &question.without_phrases()).len(), 2);
+}
+
+#[test]
 fn a_phrase_is_found_over_hyphens_and_in_titles_but_not_over_their_ends() {
     let index = LexicalIndex::in_memory().unwrap();
     index.add(&[passage(1, 1, "Dose-finding studies", "design of trials"), passage(2, 2, "Dose", "finding studies of design")]).unwrap();
