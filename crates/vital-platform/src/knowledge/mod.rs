@@ -279,11 +279,22 @@ pub async fn read_document(p: &Platform, cx: &OpContext, id: DocumentId) -> Resu
     Ok(DocumentText { document, text, blocks })
 }
 
+/// A page of a PDF to be drawn.
+#[derive(Clone, Debug)]
+pub struct PageOf {
+    /// Number of the page, from 1.
+    pub page: u32,
+    /// Width of the picture in pixels.
+    pub width_px: u32,
+    /// Bytes of the canonical text to be marked.
+    pub marks: Vec<std::ops::Range<usize>>,
+}
+
 /// Draws a page of a PDF with some bytes of its canonical text marked. Who saw it is recorded.
 ///
 /// # Errors
 /// `NotFound` when the tenant has no such document or it has no such page; `Invalid` where it is no PDF or the page cannot be drawn.
-pub async fn page_picture(p: &Platform, cx: &OpContext, id: DocumentId, page: &PageRequest) -> Result<PagePicture> {
+pub async fn page_picture(p: &Platform, cx: &OpContext, id: DocumentId, of: PageOf) -> Result<PagePicture> {
     cx.require(Permission::DocumentRead)?;
     let mut read = p.db.read_audited(cx).await?;
     let document = store::document(read.tx(), id).await?.ok_or_else(unknown)?;
@@ -291,8 +302,12 @@ pub async fn page_picture(p: &Platform, cx: &OpContext, id: DocumentId, page: &P
         return Err(Error::invalid("document.no_pages", "Only a PDF that was read has pages to be shown. Read its text instead."));
     }
     let (_, bytes, _) = store::file(read.tx(), id).await?.ok_or_else(unknown)?;
+    // The file is read again for the marks: they are made only where that gives the text that their bytes count in.
+    let text = if of.marks.is_empty() { None } else { store::text(read.tx(), id).await? };
     read.commit(AuditEntry::new(AuditAction::DocumentRead, "document", id)).await?;
-    p.sandbox.draw(page, bytes).await?.map_err(|why| match why {
+    let text_check = text.map(|(text, _)| vital_documents::text_check(&text));
+    let request = PageRequest { page: of.page, width_px: of.width_px, marks: of.marks, text_check };
+    p.sandbox.draw(&request, bytes).await?.map_err(|why| match why {
         ParseError::NoSuchPage { .. } => Error::not_found(why.code(), why.to_string()),
         _ => Error::invalid(why.code(), why.to_string()),
     })

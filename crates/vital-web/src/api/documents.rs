@@ -16,11 +16,11 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use vital_documents::{BlockKind, PageRequest, WIDTH_PX_MAX, WIDTH_PX_MIN};
+use vital_documents::{BlockKind, WIDTH_PX_MAX, WIDTH_PX_MIN};
 use vital_kernel::{DocumentId, Error};
 use vital_platform::{
     ask::{self, Appraised},
-    knowledge::{self, Appraisal, Document, DocumentFilter},
+    knowledge::{self, Appraisal, Document, DocumentFilter, PageOf},
 };
 
 /// Width of a drawn page unless the caller says otherwise, in pixels.
@@ -186,8 +186,8 @@ pub(crate) async fn page(
         return Err(Error::invalid("document.width", says.clone()).with_field("/width", says).into());
     }
     let marks = given.start.zip(given.end).filter(|(start, end)| start < end).map(|(start, end)| start..end);
-    let request = PageRequest { page, width_px, marks: marks.into_iter().collect() };
-    let picture = knowledge::page_picture(&s.platform, &caller.cx, id, &request).await?;
+    let of = PageOf { page, width_px, marks: marks.into_iter().collect() };
+    let picture = knowledge::page_picture(&s.platform, &caller.cx, id, of).await?;
     Ok(([(header::CONTENT_TYPE, "image/png")], picture.png))
 }
 
