@@ -48,7 +48,7 @@ pub use sandbox::Sandbox;
 pub(crate) use starter::seed;
 pub(crate) use vectors::{Embedded, embed_document, embed_query, embed_sentences, public_vectors};
 pub use vectors::{Embeddings, embed_texts, embedding_model};
-pub use wording::OtherWording;
+pub use wording::{OtherWording, built_in_terms};
 
 /// Slug of the collection that uploads go to unless another is named.
 pub const OWN_COLLECTION: &str = "own";

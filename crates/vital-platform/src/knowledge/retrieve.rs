@@ -244,7 +244,15 @@ async fn readable(tx: &mut TenantTx<Read>, wanted: &[String]) -> Result<HashSet<
 
 async fn lexical(index: &Arc<LexicalIndex>, question: &Question, within: &HashSet<CollectionId>) -> Result<Lexical> {
     let (index, question, within) = (index.clone(), question.clone(), within.clone());
-    blocking(move || index.ask(&question, limits::RETRIEVE_CANDIDATES, Filter::Collections(&within))).await
+    blocking(move || {
+        let found = index.ask(&question, limits::RETRIEVE_CANDIDATES, Filter::Collections(&within))?;
+        // A question whose quoted words stand nowhere is better answered by its other words than not at all.
+        if found.hits.is_empty() && question.has_phrases() {
+            return index.ask(&question.without_phrases(), limits::RETRIEVE_CANDIDATES, Filter::Collections(&within));
+        }
+        Ok(found)
+    })
+    .await
 }
 
 /// Joins both searches. What only one of them brought up gets its true score of the other first, so that a passage is judged by both.
@@ -268,8 +276,12 @@ async fn hybrid(
         let only_near: Vec<PassageId> = by_meaning.difference(&by_words).copied().collect();
         let only_words: Vec<Uuid> = by_words.difference(&by_meaning).map(|id| id.0).collect();
         let (searched, asked, readable) = (index.clone(), question.clone(), within.clone());
+        let asked = if lexical.is_empty() { asked.without_phrases() } else { asked };
         let scored = blocking(move || searched.scores_of(&asked, &only_near, Filter::Collections(&readable))).await?;
-        lexical.extend(scored.into_iter().map(|h| (h.passage, h.score)));
+        // Passages without a score lack the quoted words.
+        let scored: HashMap<PassageId, f32> = scored.into_iter().map(|h| (h.passage, h.score)).collect();
+        near.retain(|(id, _)| by_words.contains(id) || scored.contains_key(id));
+        lexical.extend(scored);
         near.extend(store::similarities(tx, model.model(), vector, &only_words).await?);
     }
     let rule = if near.is_empty() {

@@ -4,7 +4,7 @@ use include_dir::{Dir, include_dir};
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 use utoipa::ToSchema;
-use vital_search::{Expansions, Question, understand};
+use vital_search::{Expansions, Question};
 
 static TERMS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../catalogue/terms");
 
@@ -41,13 +41,16 @@ pub struct OtherWording {
     pub domain: String,
 }
 
+/// The tables that come with the product.
+#[must_use]
+pub fn built_in_terms() -> &'static Expansions {
+    &BUILT_IN
+}
+
 /// Reads a question.
 pub(super) fn read(text: &str) -> (Question, Vec<OtherWording>) {
-    let (expansions, understood) = (BUILT_IN.of(text), understand(text));
-    let question = Question::words(text)
-        .with_nearness()
-        .with_phrases(understood.phrases.iter().map(String::as_str))
-        .with_expansions(text, &expansions);
+    let expansions = BUILT_IN.of(text);
+    let question = Question::asked(text, &expansions);
     let other = |e: vital_search::Expansion| OtherWording { matched: e.matched, wordings: e.wordings, domain: e.domain };
     (question, expansions.into_iter().map(other).collect())
 }

@@ -6,7 +6,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use tokio::runtime::Runtime;
 use vital_kernel::Embedder;
-use vital_search::eval::{BeirSet, Report, Stage, evaluate};
+use vital_platform::knowledge::built_in_terms;
+use vital_search::eval::{BeirSet, Report, Stage, evaluate_with};
 
 /// Flags of `vital eval retrieval`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,7 @@ pub(super) fn run(flags: &Flags, runtime: &Runtime) -> anyhow::Result<Exit> {
         bar.set_position(done as u64);
     };
     let embedder = model.as_ref().map(|model| model as &dyn Embedder);
-    let report = runtime.block_on(evaluate(&set, embedder, &progress))?;
+    let report = runtime.block_on(evaluate_with(&set, embedder, built_in_terms(), &progress))?;
     bar.finish_and_clear();
     if flags.json {
         terminal::json(&report)?;
