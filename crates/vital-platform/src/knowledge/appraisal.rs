@@ -24,6 +24,7 @@ pub const AUTHORITIES: [&str; 8] =
 /// Whether a document still holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = DocumentStatus)]
 pub enum Status {
     /// It holds.
     #[default]
@@ -166,7 +167,6 @@ pub(crate) struct Reappraised {
 /// values that contradict each other, a successor that is the document itself or leads back to it.
 pub(crate) async fn appraise(tx: &mut TenantTx<Write>, cx: &OpContext, id: DocumentId, appraisal: Appraisal) -> Result<Reappraised> {
     cx.require(Permission::DocumentWrite)?;
-    let appraisal = appraisal.checked()?;
     store::lock_visible(tx, id).await?.ok_or_else(unknown)?;
     let present = store::document(tx, id).await?.ok_or_else(unknown)?;
     tx.expect_unchanged(&present)?;
@@ -176,6 +176,7 @@ pub(crate) async fn appraise(tx: &mut TenantTx<Write>, cx: &OpContext, id: Docum
             "Somebody else added this document, so it is not yours to appraise. Nothing was changed; ask whoever added it, or an administrator of your organisation.",
         ));
     }
+    let appraisal = appraisal.checked()?;
     if let Some(successor) = appraisal.superseded_by {
         check_successor(tx, id, successor).await?;
     }
@@ -282,10 +283,10 @@ fn date_at(text: &str) -> Option<Date> {
     let words: Vec<&str> = text.split([' ', ',', '\n', '.']).filter(|w| !w.is_empty()).take(3).collect();
     let [a, b, year] = words[..] else { return None };
     let year: i32 = year.get(..4)?.parse().ok().filter(|y| (1900..2200).contains(y))?;
-    let (day, month) = a.parse().map_or((b.parse().ok()?, month_of(a)?), |day: u8| (day, month_of(b).unwrap_or(time::Month::January)));
-    if month_of(a).is_none() && month_of(b).is_none() {
-        return None;
-    }
+    let (day, month) = match month_of(a) {
+        Some(month) => (b.parse().ok()?, month),
+        None => (a.parse().ok()?, month_of(b)?),
+    };
     Date::from_calendar_date(year, month, day).ok()
 }
 

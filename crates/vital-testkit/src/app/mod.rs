@@ -47,9 +47,9 @@ const NO_NAME_SERVER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net
 /// # Panics
 /// Where `base` is no address.
 #[must_use]
-pub fn public_sources(base: &str) -> vital_tools::Endpoints {
+pub fn public_sources(base: &str) -> Box<vital_tools::Endpoints> {
     let at = |path: &str| format!("{base}/{path}/").parse().expect("an address");
-    vital_tools::Endpoints {
+    Box::new(vital_tools::Endpoints {
         pubmed: at("eutils"),
         trials: at("trials"),
         openfda: at("openfda"),
@@ -60,7 +60,7 @@ pub fn public_sources(base: &str) -> vital_tools::Endpoints {
         ecfr: at("ecfr"),
         federal_register: at("federal-register"),
         ..Default::default()
-    }
+    })
 }
 
 /// What an app is made of.
@@ -77,7 +77,7 @@ pub struct Options {
     /// The name server that proofs of custom domains are read from.
     pub name_server: Option<SocketAddr>,
     /// Where the public sources of tools are; nowhere that answers unless a test says so.
-    pub public_sources: vital_tools::Endpoints,
+    pub public_sources: Box<vital_tools::Endpoints>,
     /// The authority whose rights to issue are looked for; it is asked for no certificate.
     pub authority: Option<vital_tls::acme::Authority>,
     /// How often and how many at once. By default so much that no test comes near: all requests of a test come from one address.

@@ -53,7 +53,7 @@ impl Running {
                 erasure_ledger: folder.join("erasures.jsonl"),
                 egress: Egress::default().loopback_issuers(true),
                 trail: vital_platform::audit::trail::TrailSettings::within(&folder),
-                toolbox: Toolbox::new(Egress::default(), options.public_sources).expect("the tools can be made"),
+                toolbox: Toolbox::new(Egress::default(), *options.public_sources).expect("the tools can be made"),
                 name_server: options.name_server,
                 authority: options.authority,
                 alone: options.alone,

@@ -199,6 +199,7 @@ impl Targets {
             .replace("{model}", "clinical-pharmacology")
             .replace("{provider}", &self.provider)
             .replace("{call}", "1")
+            .replace("{page}", "1")
             .replace("{week}", &self.week);
         match template {
             // Nothing is asked of name servers here; `domains.rs` has one.
@@ -208,6 +209,7 @@ impl Targets {
             "/scim/v2/Schemas/{name}" => path.replace("{name}", USER_URN),
             "/api/v1/search" => format!("{path}?q=shelf+life"),
             "/search" => format!("{path}?q=shelf+life"),
+            "/api/v1/find" | "/find" => format!("{path}?q=shelf+life"),
             "/setup" if method == "GET" => format!("{path}?token=unknown"),
             "/assets/{version}/{name}" => "/assets/unknown/app.css".to_owned(),
             _ => path,
@@ -265,6 +267,9 @@ async fn send(client: &Client, targets: &Targets, method: &str, template: &str) 
         ("POST", "/api/v1/route") => request.json(&json!({ "question": "Who helps with a 510(k)?" })),
         ("POST", "/api/v1/documents" | "/library/upload") => request.form_data(&Form::new().file("standard.txt", unique)),
         ("POST", "/api/v1/collections") => request.json(&json!({ "name": unique, "access": "private" })),
+        ("PUT", "/api/v1/documents/{id}/appraisal") => request.json(&json!({ "authority": "own", "level": null, "status": "current" })),
+        ("POST", "/library/documents/{id}/appraisal") => request.form(&[("authority", "own"), ("level", ""), ("status", "current")]),
+        ("POST", "/api/v1/sources/{id}/keep") => request.json(&json!({})),
         ("PATCH", "/api/v1/collections/{slug}") => request.json(&json!({ "access": "tenant" })),
         ("PATCH", "/api/v1/experts/{slug}/access") => request.json(&json!({ "access": "tenant" })),
         ("POST", "/library/collections" | "/library/collections/{slug}") => request.form(&[("name", &unique), ("access", "private")]),

@@ -91,7 +91,7 @@ async fn superseding_marks_answers_tells_their_owner_and_the_question_asked_agai
     assert!(then["hits"].as_array().unwrap().iter().any(|h| h["document_id"] == old["id"]), "it held before it was superseded");
     let later = member.get(&on("2099-01-01")).await.expect(200).json();
     assert!(later["hits"].as_array().unwrap().iter().all(|h| h["document_id"] != old["id"]), "{later:#}");
-    member.get(&on("soon")).await.problem(400, "search.day");
+    member.get(&on("soon")).await.problem(422, "search.day");
 
     appraise(&member, id(&old), &appraisal("current", &json!({}))).await.expect(200);
     assert!(member.turn(id(&turn)).await.get("outdated").is_none(), "what holds again marks nothing");
@@ -131,10 +131,10 @@ async fn an_appraisal_that_makes_no_sense_or_is_not_the_callers_to_make_changes_
         (superseded(id(&one)), "appraisal.successor"),
         (superseded(&app.b().document), "appraisal.successor"),
     ] {
-        appraise(&member, id(&one), &body).await.problem(400, code);
+        appraise(&member, id(&one), &body).await.problem(422, code);
     }
     appraise(&member, id(&one), &superseded(id(&two))).await.expect(200);
-    appraise(&member, id(&two), &superseded(id(&one))).await.problem(400, "appraisal.successor");
+    appraise(&member, id(&two), &superseded(id(&one))).await.problem(422, "appraisal.successor");
     appraise(&app.client(Persona::Viewer), id(&two), &appraisal("retracted", &json!({}))).await.expect(403);
     appraise(&app.client(Persona::ExpertAuthor), id(&two), &appraisal("retracted", &json!({}))).await.problem(403, "document.not_yours");
     appraise(&app.client(Persona::OtherMember), id(&two), &appraisal("retracted", &json!({}))).await.expect(404);
@@ -144,7 +144,7 @@ async fn an_appraisal_that_makes_no_sense_or_is_not_the_callers_to_make_changes_
     let page = member.get(&format!("/library/documents/{}/appraisal", id(&one))).await.expect(200).text();
     assert!(page.contains("Appraise this document"), "{page}");
     let form = [("authority", "regulator"), ("level", ""), ("issued_on", "yesterday"), ("status", "current")];
-    let refused = member.request("POST", &format!("/library/documents/{}/appraisal", id(&one))).form(&form).send().await.expect(400).text();
+    let refused = member.request("POST", &format!("/library/documents/{}/appraisal", id(&one))).form(&form).send().await.expect(422).text();
     assert!(refused.contains("Write it like 2026-11-23."), "{refused}");
 }
 
@@ -157,7 +157,7 @@ async fn the_rules_read_level_and_date_and_people_have_the_last_word() {
     assert_eq!((&trial["level"], &trial["issued_on"], &trial["appraised"]), (&json!(2), &json!("2024-03-12"), &json!(false)), "{trial:#}");
     appraise(&member, id(&trial), &appraisal("current", &json!({ "level": 4, "authority": "peer-reviewed" }))).await.expect(200);
     let hits = member.get("/api/v1/search?q=zorilvanib%20stroke&level=4&authority=peer-reviewed").await.expect(200).json();
-    assert_eq!((hits["hits"].as_array().unwrap().len() > 0, &hits["hits"][0]["level"]), (true, &json!(4)), "{hits:#}");
+    assert_eq!(hits["hits"][0]["level"], 4, "{hits:#}");
     let none = member.get("/api/v1/search?q=zorilvanib%20stroke&level=3").await.expect(200).json();
     assert!(none["hits"].as_array().unwrap().is_empty(), "{none:#}");
 }
@@ -207,7 +207,7 @@ async fn one_statement_marks_the_answers_of_everybody() {
     let changed = appraise(&member, id(&document), &appraisal("withdrawn", &json!({}))).await.expect(200).json();
     assert_eq!((&changed["answers"], &changed["people"]), (&json!(ANSWERS), &json!(1)), "{changed:#}");
     assert_eq!(app.sql_text("select count(*)::text from answer_marks").await.as_deref(), Some(ANSWERS.to_string().as_str()));
-    assert_eq!(notices(&member).await[0]["answers"], ANSWERS);
+    assert_eq!(app.sql_text("select answers::text from notices").await.as_deref(), Some(ANSWERS.to_string().as_str()));
 }
 
 /// Further answers on the same document: rows of turn and citation, copied.

@@ -48,7 +48,7 @@ async fn a_query_without_words_or_too_long_is_refused() {
     let member = app().await;
     let member = member.member();
     for query in ["", "%3F%21", &"x".repeat(201)] {
-        member.get(&format!("/api/v1/find?q={query}")).await.problem(400, "find.query");
+        member.get(&format!("/api/v1/find?q={query}")).await.problem(422, "find.query");
     }
     member.get("/api/v1/find").await.expect(400);
     assert!(member.get("/find?q=%3F").await.expect(200).text().contains("by words or their beginnings"));

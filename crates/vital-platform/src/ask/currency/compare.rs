@@ -56,14 +56,13 @@ pub struct Comparison {
 /// # Errors
 /// `NotFound` when the caller has no such turn; `Conflict` where it asks no earlier question again, or one of the answers is not finished or deleted.
 pub async fn compare(p: &Platform, cx: &OpContext, id: TurnId) -> Result<Comparison> {
-    let after = ask::turn(p, cx, id).await?;
-    let before = after.repeats.ok_or_else(|| {
+    let before = ask::own_turn(p, cx, id).await?.repeats.ok_or_else(|| {
         Error::conflict(
             "turn.repeats_nothing",
             "This question was not asked again from an earlier one, so there is nothing to compare it with.",
         )
     })?;
-    let before = ask::turn(p, cx, before).await?;
+    let (before, after) = (ask::turn(p, cx, before).await?, ask::turn(p, cx, id).await?);
     let (Some(old), Some(new)) = (&before.answer, &after.answer) else {
         return Err(Error::conflict(
             "turn.not_answered",
