@@ -9,10 +9,19 @@ pub const GROUPS: [(&str, &str, &[&str]); 9] = [
     (
         "reading",
         "Reading of content",
-        &["document.read", "conversation.read", "turn.read", "search.performed", "evidence.retrieved", "evidence.cited", "source.read"],
+        &[
+            "document.read",
+            "conversation.read",
+            "turn.read",
+            "search.performed",
+            "evidence.retrieved",
+            "evidence.cited",
+            "source.read",
+            "turn.replayed",
+        ],
     ),
     ("documents", "Documents and collections", &["document", "collection"]),
-    ("questions", "Questions and answers", &["conversation", "turn", "tool", "model"]),
+    ("questions", "Questions and answers", &["conversation", "turn", "tool", "model", "notices"]),
     ("sign_in", "Sign-in and sessions", &["session", "factor", "user.password_changed", "user.password_reset_asked"]),
     ("people", "People and roles", &["user", "group"]),
     ("keys", "Keys", &["key", "keys"]),
@@ -45,7 +54,7 @@ pub fn says(action: &str) -> &str {
     WORDS.iter().find(|(name, _)| *name == action).map_or(action, |(_, words)| words)
 }
 
-const WORDS: [(&str, &str); 119] = [
+const WORDS: [(&str, &str); 122] = [
     ("tenant.created", "created the organisation"),
     ("tenant.seeded", "brought the experts and the starter library up to date"),
     ("tenant.suspended", "suspended the organisation"),
@@ -150,6 +159,9 @@ const WORDS: [(&str, &str); 119] = [
     ("document.failed", "could not make a document ready to be found"),
     ("document.deleted", "deleted a document"),
     ("document.retried", "tried a document again that could not be read"),
+    ("document.appraised", "said what a document is worth and whether it holds"),
+    ("notices.seen", "saw what they were told"),
+    ("turn.replayed", "played an answer again from its record"),
     ("expert.version_seeded", "brought a version of an expert in"),
     ("expert.shared", "changed who may ask an expert"),
     ("domain.added", "added a custom domain"),

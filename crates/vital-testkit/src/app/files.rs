@@ -63,8 +63,7 @@ pub fn docx(paragraphs: &[&str]) -> Vec<u8> {
 /// A small Word document that unpacks to 100 MiB of spaces.
 #[must_use]
 pub fn zip_bomb() -> Vec<u8> {
-    // White space between paragraphs is no text, so that no other limit comes first.
-    docx_of(&format!("<w:p/>{}<w:p/>", " ".repeat(100 << 20)))
+    docx_of(&format!("<w:p><w:r><w:t>{}</w:t></w:r></w:p>", " ".repeat(100 << 20)))
 }
 
 fn docx_of(body: &str) -> Vec<u8> {

@@ -351,7 +351,10 @@ mod tests {
         assert!(audit.folder.is_some() && audit.key_file.is_some() && audit.public_file.is_some());
         assert_eq!(Audit { folder: None, key_file: None, public_file: None, ..audit }, Audit::default());
         assert_eq!((identity, egress), (Identity::default(), Egress::default()));
-        assert_eq!(Tools { contact_email: None, ncbi_key_file: None, openfda_key_file: None, ..tools.clone() }, Tools::default());
+        assert_eq!(
+            Tools { contact_email: None, ncbi_key_file: None, openfda_key_file: None, openalex_key_file: None, ..tools.clone() },
+            Tools::default()
+        );
         assert_eq!(Limits { redis_url: None, redis_password_file: None, redis_ca_file: None, ..limits.clone() }, Limits::default());
         assert_eq!(
             (Server { public_url: None, hosts: Vec::new(), trusted_proxies: Vec::new(), ..server.clone() }, log),

@@ -87,7 +87,8 @@ fn side_reach(question: &Question, candidate: &Relevance) -> f32 {
 
 fn carries(question: &Question, candidate: &Relevance) -> bool {
     match question.asks {
-        Asks::HowMuch => candidate.typed >= 1.0,
+        // A number that counts something else is no answer.
+        Asks::HowMuch | Asks::HowMany => candidate.typed >= 1.0,
         asks if needs_figure(asks) => candidate.typed >= 0.5,
         _ => true,
     }
