@@ -46,7 +46,7 @@ impl Installation {
         command.env("HOME", self.home.path()).env("XDG_CONFIG_HOME", self.home.path()).env("VITAL_PG_HOME", &self.bin);
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         // By words alone: the vectors of the whole library would take a minute, and none of them is text.
-        command.env("VITAL_MODEL_DIR", self.at("no-model"));
+        command.env("VITAL_CACHE", self.at("no-cache"));
         command
     }
 
