@@ -12,11 +12,16 @@ use sqlx::{
 };
 use std::{
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a connection may be idle before it is closed.
 const IDLE: Duration = Duration::from_secs(300);
+
+/// What the database says to a wrong password (invalid_password, PostgreSQL appendix A).
+const REFUSED: &str = "28P01";
+/// How often it is looked whether pools were replaced.
+const LOOK: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 struct Pair {
@@ -77,6 +82,22 @@ impl Pools {
         async move { drop(closing.await) }
     }
 
+    /// Whether what failed can be tried with other pools: this one was closed because others took its place, or its login was shut out while a
+    /// connection was being opened, which others are about to take the place of.
+    async fn has_others(&self, error: &sqlx::Error, tried: &Arc<Pair>) -> bool {
+        match error {
+            sqlx::Error::PoolClosed => self.was_replaced(tried),
+            sqlx::Error::Database(refused) if refused.code().is_some_and(|code| code == REFUSED) => {
+                let begun = Instant::now();
+                while !self.was_replaced(tried) && begun.elapsed() < ACQUIRE_TIMEOUT {
+                    tokio::time::sleep(LOOK).await;
+                }
+                self.was_replaced(tried)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a pool that was closed is one that others have taken the place of.
     fn was_replaced(&self, tried: &Arc<Pair>) -> bool {
         !Arc::ptr_eq(tried, &self.present())
@@ -86,7 +107,7 @@ impl Pools {
         loop {
             let pools = self.present();
             match pools.app.begin_with(AssertSqlSafe(statement.clone())).await {
-                Err(sqlx::Error::PoolClosed) if self.was_replaced(&pools) => {}
+                Err(error) if self.has_others(&error, &pools).await => {}
                 begun => return begun,
             }
         }
@@ -96,7 +117,7 @@ impl Pools {
         loop {
             let pools = self.present();
             match pools.platform.begin().await {
-                Err(sqlx::Error::PoolClosed) if self.was_replaced(&pools) => {}
+                Err(error) if self.has_others(&error, &pools).await => {}
                 begun => return begun,
             }
         }
@@ -106,7 +127,7 @@ impl Pools {
         loop {
             let pools = self.present();
             match pools.platform.acquire().await {
-                Err(sqlx::Error::PoolClosed) if self.was_replaced(&pools) => {}
+                Err(error) if self.has_others(&error, &pools).await => {}
                 acquired => return acquired,
             }
         }
