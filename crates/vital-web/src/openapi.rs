@@ -201,8 +201,11 @@ fn failures(path: &str, operation: &Operation, open: bool, writes: bool) -> Vec<
     if writes || path == "/api/v1/usage/export.csv" {
         all.push(("413", "Larger than the stated limit"));
     }
-    if path == "/api/v1/documents/{id}/text" {
-        all.push(("409", "Not read yet, or it could not be read"));
+    match path {
+        "/api/v1/documents/{id}/text" => all.push(("409", "Not read yet, or it could not be read")),
+        "/api/v1/turns/{id}/comparison" => all.push(("409", "It asks no earlier question again, or an answer is missing")),
+        "/api/v1/turns/{id}/replay" => all.push(("409", "It has not searched for evidence, or that was not recorded")),
+        _ => {}
     }
     if operation.request_body.is_some() {
         all.push(("415", "A media type that is not read here"));

@@ -202,7 +202,8 @@ def embeddings() -> None:
 
 def failures() -> None:
     ask = [{"role": "user", "content": QUESTION}]
-    stranger, limited = gpt.with_options(api_key="vital_pk_wrong"), gpt.with_options(api_key=reader)
+    # Clients of their own: who is refused before the body was read may lose the connection, and nothing here is tried again.
+    stranger, limited = (openai.OpenAI(base_url=f"{site}/v1", api_key=k, max_retries=0, timeout=60) for k in ("vital_pk_wrong", reader))
     raises(openai.AuthenticationError, stranger.models.list, code="invalid_api_key")
     raises(openai.PermissionDeniedError, lambda: limited.chat.completions.create(model="auto", messages=ask), code="access.scope")
     raises(openai.NotFoundError, lambda: gpt.chat.completions.create(model="gpt-4o", messages=ask), code="model_not_found")
@@ -210,7 +211,7 @@ def failures() -> None:
     raises(openai.BadRequestError, lambda: chat(QUESTION, tools=tools), code="parameter.unsupported", param="tools")
     raises(openai.BadRequestError, lambda: chat(QUESTION, n=2), code="parameter.unsupported", param="n")
     raises(openai.APIStatusError, lambda: chat("x" * 20_000), status_code=413, code="context_length_exceeded")
-    strange = claude.with_options(api_key="vital_pk_wrong")
+    strange = anthropic.Anthropic(base_url=site, api_key="vital_pk_wrong", max_retries=0, timeout=60)
     raises(anthropic.AuthenticationError, lambda: strange.messages.create(model="auto", max_tokens=1, messages=ask))
     raises(anthropic.NotFoundError, lambda: claude.messages.create(model="claude", max_tokens=1, messages=ask))
     raises(anthropic.RequestTooLargeError, lambda: message("x" * 20_000))

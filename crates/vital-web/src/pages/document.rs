@@ -148,7 +148,7 @@ fn picture(d: &Document, number: u32, cited: Option<&Range<usize>>) -> Markup {
                 span { "Page " (number) " of " (last) }
                 @if number < last { a.button.quiet href=(page_address(d, number + 1, cited)) { "Page " (number + 1) " →" } }
             }
-            a href={ (text) "#cited" } { img.sheet src=(source) alt={ "Page " (number) " of " (d.title) " as a picture; the link leads to its text" }; }
+            a href={ (text) "#cited" } { img.leaf src=(source) alt={ "Page " (number) " of " (d.title) " as a picture; the link leads to its text" }; }
         }
     }
 }

@@ -63,7 +63,7 @@ pub(crate) async fn show(State(s): State<AppState>, SignedIn(caller): SignedIn, 
             form.search method="get" action="/search" role="search" {
                 input type="search" name="q" value=(given.q) aria-label="Search passages" required autofocus;
                 button.primary type="submit" { "Search" }
-                details.filters open[!given.valid_on.is_empty() || !given.authority.is_empty() || !given.level.is_empty()] {
+                details.narrowing open[!given.valid_on.is_empty() || !given.authority.is_empty() || !given.level.is_empty()] {
                     summary { "Filters" }
                     label { "Holds on" input type="date" name="valid_on" value=(given.valid_on); }
                     label { "Authority" select name="authority" {
