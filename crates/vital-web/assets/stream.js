@@ -151,7 +151,7 @@ class Turn {
     }
     if (this.cited.has(c.n)) return;
     this.cited.add(c.n);
-    const place = [authorities[c.authority] ?? c.authority, c.fetched?.identifier ?? "", c.page ? `page ${c.page}` : "", c.heading_path.join(" › ")].filter(Boolean).join(" · ");
+    const place = [authorities[c.authority] ?? c.authority, c.level ? `evidence level ${c.level}` : "", c.issued_on ? `issued ${c.issued_on}` : "", c.fetched?.identifier ?? "", c.page ? `page ${c.page}` : "", c.heading_path.join(" › ")].filter(Boolean).join(" · ");
     this.part(".sources ol").append(h("li", { "data-n": c.n }, h("a", { class: "src", href: address(c), "data-n": c.n }, c.title), h("p", { class: "src-where" }, place), h("blockquote", null, c.quote)));
     this.part(".sources").hidden = false;
   }

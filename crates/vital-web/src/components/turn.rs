@@ -31,7 +31,7 @@ pub(crate) fn turn(t: &Turn, may_ask: bool) -> Markup {
                 @if may_ask {
                     form method="post" action={ "/turns/" (t.id) "/cancel" } hidden[!running] { button.quiet.js-stop type="submit" { "Stop" } }
                     form method="post" action={ "/turns/" (t.id) "/regenerate" } hidden[running] { button.quiet type="submit" { "Ask again" } }
-                    @if t.repeats.is_some() && !running { a.button.quiet href={ "/turns/" (t.id) "/comparison" } { "Compare" } }
+                    @if t.repeats.is_some() { a.button.quiet href={ "/turns/" (t.id) "/comparison" } { "Compare" } }
                 }
                 button.quiet.js-copy type="button" hidden { "Copy" }
             }
@@ -49,7 +49,8 @@ pub(crate) fn turn(t: &Turn, may_ask: bool) -> Markup {
             }
             details.searched hidden[t.searched.is_none()] {
                 summary { "What was searched" }
-                div { @if let Some(s) = &t.searched { (searched(s)) @if !running && !s.passages.is_empty() { p { a href={ "/turns/" (t.id) "/replay" } { "Replay this answer from its record" } } } } }
+                div { @if let Some(s) = &t.searched { (searched(s)) } }
+                p { a href={ "/turns/" (t.id) "/replay" } { "Replay this answer from its record" } }
             }
             @if !t.earlier.is_empty() {
                 details.earlier {
