@@ -33,7 +33,9 @@ document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, [contenteditable]");
   if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
     const field = question ?? document.querySelector("input[type=search]");
-    if (field) { event.preventDefault(); field.focus(); }
+    const finder = document.querySelector(".js-finder");
+    if (field ?? finder) event.preventDefault();
+    if (field) field.focus(); else finder?.click();
   }
   if (event.key === "Escape") closeMenus(null);
 });

@@ -119,7 +119,7 @@ fn operator_banner(operator: &Caller) -> Markup {
 fn account(caller: &Caller) -> Markup {
     html! {
         div.account {
-            a.icon.js-finder href="/find" title="Find (press /)" aria-label="Find" { (FIND_ICON) }
+            a.icon.js-finder href="/find" title="Find" aria-label="Find" { (FIND_ICON) }
             (theme_button())
             details.menu {
                 summary aria-label={ "Account of " (caller.display_name) } { span.monogram aria-hidden="true" { (initials(&caller.display_name)) } }
